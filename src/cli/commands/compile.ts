@@ -1,0 +1,108 @@
+import { basename } from 'node:path';
+import type { CompileResult } from '../../compile/request.js';
+import { CacheError } from '../../model/error.js';
+import { bareRun } from '../bare-run.js';
+import type { Call, CliCommand } from '../command.js';
+import {
+  bareRequest,
+  compileOptions,
+  compilerStream,
+  EXAMPLE,
+  isLauncherUse,
+  readRequest,
+  REQUEST_OPTIONS,
+  requireCommand,
+} from '../compile-request.js';
+import { openContext, rootOf, withSession, type Context } from '../context.js';
+import { EXIT, problemLines } from '../failure.js';
+import { renderCompileJson, renderCompileLine } from '../rendering/compile.js';
+
+export const compileCommand: CliCommand = {
+  name: 'compile',
+  synopsis: '[inputs...] [options] -- command...',
+  description:
+    'Looks up what the command would make from these inputs, and delivers it; or runs the command and keeps the result. ' +
+    'In the command {input}, {input:N}, {output}, {output:N} and {depfile} stand for the files; {{x}} is literal. ' +
+    'The exit code is the one of the command.',
+  positionals: { syntax: '[inputs...]', doc: 'the files that the command compiles' },
+  options: [
+    ...REQUEST_OPTIONS,
+    { flags: '--refresh', doc: 'compile even though there is an entry, and replace it' },
+    { flags: '--no-cache', doc: 'neither look up nor store; the command runs as in a miss' },
+  ],
+  settings: ['timeout', 'memory', 'lock_timeout'],
+  takesCommand: true,
+  examples: [
+    EXAMPLE,
+    'vyre-cache compile m.wat -o m.wasm -- wat2wasm {input} -o {output}',
+    'vyre-cache compile schema.json --stdout types.h -- ./generate {input}',
+  ],
+  cleansUp: true,
+  run,
+};
+
+async function run(call: Call): Promise<number> {
+  const program = requireCommand(call)[0] ?? '';
+  const launcher = isLauncherUse(call);
+  const context = await openContext(call, { silent: launcher });
+  if (context.settings.disable) return runDisabled(context, launcher);
+  if (launcher) return runLauncher(context, program);
+  const request = await readRequest(call);
+  const { compile } = await import('../../compile/compile.js');
+  const { result, troubled } = await withSession(context, { root: rootOf(context) }, async (session) => ({
+    result: await compile(session, request, compileOptions(context)),
+    troubled: session.troubles.length > 0,
+  }));
+  deliver(context, result);
+  return exitCode(context, result, troubled);
+}
+
+/** The cache is switched off: the command runs as if we were not there, its placeholders replaced. */
+async function runDisabled(context: Context, launcher: boolean): Promise<number> {
+  const { call } = context;
+  const result = await bareRun(context, launcher ? bareRequest(call) : await readRequest(call));
+  deliver(context, result);
+  return exitCode(context, result, false);
+}
+
+/** The command line of a known compiler as it is: until that is understood, it runs untouched and is counted. */
+async function runLauncher(context: Context, program: string): Promise<number> {
+  const { presetFor } = await import('../../compile/presets/registry.js');
+  if (presetFor(basename(program)) === null) {
+    throw new CacheError(
+      'usage',
+      `expected inputs and outputs for a program that is not known, got "${program}"`,
+      {
+        hint: `Say what it reads and makes. For example: ${EXAMPLE}`,
+      },
+    );
+  }
+  const use = { root: rootOf(context), silent: true };
+  const { result, troubled } = await withSession(context, use, async (session) => {
+    session.tally.add('uncacheable:launcher-unsupported');
+    const bare = await bareRun(context, bareRequest(context.call));
+    return {
+      result: { ...bare, notStored: 'launcher-unsupported' as const },
+      troubled: session.troubles.length > 0,
+    };
+  });
+  deliver(context, result);
+  return exitCode(context, result, troubled);
+}
+
+/** The compiler's own words byte by byte; ours only where they were asked for. */
+function deliver(context: Context, result: CompileResult): void {
+  const { json, verbose } = context;
+  const { stdout, stderr } = context.call.terminal;
+  compilerStream(context, 'stdout').write(result.stdout);
+  stderr.write(result.stderr);
+  if (result.error !== null) stderr.write(problemLines(result.error));
+  if (verbose) stderr.write(`${renderCompileLine(result)}\n`);
+  if (json) stdout.write(renderCompileJson([result]));
+}
+
+function exitCode({ settings }: Context, result: CompileResult, troubled: boolean): number {
+  if (settings.strict && troubled) return EXIT.environment;
+  // The compiler may have succeeded; a build that goes on without the output must not.
+  return result.exitCode === 0 && result.error !== null ? EXIT.negative : result.exitCode;
+}

@@ -1,0 +1,92 @@
+import type { CacheSession } from '../compile/session.js';
+import type { Call } from './command.js';
+import { loadPaint, type Paint } from './color.js';
+import { problemLines } from './failure.js';
+import { stateDirectory } from './settings/environment.js';
+import { chooseRoot, type ChosenRoot } from './settings/root.js';
+import { loadSettings, type Settings } from './settings/settings.js';
+
+/** A call with its settings. */
+export interface Context {
+  readonly call: Call;
+  readonly settings: Settings;
+  readonly json: boolean;
+  /** Stronger than verbose. */
+  readonly quiet: boolean;
+  readonly verbose: boolean;
+}
+
+export interface ContextOptions {
+  /** No notice of ours on stderr unless asked for: a configure script compares what a compiler says there. */
+  readonly silent?: boolean;
+}
+
+/** Loads the settings and says what is wrong with them. @throws CacheError `usage`. */
+export async function openContext(call: Call, options: ContextOptions = {}): Promise<Context> {
+  const settings = await loadSettings({ ...call, configFile: call.options.text('config') });
+  const quiet = call.options.flag('quiet');
+  const verbose = settings.verbose && !quiet;
+  const context = { call, settings, json: call.options.flag('json'), quiet, verbose };
+  if (options.silent === true && !verbose && !settings.strict) return context;
+  for (const { level, message, hint } of settings.notices) {
+    if (level === 'error' || !quiet) call.terminal.stderr.write(problemLines(message, hint));
+  }
+  return context;
+}
+
+/** The root of this call. @throws CacheError `usage`. */
+export function rootOf(context: Context, positional: string | null = null): ChosenRoot {
+  return chooseRoot({ ...context.call, settings: context.settings, positional });
+}
+
+export interface SessionUse {
+  readonly root: ChosenRoot;
+  /** Trouble and notes stay off stderr unless asked for. */
+  readonly silent?: boolean;
+}
+
+/** Opens a session, runs `work` with it, and writes the counters whatever happens. */
+export async function withSession<T>(
+  context: Context,
+  use: SessionUse,
+  work: (session: CacheSession) => Promise<T>,
+): Promise<T> {
+  const { openSession } = await import('../compile/session.js');
+  const session = openSession({
+    root: use.root.path,
+    stateDirectory: stateDirectory(context.call.environment),
+    maxPayloadBytes: context.settings.maxPayloadBytes,
+    host: context.call.host,
+    sweep: async (host, home) => (await import('../maintenance/sweep.js')).sweep(host, home),
+  });
+  report(context, session, use.silent === true);
+  try {
+    return await work(session);
+  } finally {
+    await session.close();
+  }
+}
+
+/** Shows trouble once per kind, and notes, as they come. */
+function report(context: Context, session: CacheSession, silent: boolean): void {
+  const { settings, call, quiet, verbose } = context;
+  const { stderr } = call.terminal;
+  const shown = new Set<string>();
+  const showsTrouble = settings.strict || verbose || (!quiet && !silent);
+  session.onTrouble = ({ kind, message }) => {
+    if (!showsTrouble || shown.has(kind)) return;
+    shown.add(kind);
+    stderr.write(problemLines(message));
+  };
+  session.onNote = (line) => {
+    if (verbose || (!quiet && !silent)) stderr.write(problemLines(line));
+  };
+  // What went wrong while the session was opened, before anybody listened.
+  for (const trouble of session.troubles) session.onTrouble(trouble);
+}
+
+/** Colours for stdout. */
+export async function paintFor(context: Context): Promise<Paint> {
+  const { environment, terminal } = context.call;
+  return loadPaint({ setting: context.settings.color, environment, isTerminal: terminal.stdout.isTerminal });
+}

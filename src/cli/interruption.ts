@@ -1,0 +1,38 @@
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+type EndingSignal = (typeof SIGNALS)[number];
+
+/**
+ * The first signal asks to stop, the second ends the process at once. `end` dies by the first one, so that a shell sees
+ * what happened. Until `listen` the signals keep their usual effect.
+ */
+export class Interruption {
+  readonly #controller = new AbortController();
+  #received: EndingSignal | null = null;
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  listen(): void {
+    for (const name of SIGNALS) process.on(name, this.#onSignal);
+  }
+
+  readonly #onSignal = (name: NodeJS.Signals): void => {
+    const received = SIGNALS.find((known) => known === name);
+    if (received === undefined) return;
+    if (this.#received !== null) this.#die(received);
+    this.#received = received;
+    this.#controller.abort();
+  };
+
+  /** Does nothing when no signal came. */
+  end(): void {
+    if (this.#received !== null) this.#die(this.#received);
+    for (const name of SIGNALS) process.off(name, this.#onSignal);
+  }
+
+  #die(name: EndingSignal): void {
+    for (const each of SIGNALS) process.off(each, this.#onSignal);
+    process.kill(process.pid, name);
+  }
+}

@@ -1,0 +1,71 @@
+import type { Clock } from '../host/clock.js';
+import { formatBytes, formatCount } from '../model/units.js';
+import type { Context } from './context.js';
+import { isCi } from './settings/environment.js';
+
+export interface ProgressFigures {
+  readonly files: number;
+  readonly bytes: number;
+}
+
+/** Shows on stderr that something goes on. `done` leaves nothing behind on a terminal. */
+export interface Progress {
+  show(figures: ProgressFigures): void;
+  done(): void;
+}
+
+/** A terminal is redrawn at most ten times a second; a log of a CI gets a line every five seconds. */
+const REDRAW_MS = 100;
+const LINE_MS = 5000;
+
+const NONE: Progress = { show: () => undefined, done: () => undefined };
+
+/** A spinner on a terminal that knows its width, plain lines in CI, else nothing. */
+export async function startProgress(context: Context, verb: string): Promise<Progress> {
+  const { terminal, environment, host } = context.call;
+  const { stderr } = terminal;
+  if (context.quiet) return NONE;
+  if (isCi(environment)) return lineProgress(host.clock, verb, (line) => stderr.write(line));
+  // A terminal of zero columns would be written to without end.
+  if (!stderr.isTerminal || stderr.columns === 0 || environment['TERM'] === 'dumb') return NONE;
+  return spinner(host.clock, verb);
+}
+
+function sentence(verb: string, figures: ProgressFigures, seconds: number): string {
+  const rate = seconds > 0 ? `, ${formatBytes(figures.bytes / seconds)}/s` : '';
+  return `${verb} ${formatCount(figures.files)} files, ${formatBytes(figures.bytes)}${rate}`;
+}
+
+/** Lines at most every {@link LINE_MS}: a short run writes none. */
+export function lineProgress(clock: Clock, verb: string, write: (line: string) => void): Progress {
+  const startMs = clock.monotonicMs();
+  let lastMs = startMs;
+  return {
+    show(figures) {
+      const nowMs = clock.monotonicMs();
+      if (nowMs - lastMs < LINE_MS) return;
+      lastMs = nowMs;
+      write(`${sentence(verb, figures, (nowMs - startMs) / 1000)}\n`);
+    },
+    done: () => undefined,
+  };
+}
+
+async function spinner(clock: Clock, verb: string): Promise<Progress> {
+  const { default: ora } = await import('ora');
+  // `discardStdin` would swallow Ctrl-C.
+  const spinning = ora({ text: verb, stream: process.stderr, discardStdin: false }).start();
+  const startMs = clock.monotonicMs();
+  let lastMs = startMs;
+  return {
+    show(figures) {
+      const nowMs = clock.monotonicMs();
+      if (nowMs - lastMs < REDRAW_MS) return;
+      lastMs = nowMs;
+      spinning.text = sentence(verb, figures, (nowMs - startMs) / 1000);
+    },
+    done: () => {
+      spinning.stop();
+    },
+  };
+}

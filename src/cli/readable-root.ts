@@ -1,0 +1,54 @@
+import type { CacheSession } from '../compile/session.js';
+import { CacheError, errnoOf } from '../model/error.js';
+import type { RootKind } from '../store/home.js';
+import { rootOf, withSession, type Context } from './context.js';
+import type { ChosenRoot } from './settings/root.js';
+
+/**
+ * Opens the root of a command that reads a cache. The root that holds anyway may be absent or empty: then there is
+ * nothing to report. A typed one must exist and be a cache.
+ * @throws CacheError `environment` for any other root.
+ */
+export async function withReadableRoot<T>(
+  context: Context,
+  positional: string | null,
+  work: (session: CacheSession) => Promise<T>,
+): Promise<T> {
+  const root = rootOf(context, positional);
+  return withSession(context, { root }, async (session) => {
+    requireCache(root, kindOf(session, root));
+    return work(session);
+  });
+}
+
+function kindOf(session: CacheSession, root: ChosenRoot): RootKind {
+  try {
+    return session.kind();
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === null) throw error;
+    throw new CacheError('environment', `the directory "${root.path}" cannot be read (${errno})`, {
+      cause: error,
+    });
+  }
+}
+
+function requireCache(root: ChosenRoot, kind: RootKind): void {
+  if (kind === 'absent' && root.typed) {
+    throw new CacheError('environment', `expected a cache directory, found nothing at "${root.path}"`, {
+      hint: 'Run `vyre-cache config` to see which directory is used without one.',
+    });
+  }
+  if (kind === 'not-a-directory') {
+    throw new CacheError('environment', `expected a cache directory, found a file at "${root.path}"`);
+  }
+  if (kind === 'foreign') {
+    throw new CacheError(
+      'environment',
+      `expected a cache directory, got "${root.path}", which has no known layout`,
+      {
+        hint: 'It holds files, but not those of a cache; name another directory.',
+      },
+    );
+  }
+}

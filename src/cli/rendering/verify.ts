@@ -1,0 +1,70 @@
+import type { VerifyProblem, VerifyReport } from '../../maintenance/reports.js';
+import { formatBytes, formatCount, formatDuration } from '../../model/units.js';
+import type { Paint } from '../color.js';
+import { jsonSeconds, renderJson } from './json.js';
+import { plural, printable } from './text.js';
+
+/** The problems, one a line, then one sentence. `quiet` leaves the problems. */
+export function renderVerify(
+  report: VerifyReport,
+  options: { readonly paint: Paint; readonly quiet: boolean },
+): string {
+  const { paint, quiet } = options;
+  const problems = report.problems.map((problem) => `${problemLine(problem, paint)}\n`);
+  return `${problems.join('')}${quiet ? '' : `${sentence(report, paint)}\n`}`;
+}
+
+function problemLine({ path, reason }: VerifyProblem, paint: Paint): string {
+  return `${printable(path)}  ${paint.bad(reason)}`;
+}
+
+function sentence(report: VerifyReport, paint: Paint): string {
+  const entries = plural(formatCount(report.artifacts), 'entry', 'entries');
+  const work = `${entries}, ${formatBytes(report.bytes)} verified in ${formatDuration(report.seconds)}`;
+  return `${work}: ${verdict(report, paint)}${besides(report)}`;
+}
+
+function verdict(report: VerifyReport, paint: Paint): string {
+  const bad = [...counted(report.damaged, 'damaged'), ...counted(report.unreadable, 'unreadable')];
+  if (bad.length > 0) return paint.bad([...bad, ...counted(report.unverifiable, 'unverifiable')].join(', '));
+  if (report.problems.length > 0) return paint.bad(counted(report.problems.length, 'not found').join(''));
+  if (report.artifacts === 0) return 'nothing to verify';
+  if (report.unverifiable === 0) return paint.good('all valid');
+  return [...counted(report.valid, 'valid'), ...counted(report.unverifiable, 'unverifiable')].join(', ');
+}
+
+/** What lies around and is no artifact in use. */
+function besides(report: VerifyReport): string {
+  const parts = [
+    ...counted(report.litter, 'left over from crashes'),
+    ...counted(report.aliens, 'of unknown origin'),
+    ...counted(report.quarantined, 'in quarantine'),
+  ];
+  return parts.length === 0 ? '' : `; besides ${parts.join(', ')}`;
+}
+
+function counted(count: number, words: string): readonly string[] {
+  return count === 0 ? [] : [`${formatCount(count)} ${words}`];
+}
+
+/** `vyre-cache.verify/1`. */
+export function renderVerifyJson(report: VerifyReport): string {
+  return renderJson('vyre-cache.verify/1', {
+    root: report.root,
+    artifacts: report.artifacts,
+    valid: report.valid,
+    damaged: report.damaged,
+    unverifiable: report.unverifiable,
+    litter: report.litter,
+    aliens: report.aliens,
+    quarantined: report.quarantined,
+    bytes: report.bytes,
+    seconds: jsonSeconds(report.seconds),
+    problems: report.problems.map(({ path, layout, fingerprint, reason }) => ({
+      path,
+      layout,
+      fingerprint,
+      reason,
+    })),
+  });
+}

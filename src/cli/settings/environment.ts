@@ -1,0 +1,57 @@
+import { isAbsolute, join } from 'node:path';
+
+/** A copy of the variables of this process. */
+export type Environment = Readonly<Record<string, string>>;
+
+/** The only read of `process.env`. */
+export function processEnvironment(): Environment {
+  const entries = Object.entries(process.env).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, value]],
+  );
+  return Object.fromEntries(entries);
+}
+
+/** The value of a variable that is set and not empty. */
+export function variable(environment: Environment, name: string): string | null {
+  const value = Object.hasOwn(environment, name) ? environment[name] : undefined;
+  return value === undefined || value === '' ? null : value;
+}
+
+/** A relative path in one of these variables counts as unset (XDG base directory specification). */
+function absolute(environment: Environment, name: string): string | null {
+  const value = variable(environment, name);
+  return value !== null && isAbsolute(value) ? value : null;
+}
+
+export function homeDirectory(environment: Environment): string | null {
+  return absolute(environment, 'HOME');
+}
+
+function baseDirectory(environment: Environment, name: string, belowHome: string): string | null {
+  const home = homeDirectory(environment);
+  return absolute(environment, name) ?? (home === null ? null : join(home, belowHome));
+}
+
+/** `$XDG_CACHE_HOME/vyre`, else `$HOME/.cache/vyre`; null when neither is known. */
+export function defaultCacheDirectory(environment: Environment): string | null {
+  const base = baseDirectory(environment, 'XDG_CACHE_HOME', '.cache');
+  return base === null ? null : join(base, 'vyre');
+}
+
+/** `$XDG_CONFIG_HOME/vyre-cache/config.toml`, else below `$HOME/.config`; null when neither is known. */
+export function userSettingsFile(environment: Environment): string | null {
+  const base = baseDirectory(environment, 'XDG_CONFIG_HOME', '.config');
+  return base === null ? null : join(base, 'vyre-cache', 'config.toml');
+}
+
+/** `$XDG_STATE_HOME/vyre-cache`, else `$HOME/.local/state/vyre-cache`; null when neither is known. */
+export function stateDirectory(environment: Environment): string | null {
+  const base = baseDirectory(environment, 'XDG_STATE_HOME', join('.local', 'state'));
+  return base === null ? null : join(base, 'vyre-cache');
+}
+
+/** True on a CI machine: no spinner, plain lines instead. */
+export function isCi(environment: Environment): boolean {
+  const value = variable(environment, 'CI');
+  return value !== null && value !== 'false';
+}

@@ -1,0 +1,194 @@
+import { dirname, join, resolve } from 'node:path';
+import { readRegularFile, type FileStat } from '../../host/files.js';
+import type { Host } from '../../host/host.js';
+import { CacheError, errnoOf, messageOf } from '../../model/error.js';
+import { nearest } from '../nearest.js';
+import {
+  CONFIG_VARIABLE,
+  decodeSettingToml,
+  settingOf,
+  SETTINGS,
+  type SettingKey,
+  type SettingValue,
+} from './definitions.js';
+import { homeDirectory, userSettingsFile, variable, type Environment } from './environment.js';
+
+export const PROJECT_FILE = 'vyre-cache.toml';
+/** Far above any real settings file. */
+const MAX_SETTINGS_BYTES = 1_048_576;
+
+/** `named`: by `--config` or VYRE_CACHE_CONFIG. `project`: up the tree. `user`: in the user's configuration folder. */
+export type SettingsFileKind = 'named' | 'project' | 'user';
+
+export interface SettingsPlace {
+  readonly kind: SettingsFileKind;
+  /** Absolute. For a project without a file: where it would be looked for first. */
+  readonly path: string;
+  readonly found: boolean;
+}
+
+export interface PlaceOptions {
+  readonly host: Host;
+  readonly environment: Environment;
+  /** Absolute. */
+  readonly cwd: string;
+  /** What `--config` names, relative to `cwd` or absolute. */
+  readonly named: string | null;
+}
+
+/** Where settings files are looked for, the strongest first. A named one replaces the others. */
+export function settingsPlaces(options: PlaceOptions): readonly SettingsPlace[] {
+  const { host, environment, cwd } = options;
+  const named = options.named ?? variable(environment, CONFIG_VARIABLE);
+  if (named !== null) {
+    const path = resolve(cwd, named);
+    return [{ kind: 'named', path, found: statOrNull(host, path) !== null }];
+  }
+  const project = findProjectFile(options);
+  const user = userSettingsFile(environment);
+  const places: SettingsPlace[] = [
+    { kind: 'project', path: project ?? join(cwd, PROJECT_FILE), found: project !== null },
+  ];
+  if (user !== null) places.push({ kind: 'user', path: user, found: statOrNull(host, user) !== null });
+  return places;
+}
+
+/** The nearest `vyre-cache.toml` from `cwd` upwards; $HOME is the last folder looked at, and so is a mount point. */
+function findProjectFile({ host, environment, cwd }: PlaceOptions): string | null {
+  const home = homeDirectory(environment);
+  const ceiling = home === null ? null : statOrNull(host, home);
+  const device = statOrNull(host, cwd)?.device;
+  for (let folder = cwd; ; folder = dirname(folder)) {
+    const stat = statOrNull(host, folder);
+    if (stat === null || stat.device !== device) return null;
+    const path = join(folder, PROJECT_FILE);
+    if (statOrNull(host, path) !== null) return path;
+    const isCeiling = ceiling?.inode === stat.inode && ceiling.device === stat.device;
+    if (isCeiling || dirname(folder) === folder) return null;
+  }
+}
+
+/** Null as well where a folder of the path may not be searched: what cannot be seen is not there. */
+function statOrNull(host: Host, path: string): FileStat | null {
+  try {
+    return host.files.stat(path);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return null;
+  }
+}
+
+export interface SettingsFile {
+  readonly place: SettingsPlace;
+  /** Links resolved. */
+  readonly realPath: string;
+  readonly bytes: Uint8Array;
+  readonly values: ReadonlyMap<SettingKey, SettingValue>;
+}
+
+/** The bytes of a settings file that only the user and root can have written. @throws CacheError `usage`. */
+export function readSettingsBytes(
+  host: Host,
+  place: SettingsPlace,
+): { readonly realPath: string; readonly bytes: Uint8Array } {
+  // A link is fine: people keep their settings in a repository and link to them.
+  const realPath = resolveLinks(host, place);
+  const read = readRegularFile(host.files, realPath, MAX_SETTINGS_BYTES);
+  if (!read.ok) throw unusable(place, read.reason);
+  judgeOwner(host, place, read.stat);
+  return { realPath, bytes: read.bytes };
+}
+
+function resolveLinks(host: Host, place: SettingsPlace): string {
+  try {
+    return host.files.realpath(place.path);
+  } catch (error) {
+    throw unusable(place, errnoOf(error) ?? messageOf(error), error);
+  }
+}
+
+function unusable(place: SettingsPlace, reason: string, cause?: unknown): CacheError {
+  return new CacheError('usage', `expected a readable settings file, got "${place.path}" (${reason})`, {
+    hint:
+      place.kind === 'named'
+        ? `Name a file that exists with --config or ${CONFIG_VARIABLE}, or leave it out.`
+        : 'Make it a readable regular file, or move it away.',
+    cause,
+  });
+}
+
+function judgeOwner(host: Host, place: SettingsPlace, stat: FileStat): void {
+  const { uid } = host.user;
+  if (stat.uid !== uid && stat.uid !== 0) {
+    throw new CacheError(
+      'usage',
+      `expected settings that belong to user ${uid} or root, got "${place.path}" of user ${stat.uid}`,
+      { hint: 'Read it, then make it yours with chown, move it away, or name another file with --config.' },
+    );
+  }
+  // Where every user has a group of their own, checkouts are writable by the group: that is no reason to refuse a
+  // project's file, which decides nothing of weight before it is trusted byte for byte.
+  const mask = place.kind === 'project' ? 0o002 : 0o022;
+  if ((stat.mode & mask) === 0) return;
+  throw new CacheError(
+    'usage',
+    `expected settings that only their owner may write, got "${place.path}" of user ${stat.uid} with mode ${stat.mode.toString(8)}`,
+    { hint: `Read it, then run: chmod go-w '${place.path}'` },
+  );
+}
+
+/** Reads, checks and decodes one settings file. @throws CacheError `usage` naming file, key and expectation. */
+export async function readSettingsFile(
+  host: Host,
+  place: SettingsPlace,
+  environment: Environment,
+): Promise<SettingsFile> {
+  const { realPath, bytes } = readSettingsBytes(host, place);
+  const table = await parseToml(place.path, Buffer.from(bytes).toString('utf8'));
+  const values = new Map<SettingKey, SettingValue>();
+  for (const [key, value] of Object.entries(table)) {
+    const known = SETTINGS.find((setting) => setting.key === key);
+    if (known === undefined) throw unknownKey(place.path, key);
+    const decoded = decodeSettingToml(known, value);
+    if (!decoded.ok) {
+      throw new CacheError('usage', `${decoded.reason} for "${key}" in "${place.path}"`, {
+        hint: `${known.key}: ${known.doc}.`,
+      });
+    }
+    values.set(known.key, locate(known.key, decoded.value, { place, environment }));
+  }
+  return { place, realPath, bytes, values };
+}
+
+async function parseToml(path: string, text: string): Promise<Readonly<Record<string, unknown>>> {
+  const { parse, TomlError } = await import('smol-toml');
+  try {
+    return parse(text);
+  } catch (error) {
+    if (!(error instanceof TomlError)) throw error;
+    const reason = messageOf(error).split('\n')[0] ?? '';
+    throw new CacheError('usage', `expected TOML in "${path}", got line ${error.line}: ${reason}`, {
+      cause: error,
+    });
+  }
+}
+
+function unknownKey(path: string, key: string): CacheError {
+  const keys = SETTINGS.map((setting) => setting.key);
+  const near = nearest(key, keys);
+  return new CacheError('usage', `expected a known setting, got "${key}" in "${path}"`, {
+    hint: near === null ? `The settings are ${keys.join(', ')}.` : `Did you mean ${near}?`,
+  });
+}
+
+/** A relative folder lies beside its file, and `~/` is the home directory: no shell has read the text. */
+function locate(
+  key: SettingKey,
+  value: SettingValue,
+  context: { readonly place: SettingsPlace; readonly environment: Environment },
+): SettingValue {
+  if (settingOf(key).kind !== 'folder' || typeof value !== 'string') return value;
+  const home = homeDirectory(context.environment);
+  if (home !== null && (value === '~' || value.startsWith('~/'))) return join(home, value.slice(1));
+  return resolve(dirname(context.place.path), value);
+}

@@ -1,0 +1,183 @@
+import { ACTIVE_VARIABLE } from '../store/worker-directory.js';
+import { CacheError } from '../model/error.js';
+import { isHit, type Uncacheable } from '../model/lifecycle.js';
+import { deliver } from './delivery.js';
+import { describe, type Description } from './description.js';
+import { makePlan, type Plan } from './plan.js';
+import { produce } from './production.js';
+import type { Produced, Product } from './product.js';
+import { commandDigest, readHistory, requestShape } from './request-history.js';
+import type { CompileOptions, CompileRequest, CompileResult, DeliveredOutput } from './request.js';
+import type { CacheSession, Home } from './session.js';
+import { runInCallerSetting } from './uncached.js';
+
+/**
+ * Delivers the artifact of a request: from the cache, or by compiling it once. Trouble of the cache never changes what
+ * the compiler would have returned.
+ * @throws CacheError usage, not-found, not-executable or environment when the compiler was not run.
+ */
+export async function compile(
+  session: CacheSession,
+  request: CompileRequest,
+  options: CompileOptions,
+): Promise<CompileResult> {
+  const startMs = session.host.clock.monotonicMs();
+  const plan = makePlan(session.host, request);
+  const produced = await obtain(session, plan, options);
+  return finish(session, plan, { produced, startMs });
+}
+
+type Obtained = Produced & { readonly joined: boolean };
+
+async function obtain(session: CacheSession, plan: Plan, options: CompileOptions): Promise<Obtained> {
+  if (options.noCache) return uncached(session, { plan, options, word: null });
+  const access = await session.openHome();
+  if (!access.ok) {
+    const { reason, message } = access.problem;
+    session.addTrouble({ kind: reason, message: `${message}; compiled without the cache` });
+    session.tally.add(`degraded:${reason}`);
+    return { ...(await uncached(session, { plan, options, word: null })), degraded: true };
+  }
+  if (plan.uncacheable !== null) return uncacheable(session, { plan, options, ...plan.uncacheable });
+  const description = await describe(session, plan);
+  if (description.uncacheable !== null) return uncacheable(session, { plan, options, ...description.uncacheable });
+  if (isEmbedding(session, access.home, plan)) {
+    const detail = 'its outputs contain the path where they were made';
+    return uncacheable(session, { plan, options, word: 'embeds-path', detail });
+  }
+  if (isActive(plan, description)) return uncached(session, { plan, options, word: null });
+  return inFlight(session, { home: access.home, plan, description, options });
+}
+
+/** Requests inside one process join the running job. A refresh asks for a compilation of its own. */
+async function inFlight(
+  session: CacheSession,
+  job: { readonly home: Home; readonly plan: Plan; readonly description: Description; readonly options: CompileOptions },
+): Promise<Obtained> {
+  const { plan, description, options } = job;
+  const key = JSON.stringify([description.primary, plan.request.cwd, options.refresh]);
+  const flight = await session.flights.run(key, async () => produce({ session, ...job }));
+  // Outputs that lie at the places of the other request only, and nowhere in the cache.
+  if (flight.joined && flight.value.product.outputs === null) return uncached(session, { plan, options, word: null });
+  return { ...flight.value, joined: flight.joined };
+}
+
+async function uncached(
+  session: CacheSession,
+  call: { readonly plan: Plan; readonly options: CompileOptions; readonly word: Uncacheable | null },
+): Promise<Obtained> {
+  const product = await runInCallerSetting(session, call);
+  return { product: { ...product, notStored: call.word }, waited: false, degraded: false, joined: false };
+}
+
+async function uncacheable(
+  session: CacheSession,
+  call: {
+    readonly plan: Plan;
+    readonly options: CompileOptions;
+    readonly word: Uncacheable;
+    readonly detail: string;
+  },
+): Promise<Obtained> {
+  session.tally.add(`uncacheable:${call.word}`);
+  session.addNote(`not cached (${call.word}): ${call.detail}`);
+  return uncached(session, call);
+}
+
+function isEmbedding(session: CacheSession, home: Home, plan: Plan): boolean {
+  const { host } = session;
+  const history = readHistory(host, home.paths, requestShape(host, plan));
+  return history?.embedsPath === commandDigest(host, plan);
+}
+
+/** True inside a compilation of this very fingerprint: a compiler that calls us does not wait for itself. */
+function isActive(plan: Plan, description: Description): boolean {
+  const active = plan.request.environment[ACTIVE_VARIABLE] ?? '';
+  return active.split(':').some((mark) => mark.startsWith(`${description.primary}/`));
+}
+
+function finish(
+  session: CacheSession,
+  plan: Plan,
+  obtained: { readonly produced: Obtained; readonly startMs: number },
+): CompileResult {
+  const { produced, startMs } = obtained;
+  const product = produced.joined ? joinedProduct(produced.product) : produced.product;
+  const delivery = deliverAll(session, plan, product);
+  const wallSeconds = (session.host.clock.monotonicMs() - startMs) / 1000;
+  const isSaving = product.outcome !== null && isHit(product.outcome) && product.exitCode === 0;
+  const savedSeconds = isSaving ? Math.max(0, product.compileSeconds - wallSeconds) : null;
+  count(session, { product, waited: produced.waited, savedSeconds });
+  return {
+    fingerprint: product.fingerprint,
+    outcome: product.outcome,
+    reason: product.reason,
+    notStored: product.notStored,
+    outputs: delivery.outputs,
+    exitCode: delivery.error === null ? product.exitCode : product.exitCode || 1,
+    stdout: plan.request.stdoutFile === null ? product.stdout : new Uint8Array(0),
+    stderr: product.stderr,
+    wallSeconds,
+    savedSeconds,
+    error: delivery.error,
+  };
+}
+
+/** Who joined a job that succeeded has a hit; who joined one that failed has failed, too. */
+function joinedProduct(product: Product): Product {
+  if (product.outcome === null || product.outcome === 'failed') return product;
+  return { ...product, outcome: 'joined', reason: null, notStored: null };
+}
+
+function deliverAll(
+  session: CacheSession,
+  plan: Plan,
+  product: Product,
+): { readonly outputs: readonly DeliveredOutput[]; readonly error: string | null } {
+  const outputs: DeliveredOutput[] = [];
+  for (const [index, output] of plan.outputs.entries()) {
+    const member = product.outputs === null ? undefined : product.outputs[index];
+    if (member !== undefined && member !== null && !isInPlace(plan, product, output.isStdout)) {
+      try {
+        deliver(session.host, { path: output.path, executable: member.executable, content: member.bytes });
+      } catch (error) {
+        if (!(error instanceof CacheError)) throw error;
+        if (product.outcome !== null && isHit(product.outcome)) throw error;
+        return { outputs, error: error.message };
+      }
+    }
+    const delivered = describeOutput(session, output);
+    if (delivered !== null) outputs.push(delivered);
+  }
+  return { outputs, error: null };
+}
+
+/** A compilation at the real places has put its outputs where they belong, all but its stdout. */
+function isInPlace(plan: Plan, product: Product, isStdout: boolean): boolean {
+  const wasRun = product.outcome === null || !isHit(product.outcome);
+  return wasRun && !plan.inWorker && !isStdout;
+}
+
+function describeOutput(
+  session: CacheSession,
+  output: { readonly name: string; readonly path: string },
+): DeliveredOutput | null {
+  const stat = session.host.files.stat(output.path);
+  return stat === null ? null : { path: output.name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 };
+}
+
+/** One request is one lookup, counted at its end; calls that were not cached are none. */
+function count(
+  session: CacheSession,
+  done: { readonly product: Product; readonly waited: boolean; readonly savedSeconds: number | null },
+): void {
+  const { product, waited, savedSeconds } = done;
+  const { tally } = session;
+  if (product.outcome === null) return;
+  tally.add('lookups');
+  tally.add(isHit(product.outcome) ? 'hits' : 'misses');
+  tally.add(`outcome:${product.outcome}`);
+  if (product.reason !== null) tally.add(`missReason:${product.reason}`);
+  if (waited) tally.add('waits');
+  if (savedSeconds !== null) tally.add('savedMilliseconds', Math.round(savedSeconds * 1000));
+}

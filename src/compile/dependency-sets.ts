@@ -1,0 +1,99 @@
+import { resolve } from 'node:path';
+import type { Host } from '../host/host.js';
+import type { HomePaths } from '../layouts/vyre/home-paths.js';
+import { mismatch, Reader } from '../model/decoder.js';
+import { isDigest, type Digest, type Field, type Fingerprint } from '../model/fingerprint.js';
+import { readChecked, writeChecked } from '../store/checked-file.js';
+import type { FileDigests } from './file-digests.js';
+
+const SCHEMA = 'vyre-cache.deps/1';
+/** As many variants of the same sources as are worth telling apart: branches, configurations, projects. */
+const MAX_SETS = 8;
+const MAX_BYTES = 16_777_216;
+
+/** What one compilation read besides its inputs. Names as the compiler gave them, relative to the working directory. */
+export interface DependencySet {
+  readonly files: readonly { readonly name: string; readonly digest: Digest }[];
+  /** Files that must not exist. */
+  readonly absent: readonly string[];
+}
+
+/** The set of a compilation that reads nothing but what is declared. */
+export const NO_DEPENDENCIES: DependencySet = { files: [], absent: [] };
+
+/** The fields that complete a primary description; names that it has already are left out. */
+export function dependencyFields(set: DependencySet, primary: ReadonlySet<string>): readonly Field[] {
+  const fields = new Map<string, Field>();
+  for (const { name, digest } of set.files) fields.set(`dep/${name}`, { name: `dep/${name}`, kind: 'digest', digest });
+  for (const name of set.absent) {
+    if (!fields.has(`dep/${name}`)) fields.set(`dep/${name}`, { name: `dep/${name}`, kind: 'absent' });
+  }
+  return [...fields.values()].filter((field) => !primary.has(field.name));
+}
+
+/** True when every file of the set is as it was. Stops at the first difference. */
+export function isCurrent(host: Host, digests: FileDigests, cwd: string, set: DependencySet): boolean {
+  return (
+    set.files.every(({ name, digest }) => digestQuietly(digests, resolve(cwd, name)) === digest) &&
+    set.absent.every((name) => isAbsent(host, resolve(cwd, name)))
+  );
+}
+
+function digestQuietly(digests: FileDigests, path: string): Digest | null {
+  try {
+    return digests.digest(path)?.digest ?? null;
+  } catch {
+    // A file that cannot be read is not what it was.
+    return null;
+  }
+}
+
+function isAbsent(host: Host, path: string): boolean {
+  try {
+    return host.files.stat(path) === null;
+  } catch {
+    // A path through a file or a closed folder leads nowhere for the compiler, either.
+    return true;
+  }
+}
+
+/** The known sets of a primary fingerprint, most recently used first. Damaged or absent: none. */
+export function readSets(host: Host, paths: HomePaths, primary: Fingerprint): readonly DependencySet[] {
+  return readChecked(host, { path: paths.dependencies(primary), maxBytes: MAX_BYTES }, decodeSets) ?? [];
+}
+
+/** Puts a set in front and drops the least recently used ones. Best effort: a lost set costs a compilation. */
+export function rememberSet(host: Host, paths: HomePaths, primary: Fingerprint, set: DependencySet): void {
+  const text = JSON.stringify(set);
+  const others = readSets(host, paths, primary).filter((known) => JSON.stringify(known) !== text);
+  const file = {
+    path: paths.dependencies(primary),
+    folder: paths.dependencySets,
+    staged: paths.staged(host.random.hex(8)),
+  };
+  writeChecked(host, file, { schema: SCHEMA, sets: [set, ...others].slice(0, MAX_SETS) });
+}
+
+function decodeSets(reader: Reader): readonly DependencySet[] {
+  if (reader.text('schema') !== SCHEMA) mismatch('unknown schema');
+  const sets = reader.list('sets', (value, path) => {
+    const item = new Reader(value, path);
+    const set = { files: item.list('files', decodeFile), absent: item.list('absent', decodeName) };
+    item.end();
+    return set;
+  });
+  reader.end();
+  return sets;
+}
+
+function decodeFile(value: unknown, path: string): { readonly name: string; readonly digest: Digest } {
+  const item = new Reader(value, path);
+  const name = item.text('name');
+  const digest = item.text('digest');
+  item.end();
+  return isDigest(digest) ? { name, digest } : mismatch(`${path}.digest is not 64 lowercase hex digits`);
+}
+
+function decodeName(value: unknown, path: string): string {
+  return typeof value === 'string' ? value : mismatch(`${path} is not a string`);
+}

@@ -1,0 +1,112 @@
+import { basename } from 'node:path';
+import { hashChunks } from '../host/hash.js';
+import type { Host } from '../host/host.js';
+import { CacheError, errnoOf } from '../model/error.js';
+import {
+  digestField,
+  FINGERPRINT_SCHEMA,
+  fingerprintOf,
+  numbered,
+  textField,
+  type Field,
+  type Fingerprint,
+} from '../model/fingerprint.js';
+import type { Uncacheable } from '../model/lifecycle.js';
+import type { FileDigest } from './file-digests.js';
+import { escapeLiteral, expand } from './placeholders.js';
+import type { NamedFile, Plan } from './plan.js';
+import type { CacheSession } from './session.js';
+
+/** A compilation as its fingerprint sees it, all but the discovered dependencies. */
+export interface Description {
+  readonly fields: readonly Field[];
+  /** Of `fields`: leads to the dependency sets, and is the fingerprint where nothing is discovered. */
+  readonly primary: Fingerprint;
+  /** The inputs and declared dependencies as they were hashed. */
+  readonly hashed: readonly FileDigest[];
+  /** What the fingerprint does not cover, in one line; null when it covers all. */
+  readonly uncovered: string | null;
+  readonly uncacheable: { readonly word: Uncacheable; readonly detail: string } | null;
+}
+
+/**
+ * Hashes everything that is declared.
+ * @throws CacheError environment for a file that cannot be read, usage for a bad `--compiler-version`.
+ */
+export async function describe(session: CacheSession, plan: Plan): Promise<Description> {
+  const { host } = session;
+  const identity = await session.identifier.identify({
+    line: plan.line,
+    program: plan.program,
+    preset: plan.preset,
+    facts: plan.facts,
+    tools: plan.tools,
+    compilerVersion: plan.request.compilerVersion,
+  });
+  const hashed: FileDigest[] = [];
+  const hashFile = (group: 'input' | 'dep', file: NamedFile): Field => {
+    const digest = digestOrThrow(session, file);
+    hashed.push(digest);
+    return digestField(`${group}/${file.name}`, digest.digest);
+  };
+  const fields = distinct([
+    textField('schema', FINGERPRINT_SCHEMA),
+    textField('platform', host.machine.platform),
+    textField('arch', host.machine.arch),
+    ...argumentFields(plan),
+    ...identity.fields,
+    ...(plan.relocatable ? [] : [textField('cwd', plan.request.cwd)]),
+    ...plan.dependencies.map((file) => hashFile('dep', file)),
+    ...plan.environment.fields,
+    ...plan.inputs.map((file) => hashFile('input', file)),
+    ...plan.request.keys.map((key, index) => textField(numbered('key', index), key)),
+    ...plan.outputs.map((output, index) => {
+      const name = plan.relocatable ? basename(output.name) : output.name;
+      return textField(numbered('output', index), output.isStdout ? `{stdout}${name}` : name);
+    }),
+  ]);
+  const primary = fingerprint(host, fields);
+  return { fields, primary, hashed, uncovered: identity.uncovered, uncacheable: identity.uncacheable };
+}
+
+/** The fingerprint of fields, with this host's BLAKE3. */
+export function fingerprint(host: Host, fields: readonly Field[]): Fingerprint {
+  return fingerprintOf(fields, (chunks) => hashChunks(host.hash, chunks));
+}
+
+/** A file may be named twice, as an input and by an argument; the same name means the same field. */
+function distinct(fields: readonly Field[]): readonly Field[] {
+  return [...new Map(fields.map((field) => [field.name, field])).values()];
+}
+
+function digestOrThrow(session: CacheSession, file: NamedFile): FileDigest {
+  try {
+    const digest = session.digests.digest(file.path);
+    if (digest !== null) return digest;
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === null) throw error;
+    throw new CacheError('environment', `"${file.name}" cannot be read (${errno})`, {
+      hint: 'make it readable: what cannot be hashed cannot be cached',
+      cause: error,
+    });
+  }
+  throw new CacheError('environment', `"${file.name}" vanished while it was read`);
+}
+
+/** The command with logical names; literal text that looks like a placeholder is doubled. */
+export function logicalCommand(plan: Plan): readonly string[] {
+  const { request } = plan;
+  const counts = { inputs: request.inputs.length, outputs: request.outputs.length };
+  const args = expand(plan.templates, counts, {
+    input: (index) => `{input:${request.inputs[index] ?? ''}}`,
+    output: (index) => `{output:${index + 1}}`,
+    depfile: () => '{depfile}',
+    text: escapeLiteral,
+  });
+  return [escapeLiteral(plan.line.typed), ...args];
+}
+
+function argumentFields(plan: Plan): readonly Field[] {
+  return logicalCommand(plan).map((argument, index) => textField(numbered('arg', index), argument));
+}

@@ -1,0 +1,278 @@
+import { basename, join } from 'node:path';
+import { readRegularFile, withFile, type FileStat } from '../host/files.js';
+import type { Host } from '../host/host.js';
+import { errnoOf } from '../model/error.js';
+import type { Fingerprint } from '../model/fingerprint.js';
+import type { Uncacheable } from '../model/lifecycle.js';
+import { ACTIVE_VARIABLE, activeMark, type WorkerDirectory } from '../store/worker-directory.js';
+import { sameState } from './delivery.js';
+import { expand, namesDepfile } from './placeholders.js';
+import type { Plan } from './plan.js';
+import type { Listed, Listing } from './presets/preset.js';
+import type { CompileOptions } from './request.js';
+import { run, type RunRequest, type RunResult } from './runner.js';
+
+/**
+ * Where a compilation happens.
+ * - `worker`: outputs, HOME and TMPDIR in the worker directory.
+ * - `place`: outputs at their real places, HOME and TMPDIR in the worker directory.
+ * - `caller`: outputs at their real places, the caller's HOME and TMPDIR; nothing of ours is touched.
+ */
+export type Setting =
+  | { readonly mode: 'worker' | 'place'; readonly worker: WorkerDirectory; readonly primary: Fingerprint }
+  | { readonly mode: 'caller' };
+
+/** An output as the compiler left it. */
+export interface MadeOutput {
+  /** Where it lies now. */
+  readonly path: string;
+  /** Null when the compiler did not write it, or wrote something that is no regular file. */
+  readonly stat: FileStat | null;
+}
+
+export interface Execution {
+  readonly run: RunResult;
+  readonly outputs: readonly MadeOutput[];
+  /** What the compiler says that it read; null where it is not asked or did not succeed. */
+  readonly listed: Listed | null;
+  /** The list that the command itself asked for with `{depfile}`; null where it did not or nothing was written. */
+  readonly depfile: Buffer | null;
+}
+
+export interface ExecutionRequest {
+  readonly plan: Plan;
+  readonly options: CompileOptions;
+  readonly setting: Setting;
+  readonly onOverflow: RunRequest['onOverflow'];
+}
+
+/** Subfolders of a worker directory. The owner file lies beside them. */
+const FOLDERS = { outputs: 'out', home: 'home', lists: 'list' } as const;
+const LIST_NAME = 'read';
+const DEPFILE_NAME = 'depfile';
+const STDOUT_NAME = 'stdout';
+
+/** @throws CacheError when the program cannot be started; errno errors of the worker directory's file system. */
+export async function execute(host: Host, request: ExecutionRequest): Promise<Execution> {
+  const { plan, setting } = request;
+  const layout = layoutOf(plan, setting);
+  makeFolders(host, layout, setting);
+  const before = plan.outputs.map((output) => lstatQuietly(host, output.path));
+  const listing = setting.mode === 'caller' ? null : (plan.preset?.listing(plan.line) ?? null);
+  const result = await withStdoutFile(host, layout, async (stdoutFd) =>
+    run(host, runRequest(request, { layout, listing, stdoutFd })),
+  );
+  const outputs = layout.outputs.map((path, index) => {
+    const stat = lstatQuietly(host, path);
+    const old = before[index] ?? null;
+    const isOld = stat !== null && old !== null && path === plan.outputs[index]?.path && sameState(stat, old);
+    return { path, stat: stat?.type === 'file' && !isOld ? stat : null };
+  });
+  const listed =
+    listing !== null && setting.mode !== 'caller' && result.end !== 'stopped' && succeeded(result)
+      ? await collect(host, { plan, layout, listing, worker: setting.worker })
+      : null;
+  return { run: result, outputs, listed, depfile: readDepfile(host, plan, layout) };
+}
+
+export function succeeded(result: RunResult): boolean {
+  return typeof result.end === 'object' && result.end.status === 0;
+}
+
+/** The real paths of one compilation. */
+interface Layout {
+  readonly outputs: readonly string[];
+  readonly home: string | null;
+  readonly folders: readonly string[];
+  readonly listPath: string | null;
+  readonly depfile: string;
+  /** The file that takes stdout; null when stdout is no output. */
+  readonly stdout: string | null;
+}
+
+function layoutOf(plan: Plan, setting: Setting): Layout {
+  const stdoutIndex = plan.outputs.findIndex((output) => output.isStdout);
+  if (setting.mode === 'caller') {
+    const outputs = plan.outputs.map((output) => output.path);
+    const stdout = outputs[stdoutIndex] ?? null;
+    return { outputs, home: null, folders: [], listPath: null, depfile: '/dev/null', stdout };
+  }
+  const root = setting.worker.path;
+  const lists = join(root, FOLDERS.lists);
+  const home = join(root, FOLDERS.home);
+  const outputFolder = join(root, FOLDERS.outputs);
+  const folders = [outputFolder, home, lists];
+  const taken = new Set<string>();
+  const outputs = plan.outputs.map((output, index) => {
+    if (output.isStdout) return join(lists, STDOUT_NAME);
+    if (setting.mode === 'place') return output.path;
+    const name = basename(output.name);
+    if (!taken.has(name)) {
+      taken.add(name);
+      return join(outputFolder, name);
+    }
+    const numbered = join(outputFolder, String(index + 1));
+    folders.push(numbered);
+    return join(numbered, name);
+  });
+  const stdout = outputs[stdoutIndex] ?? null;
+  return { outputs, home, folders, listPath: join(lists, LIST_NAME), depfile: join(lists, DEPFILE_NAME), stdout };
+}
+
+function makeFolders(host: Host, layout: Layout, setting: Setting): void {
+  if (setting.mode === 'caller') return;
+  for (const folder of layout.folders) host.files.makeDirectory(folder);
+}
+
+function lstatQuietly(host: Host, path: string): FileStat | null {
+  try {
+    return host.files.lstat(path);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return null;
+  }
+}
+
+async function withStdoutFile<T>(host: Host, layout: Layout, work: (fd: number | null) => Promise<T>): Promise<T> {
+  if (layout.stdout === null) return work(null);
+  const fd = host.files.open(layout.stdout, 'deliver', 0o666);
+  try {
+    return await work(fd);
+  } finally {
+    host.files.close(fd);
+  }
+}
+
+function runRequest(
+  request: ExecutionRequest,
+  made: { readonly layout: Layout; readonly listing: Listing | null; readonly stdoutFd: number | null },
+): RunRequest {
+  const { plan, options, setting } = request;
+  const { layout, listing, stdoutFd } = made;
+  const args = commandArguments(plan, layout);
+  const mark = setting.mode === 'caller' ? null : activeMark(setting.primary, setting.worker.random);
+  return {
+    spawn: {
+      program: plan.program.path,
+      argv0: plan.line.typed,
+      args: listing === null || layout.listPath === null ? args : listing.augment(args, layout.listPath),
+      cwd: plan.request.cwd,
+      environment: environmentOf(plan, layout.home, mark),
+    },
+    mark,
+    timeoutMs: options.timeoutMs,
+    memoryBytes: options.memoryBytes,
+    stdoutFd,
+    signal: options.signal ?? null,
+    onOverflow: request.onOverflow,
+  };
+}
+
+function commandArguments(plan: Plan, layout: Layout): readonly string[] {
+  const { request } = plan;
+  const counts = { inputs: request.inputs.length, outputs: request.outputs.length };
+  return expand(plan.templates, counts, {
+    input: (index) => request.inputs[index] ?? '',
+    // A real place is named as it was given: some compilers write the name of their output into it.
+    output: (index) => {
+      const path = layout.outputs[index] ?? '';
+      const output = plan.outputs[index];
+      return path === output?.path ? output.name : path;
+    },
+    depfile: () => layout.depfile,
+    text: (text) => text,
+  });
+}
+
+/** The declared environment; HOME and TMPDIR are the worker directory's, or the caller's. */
+function environmentOf(plan: Plan, home: string | null, mark: string | null): Readonly<Record<string, string>> {
+  const caller = plan.request.environment;
+  const variables: Record<string, string> = { ...plan.environment.variables };
+  for (const name of plan.environment.workerVariables) {
+    const value = home ?? caller[name];
+    if (value !== undefined) variables[name] = value;
+  }
+  const active = caller[ACTIVE_VARIABLE];
+  const marks = [active, mark].filter((part) => part !== undefined && part !== null && part !== '');
+  if (marks.length > 0) variables[ACTIVE_VARIABLE] = marks.join(':');
+  return variables;
+}
+
+async function collect(
+  host: Host,
+  made: {
+    readonly plan: Plan;
+    readonly layout: Layout;
+    readonly listing: Listing;
+    readonly worker: WorkerDirectory;
+  },
+): Promise<Listed> {
+  const { plan, layout, listing, worker } = made;
+  const environment = environmentOf(plan, layout.home, null);
+  return listing.collect({
+    line: plan.line,
+    listPath: layout.listPath ?? '',
+    workerDirectory: worker.path,
+    files: host.files,
+    capture: async (argv) => {
+      const [program = '', ...args] = argv;
+      return host.processes.capture(
+        { program, argv0: program, args, cwd: plan.request.cwd, environment },
+        { maxBytes: MAX_LIST_BYTES, timeoutMs: LIST_TIMEOUT_MS },
+      );
+    },
+  });
+}
+
+function readDepfile(host: Host, plan: Plan, layout: Layout): Buffer | null {
+  if (!namesDepfile(plan.templates) || layout.listPath === null) return null;
+  const read = readRegularFile(host.files, layout.depfile, MAX_LIST_BYTES);
+  return read.ok ? read.bytes : null;
+}
+
+/** Lists of what was read: a few thousand names at most. */
+const MAX_LIST_BYTES = 67_108_864;
+const LIST_TIMEOUT_MS = 600_000;
+
+/**
+ * What speaks against keeping the result of a successful execution; null when nothing does. `embeds-path` asks for a
+ * repetition in the caller's setting.
+ */
+export function judgeExecution(host: Host, execution: Execution, worker: WorkerDirectory): Uncacheable | null {
+  if (execution.run.lingering) return 'irregular-output';
+  if (execution.outputs.some((output) => output.stat === null)) return 'irregular-output';
+  if (leftovers(host, execution, worker) || embeds(host, execution, worker)) return 'embeds-path';
+  return null;
+}
+
+/** True when a file lies in the worker directory that nobody declared. */
+function leftovers(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
+  const declared = new Set(execution.outputs.map((output) => output.path));
+  const holdsStranger = (folder: string): boolean =>
+    host.files.readDirectory(folder).some((item) => {
+      const path = join(folder, item.name);
+      return item.type === 'directory' ? holdsStranger(path) : !declared.has(path);
+    });
+  return [FOLDERS.outputs, FOLDERS.home].some((name) => holdsStranger(join(worker.path, name)));
+}
+
+/** True when an output or a stream contains the worker directory's path. */
+export function embeds(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
+  const needle = Buffer.from(worker.path, 'utf8');
+  if (execution.run.stdout.includes(needle) || execution.run.stderr.includes(needle)) return true;
+  return execution.outputs.some((output) => output.stat !== null && fileContains(host, output.path, needle));
+}
+
+const SCAN_BYTES = 1_048_576;
+
+function fileContains(host: Host, path: string, needle: Buffer): boolean {
+  const { files } = host;
+  const buffer = Buffer.allocUnsafe(SCAN_BYTES);
+  return withFile(files, { path, flags: 'read' }, (fd) => {
+    for (let position = 0; ; position += SCAN_BYTES - needle.byteLength) {
+      const count = files.readAt(fd, buffer, SCAN_BYTES, position);
+      if (buffer.subarray(0, count).includes(needle)) return true;
+      if (count < SCAN_BYTES) return false;
+    }
+  });
+}

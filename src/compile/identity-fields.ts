@@ -1,0 +1,61 @@
+import { digestField, textField, type Field } from '../model/fingerprint.js';
+import type { FileDigests } from './file-digests.js';
+import type { Libraries } from './libraries.js';
+import type { FoundPackage } from './package-version.js';
+
+/** Collects the `compiler/…` fields: each name once, whoever brings it. */
+export class IdentityFields {
+  readonly #digests: FileDigests;
+  readonly #libraries: Libraries;
+  readonly #libraryPath: string | undefined;
+  readonly #fields = new Map<string, Field>();
+  /** Path behind each name: a second file of one name gets another name. */
+  readonly #paths = new Map<string, string>();
+
+  constructor(digests: FileDigests, libraries: Libraries, libraryPath: string | undefined) {
+    this.#digests = digests;
+    this.#libraries = libraries;
+    this.#libraryPath = libraryPath;
+  }
+
+  get list(): readonly Field[] {
+    return [...this.#fields.values()];
+  }
+
+  add(field: Field): void {
+    this.#fields.set(field.name, field);
+  }
+
+  /** The digest of a program or library and those of the libraries that it loads. */
+  addProgram(name: string, path: string): void {
+    if (!this.#addFile(name, path)) return;
+    for (const library of this.#libraries.of(path, this.#libraryPath)) {
+      if (library.path === null) this.add({ name: `compiler/library/${library.name}`, kind: 'absent' });
+      else this.#addFile(`library/${library.name}`, library.path);
+    }
+  }
+
+  addPackage(name: string, found: FoundPackage): void {
+    this.#addFile(name, found.path);
+    this.add(textField(`compiler/${name}-version`, `${found.name}@${found.version}`));
+  }
+
+  /** False when this file stands there already. */
+  #addFile(name: string, path: string): boolean {
+    let unique = name;
+    for (let number = 2; ; number += 1) {
+      const known = this.#paths.get(unique);
+      if (known === path) return false;
+      if (known === undefined) break;
+      unique = `${name}#${number}`;
+    }
+    this.#paths.set(unique, path);
+    const found = this.#digests.digest(path);
+    this.add(
+      found === null
+        ? { name: `compiler/${unique}`, kind: 'absent' }
+        : digestField(`compiler/${unique}`, found.digest),
+    );
+    return true;
+  }
+}

@@ -1,0 +1,196 @@
+import { dirname } from 'node:path';
+import { readRegularFile, type Files } from '../host/files.js';
+import { decodeElfFacts, encodeElfFacts, readElf, type ElfFacts } from './elf.js';
+import type { Stamps } from './stamps.js';
+
+/** A shared library that a program loads. */
+export interface Library {
+  /** The name it was asked for by, with the folder of its variant: `libisl.so.23`. */
+  readonly name: string;
+  /** Null when the loader would not find it. */
+  readonly path: string | null;
+}
+
+/** The C library's own parts: they run the compiler and have no say in what it writes. */
+const LIBC = /^(?:lib(?:c|m|mvec|dl|pthread|rt|util|resolv|nsl|anl|BrokenLocale|thread_db|nss_[a-z]+)|ld-linux[a-z0-9-]*|ld64|linux-vdso|linux-gate)\.so(?:\.|$)/;
+
+const MAX_LIBRARIES = 512;
+const MAX_CONFIGURATION_BYTES = 65_536;
+const MAX_CONFIGURATION_FILES = 256;
+const CONFIGURATION = '/etc/ld.so.conf';
+
+const TRIPLETS: ReadonlyMap<number, string> = new Map([
+  [62, 'x86_64-linux-gnu'],
+  [183, 'aarch64-linux-gnu'],
+]);
+/** Variants for newer processors: the loader prefers them where the processor allows it. */
+const VARIANTS = ['x86-64-v4', 'x86-64-v3', 'x86-64-v2'] as const;
+
+/** True for the C library's own parts. */
+export function isLibcName(soname: string): boolean {
+  return LIBC.test(soname);
+}
+
+interface Search {
+  readonly file: ElfFacts;
+  /** Folder of the file, the value of `$ORIGIN`. */
+  readonly origin: string;
+  /** RPATH of those who loaded it: the loader tries them too, without a RUNPATH. */
+  readonly inheritedRpath: readonly string[];
+}
+
+/** Finds the shared libraries of ELF programs as the dynamic loader of glibc does. */
+export class Libraries {
+  readonly #files: Files;
+  readonly #stamps: Stamps;
+  #configured: readonly string[] | null = null;
+
+  constructor(files: Files, stamps: Stamps) {
+    this.#files = files;
+    this.#stamps = stamps;
+  }
+
+  /**
+   * The libraries of an ELF program, with those they need themselves, without the C library's own. Empty for static
+   * programs and for files that are no ELF. `libraryPath` is LD_LIBRARY_PATH of the program's environment.
+   */
+  of(program: string, libraryPath: string | undefined): readonly Library[] {
+    const found = new Map<string, Library>();
+    const queue: Search[] = [];
+    const root = this.#search(program, []);
+    if (root !== null) queue.push(root);
+    for (let search = queue.shift(); search !== undefined; search = queue.shift()) {
+      for (const name of search.file.needed) {
+        if (isLibcName(name) || found.has(name) || found.size >= MAX_LIBRARIES) continue;
+        const paths = this.#find(name, search, libraryPath);
+        if (paths.length === 0) found.set(name, { name, path: null });
+        for (const library of paths) found.set(library.name, library);
+        const main = paths.at(-1)?.path ?? null;
+        const next = main === null ? null : this.#search(main, [...search.inheritedRpath, ...ownRpath(search)]);
+        if (next !== null) queue.push(next);
+      }
+    }
+    return [...found.values()];
+  }
+
+  #search(path: string, inheritedRpath: readonly string[]): Search | null {
+    const file = this.#facts(path);
+    if (file === null) return null;
+    return { file, origin: dirname(this.#realPath(path) ?? path), inheritedRpath };
+  }
+
+  #realPath(path: string): string | null {
+    try {
+      return this.#files.realpath(path);
+    } catch {
+      // Best effort: what cannot be resolved cannot be loaded.
+      return null;
+    }
+  }
+
+  #facts(path: string): ElfFacts | null {
+    const realPath = this.#realPath(path);
+    const stat = realPath === null ? null : this.#files.lstat(realPath);
+    if (realPath === null || stat === null || stat.type !== 'file') return null;
+    const kept = this.#stamps.get('elf', realPath, stat);
+    const known = kept === null ? undefined : decodeElfFacts(kept);
+    if (known !== undefined) return known;
+    const facts = readElf(this.#files, realPath);
+    this.#stamps.set('elf', realPath, stat, encodeElfFacts(facts));
+    return facts;
+  }
+
+  /** The plain library last, its variants before it. */
+  #find(name: string, search: Search, libraryPath: string | undefined): readonly Library[] {
+    if (name.includes('/')) return this.#fits(name, search) ? [{ name, path: name }] : [];
+    for (const folder of this.#folders(search, libraryPath)) {
+      const path = `${folder}/${name}`;
+      if (!this.#fits(path, search)) continue;
+      const variants = VARIANTS.map((variant) => ({
+        name: `glibc-hwcaps/${variant}/${name}`,
+        path: `${folder}/glibc-hwcaps/${variant}/${name}`,
+      }));
+      return [...variants.filter((variant) => this.#fits(variant.path, search)), { name, path }];
+    }
+    return [];
+  }
+
+  /** The loader skips libraries of another machine. */
+  #fits(path: string, search: Search): boolean {
+    return this.#facts(path)?.machine === search.file.machine;
+  }
+
+  #folders(search: Search, libraryPath: string | undefined): readonly string[] {
+    const own = search.file.runpath.length > 0 ? [] : [...search.file.rpath, ...search.inheritedRpath];
+    const given = (libraryPath ?? '').split(/[:;]/).filter((folder) => folder !== '');
+    const triplet = TRIPLETS.get(search.file.machine);
+    const multiarch = triplet === undefined ? [] : [`/lib/${triplet}`, `/usr/lib/${triplet}`];
+    this.#configured ??= configuredFolders(this.#files);
+    return [
+      ...own.map((folder) => expandOrigin(folder, search.origin)),
+      ...given,
+      ...search.file.runpath.map((folder) => expandOrigin(folder, search.origin)),
+      ...this.#configured,
+      ...multiarch,
+      '/lib64',
+      '/usr/lib64',
+      '/lib',
+      '/usr/lib',
+    ];
+  }
+}
+
+function ownRpath(search: Search): readonly string[] {
+  return search.file.runpath.length > 0 ? [] : search.file.rpath.map((folder) => expandOrigin(folder, search.origin));
+}
+
+function expandOrigin(folder: string, origin: string): string {
+  return folder.replace(/\$(?:ORIGIN\b|\{ORIGIN\})/g, () => origin);
+}
+
+/** The folders of `/etc/ld.so.conf` and of what it includes, in order. */
+function configuredFolders(files: Files): readonly string[] {
+  const folders: string[] = [];
+  const queue = [CONFIGURATION];
+  for (let count = 0; count < MAX_CONFIGURATION_FILES; count += 1) {
+    const path = queue.shift();
+    if (path === undefined) break;
+    for (const line of configurationLines(files, path)) {
+      const included = /^include\s+(.+)$/.exec(line)?.[1];
+      if (included === undefined) folders.push(line);
+      else queue.push(...includedFiles(files, included));
+    }
+  }
+  return folders;
+}
+
+function configurationLines(files: Files, path: string): readonly string[] {
+  const read = readRegularFile(files, path, MAX_CONFIGURATION_BYTES);
+  if (!read.ok) return [];
+  const lines = read.bytes.toString('utf8').split('\n');
+  return lines.map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '');
+}
+
+/** Patterns with `*` in their last part only, as distributions write them. */
+function includedFiles(files: Files, words: string): readonly string[] {
+  return words.split(/\s+/).flatMap((word) => {
+    const pattern = word.startsWith('/') ? word : `/etc/${word}`;
+    if (!pattern.includes('*')) return [pattern];
+    const folder = dirname(pattern);
+    const escaped = pattern.slice(folder.length + 1).replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+    const expression = new RegExp(`^${escaped.replaceAll('*', '.*')}$`);
+    return namesIn(files, folder)
+      .filter((name) => expression.test(name))
+      .sort()
+      .map((name) => `${folder}/${name}`);
+  });
+}
+
+function namesIn(files: Files, folder: string): string[] {
+  try {
+    return files.readDirectory(folder).map((item) => item.name);
+  } catch {
+    // Best effort: a folder that cannot be read configures nothing for the loader either.
+    return [];
+  }
+}

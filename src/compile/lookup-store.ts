@@ -1,0 +1,102 @@
+import type { DiskTier } from '../store/disk-tier.js';
+import type { LayeredStore } from '../store/layered-store.js';
+import type { Artifact } from '../store/tier.js';
+import type { HomePaths } from '../layouts/vyre/home-paths.js';
+import { unpackMembers, type Member } from '../model/archive.js';
+import type { Fingerprint } from '../model/fingerprint.js';
+import type { MissReason } from '../model/lifecycle.js';
+import type { ArtifactRecord } from '../model/record.js';
+import { dependencyFields, isCurrent, NO_DEPENDENCIES, readSets, type DependencySet } from './dependency-sets.js';
+import { fingerprint, type Description } from './description.js';
+import { discovers } from './discovery.js';
+import type { Plan } from './plan.js';
+import type { CacheSession } from './session.js';
+
+/** A verified artifact that answers a request, taken apart into its outputs. */
+export interface Found {
+  readonly hit: true;
+  readonly tier: 'memory' | 'disk';
+  readonly fingerprint: Fingerprint;
+  readonly artifact: Artifact;
+  readonly record: ArtifactRecord;
+  readonly outputs: readonly Member[];
+}
+
+export interface NotFound {
+  readonly hit: false;
+  readonly reason: MissReason;
+  /** The complete fingerprint, where the dependencies of the request are known. */
+  readonly fingerprint: Fingerprint | null;
+  /** False when the compiler lists what it reads, lists are known, and none of them is current. */
+  readonly discoveredKnown: boolean;
+  /** The known dependency sets, as text: who waited compares it to see whether somebody published. */
+  readonly sets: string;
+}
+
+export interface LookupPlace {
+  readonly paths: HomePaths;
+  readonly store: LayeredStore;
+  readonly disk: DiskTier;
+}
+
+/** Looks for the artifact of a described request: the first dependency set that is current and has a valid entry. */
+export async function find(
+  session: CacheSession,
+  place: LookupPlace,
+  request: { readonly plan: Plan; readonly description: Description },
+): Promise<Found | NotFound> {
+  const { plan, description } = request;
+  const { host } = session;
+  const known = discovers(plan) ? readSets(host, place.paths, description.primary) : [NO_DEPENDENCIES];
+  const current = known.filter((set) => isCurrent(host, session.digests, plan.request.cwd, set));
+  let miss: NotFound = {
+    hit: false,
+    reason: 'absent',
+    fingerprint: null,
+    discoveredKnown: current.length > 0 || known.length === 0,
+    sets: JSON.stringify(known),
+  };
+  for (const set of current) {
+    const complete = completeFingerprint(session, description, set);
+    const read = await readArtifact(place.store, complete, plan.outputs.length);
+    if (read.hit) return { ...read, fingerprint: complete };
+    miss = { ...miss, reason: read.reason, fingerprint: complete };
+    if (read.reason !== 'absent') break;
+  }
+  return miss;
+}
+
+/** The fingerprint of a description together with what was discovered. */
+export function completeFingerprint(
+  session: CacheSession,
+  description: Description,
+  set: DependencySet,
+): Fingerprint {
+  const names = new Set(description.fields.map((field) => field.name));
+  const discovered = dependencyFields(set, names);
+  if (discovered.length === 0) return description.primary;
+  return fingerprint(session.host, [...description.fields, ...discovered]);
+}
+
+type ArtifactRead = Omit<Found, 'fingerprint'> | { readonly hit: false; readonly reason: MissReason };
+
+async function readArtifact(store: LayeredStore, complete: Fingerprint, outputCount: number): Promise<ArtifactRead> {
+  const read = await store.get(complete);
+  if (!read.hit) return read;
+  const { artifact, tier } = read;
+  const { record } = artifact;
+  if (record === null) {
+    return { hit: false, reason: artifact.recordMiss === 'newer-format' ? 'newer-format' : 'no-record' };
+  }
+  const outputs = unpackOutputs(artifact.payload, record);
+  if (outputs === null || outputs.length !== outputCount) return { hit: false, reason: 'record-mismatch' };
+  return { hit: true, tier, artifact, record, outputs };
+}
+
+/** The outputs inside a payload; null when record and payload do not fit. */
+export function unpackOutputs(payload: Buffer, record: ArtifactRecord): readonly Member[] | null {
+  const [only] = record.outputs;
+  if (record.outputs.length === 1 && only !== undefined) return [{ bytes: payload, executable: only.executable }];
+  const unpacked = unpackMembers(payload);
+  return unpacked.ok && unpacked.value.length === record.outputs.length ? unpacked.value : null;
+}

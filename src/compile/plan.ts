@@ -1,0 +1,260 @@
+import { basename, dirname, resolve } from 'node:path';
+import type { Host } from '../host/host.js';
+import { CacheError } from '../model/error.js';
+import type { Uncacheable } from '../model/lifecycle.js';
+import { folderError } from './delivery.js';
+import { declareEnvironment, type DeclaredEnvironment } from './environment.js';
+import type { Tool } from './identity.js';
+import { expand, namesOutput, parseTemplate, type Template } from './placeholders.js';
+import type { CommandLine, Facts, Preset } from './presets/preset.js';
+import { presetFor } from './presets/registry.js';
+import { describeProgram, resolveProgram, type ProgramDescription } from './program.js';
+import type { CompileRequest } from './request.js';
+
+/** A file of a request: its name there, and where it is. */
+export interface NamedFile {
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+}
+
+export interface PlannedOutput extends NamedFile {
+  /** True for the file that takes the compiler's stdout. */
+  readonly isStdout: boolean;
+}
+
+/** A request that was checked, with everything that is known before a byte is hashed. */
+export interface Plan {
+  readonly request: CompileRequest;
+  /** The arguments without the program. */
+  readonly templates: readonly Template[];
+  readonly line: CommandLine;
+  readonly program: ProgramDescription;
+  readonly preset: Preset | null;
+  readonly facts: Facts | null;
+  readonly environment: DeclaredEnvironment;
+  readonly tools: readonly Tool[];
+  readonly inputs: readonly NamedFile[];
+  readonly outputs: readonly PlannedOutput[];
+  /** Files of `--deps` and files that arguments name. */
+  readonly dependencies: readonly NamedFile[];
+  /** Neither the working directory nor the output folders reach the bytes: they are not hashed. */
+  readonly relocatable: boolean;
+  /** Outputs are made in the worker directory; else at their real places. */
+  readonly inWorker: boolean;
+  readonly uncacheable: { readonly word: Uncacheable; readonly detail: string } | null;
+}
+
+/** What a JavaScript string holds where the bytes were not UTF-8. */
+const REPLACEMENT = '\uFFFD';
+
+/**
+ * Checks a request and finds out everything about it that needs no hashing.
+ * @throws CacheError usage, not-found or not-executable; nothing was written then.
+ */
+export function makePlan(host: Host, request: CompileRequest): Plan {
+  const inputs = request.inputs.map((name) => inputFile(host, request, name));
+  const outputs = plannedOutputs(host, request);
+  checkDistinct(inputs, outputs);
+  const words = parseCommand(request);
+  const bare = expandBare(words, request);
+  const [typed] = bare;
+  if (typed === undefined) throw emptyCommand();
+  const { program, environment, tools, preset } = findProgram(host, request, typed);
+  const line: CommandLine = {
+    typed,
+    program: program.path,
+    args: bare.slice(1),
+    inputs: request.inputs,
+    outputs: request.outputs,
+    cwd: request.cwd,
+    environment: environment.variables,
+  };
+  const facts = preset?.facts(line) ?? null;
+  const relocatable = request.relocatable || facts?.relocatable === true;
+  const templates = words.slice(1);
+  const named = outputs.every((output, index) => output.isStdout || namesOutput(templates, index));
+  return {
+    request,
+    templates,
+    line,
+    program,
+    preset,
+    facts,
+    environment,
+    tools,
+    inputs,
+    outputs,
+    dependencies: [...declaredDependencies(host, request), ...argumentFiles(host, { request, templates, inputs, outputs })],
+    relocatable,
+    inWorker: relocatable && named,
+    uncacheable: judge(request, outputs, facts),
+  };
+}
+
+/** The error for a missing command. */
+function emptyCommand(): CacheError {
+  return new CacheError('usage', 'expected a command after "--", got nothing', {
+    hint: 'for example: vyre-cache compile a.c -o a.o -- gcc -c {input} -o {output}',
+  });
+}
+
+function inputFile(host: Host, request: CompileRequest, name: string): NamedFile {
+  return regularFile(host, { name, cwd: request.cwd, what: 'input' });
+}
+
+function regularFile(
+  host: Host,
+  file: { readonly name: string; readonly cwd: string; readonly what: 'input' | 'dependency' },
+): NamedFile {
+  const path = resolve(file.cwd, file.name);
+  const stat = statQuietly(host, path);
+  if (stat?.type === 'file') return { name: file.name, path };
+  const found = stat === null ? 'no such file' : stat.type === 'directory' ? 'it is a directory' : 'it is no regular file';
+  throw new CacheError('usage', `expected a file for the ${file.what} "${file.name}": ${found}`, {
+    hint: `paths are relative to "${file.cwd}"`,
+  });
+}
+
+function statQuietly(host: Host, path: string): ReturnType<Host['files']['stat']> {
+  try {
+    return host.files.stat(path);
+  } catch {
+    // A path that cannot be followed (a loop of links, a closed folder) leads to no file for us.
+    return null;
+  }
+}
+
+function plannedOutputs(host: Host, request: CompileRequest): readonly PlannedOutput[] {
+  const names = request.outputs.map((name) => ({ name, isStdout: false }));
+  if (request.stdoutFile !== null) names.push({ name: request.stdoutFile, isStdout: true });
+  if (names.length === 0) {
+    throw new CacheError('usage', 'expected at least one output, got none', {
+      hint: 'name each file that the command writes with -o FILE, or take its stdout with --stdout FILE',
+    });
+  }
+  return names.map(({ name, isStdout }) => {
+    const path = resolve(request.cwd, name);
+    if (name === '' || name.endsWith('/') || statQuietly(host, path)?.type === 'directory') throw folderError(name);
+    const folder = dirname(path);
+    if (statQuietly(host, folder)?.type !== 'directory') {
+      throw new CacheError('usage', `expected an existing folder for the output "${name}", got "${folder}"`, {
+        hint: `make it first: mkdir -p "${folder}"`,
+      });
+    }
+    return { name, path, isStdout };
+  });
+}
+
+function checkDistinct(inputs: readonly NamedFile[], outputs: readonly PlannedOutput[]): void {
+  const taken = new Map<string, string>(inputs.map((input) => [input.path, `the input "${input.name}"`]));
+  for (const output of outputs) {
+    const other = taken.get(output.path);
+    if (other !== undefined && output.path !== '/dev/null') {
+      throw new CacheError('usage', `expected different files, but the output "${output.name}" is also ${other}`);
+    }
+    taken.set(output.path, `the output "${output.name}"`);
+  }
+}
+
+/** The words of the command, taken apart. @throws CacheError usage. */
+export function parseCommand(request: CompileRequest): readonly Template[] {
+  const { inputs, outputs, command } = request;
+  if (command.length === 0 || command[0] === '') throw emptyCommand();
+  const context = {
+    inputs: inputs.length,
+    outputs: outputs.length,
+    strict: inputs.length > 0 || outputs.length > 0,
+  };
+  return command.map((argument) => parseTemplate(argument, context));
+}
+
+/** The command as a person would type it without us. */
+export function expandBare(words: readonly Template[], request: CompileRequest): readonly string[] {
+  const counts = { inputs: request.inputs.length, outputs: request.outputs.length };
+  return expand(words, counts, {
+    input: (index) => request.inputs[index] ?? '',
+    output: (index) => request.outputs[index] ?? '',
+    depfile: () => '/dev/null',
+    text: (text) => text,
+  });
+}
+
+interface FoundProgram {
+  readonly program: ProgramDescription;
+  readonly environment: DeclaredEnvironment;
+  readonly tools: readonly Tool[];
+  readonly preset: Preset | null;
+}
+
+function findProgram(host: Host, request: CompileRequest, typed: string): FoundProgram {
+  const { cwd } = request;
+  const searchPath = request.environment['PATH'];
+  const find = (name: string): string => resolveProgram({ typed: name, searchPath, cwd, files: host.files });
+  const program = describeProgram(find(typed), { files: host.files, searchPath, cwd });
+  const tools = request.tools.map((tool) => ({ typed: tool, path: find(tool) }));
+  const preset = presetFor(basename(typed));
+  const environment = declareEnvironment({
+    caller: request.environment,
+    program,
+    tools: tools.map((tool) => tool.path),
+    presetVariables: preset?.environment ?? [],
+    requested: request.env,
+  });
+  return { program, environment, tools, preset };
+}
+
+function declaredDependencies(host: Host, request: CompileRequest): readonly NamedFile[] {
+  return request.deps.map((name) => regularFile(host, { name, cwd: request.cwd, what: 'dependency' }));
+}
+
+/** Arguments, or what follows their first `=` or a leading `@`, that name existing files besides inputs and outputs. */
+function argumentFiles(
+  host: Host,
+  known: {
+    readonly request: CompileRequest;
+    readonly templates: readonly Template[];
+    readonly inputs: readonly NamedFile[];
+    readonly outputs: readonly PlannedOutput[];
+  },
+): readonly NamedFile[] {
+  const { cwd } = known.request;
+  const taken = new Set([...known.inputs, ...known.outputs].map((file) => file.path));
+  const found: NamedFile[] = [];
+  for (const [piece, ...rest] of known.templates) {
+    if (piece?.kind !== 'text' || rest.length > 0) continue;
+    for (const name of candidates(piece.text)) {
+      const path = resolve(cwd, name);
+      if (!taken.has(path) && statQuietly(host, path)?.type === 'file') found.push({ name, path });
+    }
+  }
+  return found;
+}
+
+function candidates(argument: string): readonly string[] {
+  const names = [argument];
+  const equals = argument.indexOf('=');
+  if (equals >= 0) names.push(argument.slice(equals + 1));
+  if (argument.startsWith('@')) names.push(argument.slice(1));
+  return names.filter((name) => name !== '' && !name.includes('\0'));
+}
+
+function judge(
+  request: CompileRequest,
+  outputs: readonly PlannedOutput[],
+  facts: Facts | null,
+): Plan['uncacheable'] {
+  const words = [...request.command, ...request.inputs, ...request.outputs, ...request.deps, request.cwd];
+  if (words.some((word) => word.includes(REPLACEMENT))) {
+    return { word: 'not-utf8', detail: 'an argument or a path is not UTF-8' };
+  }
+  if (facts === null) return null;
+  if (facts.uncacheable !== null) return facts.uncacheable;
+  const declared = new Set(outputs.map((output) => output.path));
+  const undeclared = facts.furtherOutputs.find((name) => !declared.has(resolve(request.cwd, name)));
+  if (undeclared === undefined) return null;
+  return {
+    word: 'undeclared-output',
+    detail: `these arguments also write "${undeclared}"; declare it with -o "${undeclared}"`,
+  };
+}

@@ -1,0 +1,51 @@
+import { resolve } from 'node:path';
+import { EsbuildReads } from './esbuild-reads.js';
+import { readFollowing } from './file-text.js';
+import { decodeMetafile, type Metafile } from './metafile.js';
+import type { CommandLine, Listed, Listing, ListingRun } from './preset.js';
+
+/**
+ * `--metafile` changes no byte of the outputs, and nothing on stderr; it names the sources of a bundle. What it leaves
+ * out is added by {@link EsbuildReads}.
+ */
+export function esbuildListing(line: CommandLine): Listing | null {
+  if (!line.args.some((argument) => !argument.startsWith('-'))) return null;
+  // Where the user's own metafile was really written: in the worker directory if the outputs are made there.
+  let metafile: string | null = null;
+  return {
+    augment: (args, listPath) => {
+      const own = args.findLast((argument) => argument.startsWith('--metafile='));
+      metafile = own?.slice('--metafile='.length) ?? null;
+      return own === undefined ? [...args, `--metafile=${listPath}`] : args;
+    },
+    collect: async (run) => collect(run, metafile === null ? run.listPath : resolve(run.line.cwd, metafile)),
+  };
+}
+
+async function collect(run: ListingRun, path: string): Promise<Listed> {
+  const text = readFollowing(run.files, path);
+  const metafile = text === null ? null : decodeMetafile(text);
+  if (metafile === null) return { ok: false, word: 'preset:unlisted-read', detail: 'esbuild wrote no metafile' };
+  const undeclared = metafile.outputs.find((output) => !isKnownOutput(run, output));
+  if (undeclared !== undefined) {
+    return { ok: false, word: 'undeclared-output', detail: `esbuild also wrote "${undeclared}"; declare it with -o` };
+  }
+  return readsOf(run, metafile);
+}
+
+function isKnownOutput(run: ListingRun, output: string): boolean {
+  const { line, workerDirectory } = run;
+  if (output === '<stdout>') return true;
+  const absolute = resolve(line.cwd, output);
+  if (absolute.startsWith(`${workerDirectory}/`) || absolute.startsWith('/dev/')) return true;
+  return line.outputs.some((declared) => resolve(line.cwd, declared) === absolute);
+}
+
+function readsOf(run: ListingRun, metafile: Metafile): Listed {
+  const reads = new EsbuildReads(run);
+  for (const input of metafile.inputs) reads.addInput(input);
+  reads.addOptions();
+  const detail = reads.problem;
+  if (detail !== null) return { ok: false, word: 'preset:unlisted-read', detail };
+  return { ok: true, files: reads.files, absent: reads.absent };
+}

@@ -1,0 +1,70 @@
+import { resolve } from 'node:path';
+import { valuesOf, type GccArguments } from './gcc-arguments.js';
+import { steering } from './gcc-delegates.js';
+import type { ListingRun } from './preset.js';
+import { ask } from './questions.js';
+
+/** Where gcc looks for headers. */
+export interface SearchedFolders {
+  /** -iquote */
+  readonly quoted: readonly string[];
+  /** All others in order, folders that do not exist included. */
+  readonly folders: readonly string[];
+  /** Folders of the compiler and the system that do not exist now. */
+  readonly missing: readonly string[];
+  /** Absolute folders of the compiler and the system: their files are not searched for directives. */
+  readonly system: readonly string[];
+}
+
+const NO_STANDARD = /^-nostdinc(?:\+\+)?$|^-stdlib=/;
+
+/** The folders of the options, and those that gcc names itself (`gcc -E -v`). */
+export async function includeFolders(
+  run: ListingRun,
+  parsed: GccArguments,
+  plusPlus: boolean,
+): Promise<SearchedFolders> {
+  const { line, files } = run;
+  const probed = probe(await ask(run, probeCommand(run, parsed, plusPlus), [line.program]));
+  const exists = (folder: string): boolean => files.stat(folder) !== null;
+  // A folder that the remembered answer calls missing and that is there now may have any place: the first is safe.
+  const appeared = probed.missing.filter(exists);
+  const environment = ['CPATH', 'C_INCLUDE_PATH', 'CPLUS_INCLUDE_PATH', 'OBJC_INCLUDE_PATH'].flatMap((name) =>
+    (line.environment[name] ?? '').split(':').filter((folder) => folder !== ''),
+  );
+  return {
+    quoted: valuesOf(parsed, '-iquote'),
+    folders: [
+      ...appeared,
+      ...valuesOf(parsed, '-I'),
+      ...environment,
+      ...valuesOf(parsed, '-isystem'),
+      ...probed.folders,
+      ...valuesOf(parsed, '-idirafter'),
+    ],
+    missing: probed.missing.filter((folder) => !exists(folder)),
+    system: probed.folders.map((folder) => resolve(line.cwd, folder)).filter((folder) => !environment.includes(folder)),
+  };
+}
+
+function probeCommand(run: ListingRun, parsed: GccArguments, plusPlus: boolean): readonly string[] {
+  const { sources, options } = parsed;
+  const language = plusPlus || sources.some((source) => source.language === 'c++') ? 'c++' : 'c';
+  const kept = options.filter(({ name }) => NO_STANDARD.test(name)).map(({ name }) => name);
+  return [run.line.program, ...steering(parsed), ...kept, '-E', '-v', '-x', language, '/dev/null', '-o', '/dev/null'];
+}
+
+/** Reads the output of `gcc -E -v`; an output of another form names no folders. */
+function probe(text: string): { readonly folders: readonly string[]; readonly missing: readonly string[] } {
+  const folders: string[] = [];
+  const missing: string[] = [];
+  let inside = false;
+  for (const row of text.split('\n')) {
+    const ignored = /^ignoring nonexistent directory "(.*)"$/.exec(row)?.[1];
+    if (ignored !== undefined) missing.push(ignored);
+    else if (row.startsWith('#include <...>') || row.startsWith('#include "..."')) inside = true;
+    else if (row.startsWith('End of search list')) inside = false;
+    else if (inside && row.startsWith(' ')) folders.push(row.slice(1));
+  }
+  return { folders, missing };
+}

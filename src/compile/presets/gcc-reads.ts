@@ -1,0 +1,147 @@
+import { dirname, resolve } from 'node:path';
+import { scanCSource, type CInclude, type CSource } from './c-source.js';
+import { readFollowing } from './file-text.js';
+import { valuesOf, type GccArguments } from './gcc-arguments.js';
+import { gccFacts } from './gcc-facts.js';
+import { includeFolders, type SearchedFolders } from './gcc-includes.js';
+import { ShadowSearch } from './include-search.js';
+import type { Listed, ListingRun } from './preset.js';
+
+export interface GccReadsOptions {
+  readonly parsed: GccArguments;
+  readonly plusPlus: boolean;
+  /** The assembler has named what `.incbin` read. */
+  readonly listsIncbin: boolean;
+}
+
+type Problem = Extract<Listed, { readonly ok: false }>;
+
+/** Goes through the files that a compilation has read: what else decided the result, and what cannot be cached. */
+export class GccReads {
+  readonly #run: ListingRun;
+  readonly #options: GccReadsOptions;
+  readonly #relocatable: boolean;
+  readonly #files = new Set<string>();
+  #absent: readonly string[] = [];
+  #problem: Problem | null = null;
+
+  constructor(run: ListingRun, options: GccReadsOptions) {
+    this.#run = run;
+    this.#options = options;
+    this.#relocatable = gccFacts(run.line, options.parsed).relocatable;
+  }
+
+  get files(): readonly string[] {
+    return [...this.#files];
+  }
+
+  get absent(): readonly string[] {
+    return this.#absent;
+  }
+
+  /** Why the result must not be cached, or null. */
+  get problem(): Problem | null {
+    return this.#problem;
+  }
+
+  async add(read: { readonly preprocessed: readonly string[]; readonly assembled: readonly string[] }): Promise<void> {
+    const { parsed, plusPlus } = this.#options;
+    const { cwd } = this.#run.line;
+    const searched = await includeFolders(this.#run, parsed, plusPlus);
+    const sources = parsed.sources.map((source) => source.path).filter((path) => path !== '-');
+    const listed = [...new Set([...read.preprocessed, ...sources])];
+    const search = new ShadowSearch(this.#run.files, { cwd, ...searched }, listed);
+    for (const folder of searched.missing) search.addIfAbsent(folder);
+    for (const path of listed) {
+      this.#files.add(path);
+      if (isBelow(searched.system, resolve(cwd, path))) search.addRead(path, []);
+      else this.#addOwnSource(path, search, listed);
+    }
+    for (const name of valuesOf(parsed, '-include', '-imacros')) {
+      search.addDirective({ name, quoted: true, next: false }, `${cwd}/-`);
+    }
+    this.#addAssembled(read.assembled, search, searched);
+    this.#checkArguments();
+    this.#absent = search.absent;
+  }
+
+  /** The assembler looks in the working directory, then in the folders of -I. */
+  #addAssembled(assembled: readonly string[], search: ShadowSearch, searched: SearchedFolders): void {
+    for (const path of assembled) {
+      this.#files.add(path);
+      if (!isBelow(searched.system, resolve(this.#run.line.cwd, path))) search.addRead(path, ['.']);
+    }
+  }
+
+  #addOwnSource(path: string, search: ShadowSearch, listed: readonly string[]): void {
+    const text = readFollowing(this.#run.files, resolve(this.#run.line.cwd, path));
+    if (text === null) {
+      this.#fail('preset:unlisted-read', `"${path}" cannot be read`);
+      return;
+    }
+    const source = scanCSource(text);
+    this.#judge(path, source);
+    const isMain = this.#options.parsed.sources.some((main) => main.path === path);
+    for (const include of source.includes) {
+      search.addDirective(include, path);
+      if (isMain) search.addPrecompiled(include, path);
+    }
+    if (source.hasComputedInclude) for (const other of listed) search.addRead(other, [dirname(path)]);
+    for (const probe of source.probes) this.#addProbe(probe, path, search);
+    for (const name of source.lineFiles) this.#addLineFile(name, search);
+  }
+
+  #addProbe(probe: CInclude, path: string, search: ShadowSearch): void {
+    const answer = search.addProbe(probe, path);
+    if (answer !== null) this.#files.add(answer);
+  }
+
+  /** Messages show lines of the file that a `#line` names. */
+  #addLineFile(name: string, search: ShadowSearch): void {
+    const { files, line } = this.#run;
+    if (name === '' || name.endsWith('/')) return;
+    if (readFollowing(files, resolve(line.cwd, name)) === null) search.addIfAbsent(name);
+    else this.#files.add(name);
+  }
+
+  #judge(path: string, source: CSource): void {
+    const clock = this.#run.line.environment['SOURCE_DATE_EPOCH'] === undefined;
+    if (source.hasComputedProbe) this.#fail('preset:unlisted-read', `"${path}" computes an operand of __has_include`);
+    if (source.usesFileTime) this.#fail('preset:time-macro', `"${path}" uses the time of a file's last change`);
+    if (source.usesTime && clock) {
+      this.#fail('preset:time-macro', `"${path}" uses __DATE__ or __TIME__ and SOURCE_DATE_EPOCH is not set`);
+    }
+    if (source.hasIncbin && !this.#options.listsIncbin && this.#assembles()) {
+      this.#fail('preset:unlisted-read', `"${path}" may include a file by .incbin, which nothing lists`);
+    }
+    if (source.hasDebugDirective && this.#relocatable) {
+      this.#fail('embeds-path', `"${path}" holds .loc or .file, with which the assembler writes the working directory`);
+    }
+  }
+
+  #assembles(): boolean {
+    const { stage } = this.#options.parsed;
+    return stage === 'assemble' || stage === 'link';
+  }
+
+  /** `-DNOW=__TIME__` */
+  #checkArguments(): void {
+    const { args, environment } = this.#run.line;
+    if (args.some((argument) => argument.includes('__TIMESTAMP__'))) {
+      this.#fail('preset:time-macro', 'an argument uses __TIMESTAMP__');
+    }
+    if (environment['SOURCE_DATE_EPOCH'] !== undefined) return;
+    if (args.some((argument) => /__(?:DATE|TIME)__/.test(argument))) {
+      this.#fail('preset:time-macro', 'an argument uses __DATE__ or __TIME__ and SOURCE_DATE_EPOCH is not set');
+    }
+  }
+
+  /** The first problem is told. */
+  #fail(word: Problem['word'], detail: string): void {
+    this.#problem ??= { ok: false, word, detail };
+  }
+}
+
+function isBelow(folders: readonly string[], path: string): boolean {
+  return folders.some((folder) => path.startsWith(`${folder}/`));
+}

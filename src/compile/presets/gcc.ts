@@ -1,0 +1,31 @@
+import { parseGccArguments, type GccArguments } from './gcc-arguments.js';
+import { gccDelegates } from './gcc-delegates.js';
+import { gccFacts } from './gcc-facts.js';
+import { gccListing } from './gcc-listing.js';
+import type { CommandLine, Preset } from './preset.js';
+
+/** `gcc`, `gcc-12`, `x86_64-linux-gnu-gcc-12`, `cc`, `c99`. */
+const C_NAME = /^(?:[a-z0-9_]+-(?:[a-z0-9_.]+-)*)?gcc(?:-[0-9][0-9.]*)?$|^(?:cc|c89|c99)$/;
+const PLUS_NAME = /^(?:[a-z0-9_]+-(?:[a-z0-9_.]+-)*)?(?:g\+\+)(?:-[0-9][0-9.]*)?$|^c\+\+$/;
+
+/**
+ * In declared use gcc gets none of its own variables (CPATH, GCC_EXEC_PREFIX, …): `--env` names them where they are
+ * wanted. `cc` may be another compiler and `c99` is a script: both are asked for their version.
+ */
+function gccPreset(name: 'gcc' | 'g++'): Preset {
+  const plusPlus = name === 'g++';
+  const parse = (line: CommandLine): GccArguments => parseGccArguments(line.args, plusPlus);
+  return {
+    name,
+    matches: (baseName) => (plusPlus ? PLUS_NAME : C_NAME).test(baseName),
+    facts: (line) => gccFacts(line, parse(line)),
+    delegates: async (context) => gccDelegates(context, parse(context.line)),
+    versionArgs: ['--version'],
+    environment: [],
+    listing: (line) => gccListing(parse(line), plusPlus),
+  };
+}
+
+export const gcc = gccPreset('gcc');
+export const gPlusPlus = gccPreset('g++');
+

@@ -1,0 +1,138 @@
+import { dirname, resolve } from 'node:path';
+import type { Files, FileStat } from '../../host/files.js';
+import type { CInclude } from './c-source.js';
+
+/** The folders in which a preprocessor looks, in order. Relative ones are relative to `cwd`. */
+export interface IncludeFolders {
+  readonly cwd: string;
+  /** For `"name"` only, behind the folder of the including file (-iquote). */
+  readonly quoted: readonly string[];
+  readonly folders: readonly string[];
+}
+
+/**
+ * Finds the files that would be read instead of those that were, if they existed: the same name in an earlier folder.
+ * A folder that has the name of a header is passed over by compilers; that it becomes a file is not noticed.
+ */
+export class ShadowSearch {
+  readonly #files: Files;
+  readonly #include: IncludeFolders;
+  /** Absolute paths of the files that were read. */
+  readonly #listed: ReadonlySet<string>;
+  readonly #stats = new Map<string, FileStat['type'] | null>();
+  readonly #absent = new Set<string>();
+
+  constructor(files: Files, include: IncludeFolders, listed: readonly string[]) {
+    this.#files = files;
+    this.#include = include;
+    this.#listed = new Set(listed.map((path) => resolve(include.cwd, path)));
+  }
+
+  /** What was found so far; a missing folder stands for all that would be in it. */
+  get absent(): readonly string[] {
+    return [...this.#absent];
+  }
+
+  /** A directive in `includer`. One whose name leads to no file that was read was not reached, and adds nothing. */
+  addDirective(include: CInclude, includer: string): void {
+    const missing: string[] = [];
+    let reached = 0;
+    for (const candidate of this.#candidates(include, includer)) {
+      if (this.#listed.has(resolve(this.#include.cwd, candidate))) {
+        reached = missing.length + 1;
+        if (!include.next) break;
+      } else if (this.typeOf(candidate) === null) {
+        missing.push(candidate);
+      }
+    }
+    for (const candidate of missing.slice(0, Math.max(0, reached - 1))) this.#add(candidate);
+  }
+
+  /** The first include of a source may find a precompiled header `name.gch` beside or before each candidate. */
+  addPrecompiled(include: CInclude, includer: string): void {
+    for (const candidate of this.#candidates(include, includer)) {
+      const precompiled = `${candidate}.gch`;
+      if (this.typeOf(precompiled) === null) this.#add(precompiled);
+      if (this.#listed.has(resolve(this.#include.cwd, candidate))) return;
+    }
+  }
+
+  /** An operand of `__has_include`: returns the file that answers it, or null when none is there. */
+  addProbe(include: CInclude, includer: string): string | null {
+    for (const candidate of this.#candidates(include, includer)) {
+      const type = this.typeOf(candidate);
+      if (type === 'file') return candidate;
+      if (type === null) this.#add(candidate);
+    }
+    return null;
+  }
+
+  /** A file that was read and whose directive is not known: every earlier folder counts, and those in `besides`. */
+  addRead(path: string, besides: readonly string[]): void {
+    const absolute = resolve(this.#include.cwd, path);
+    const folders = [...this.#include.quoted, ...this.#include.folders];
+    folders.forEach((folder, index) => {
+      const prefix = this.#prefix(folder);
+      if (!absolute.startsWith(prefix)) return;
+      const name = absolute.slice(prefix.length);
+      for (const earlier of [...besides, ...folders.slice(0, index)]) this.addIfAbsent(join(earlier, name));
+    });
+  }
+
+  /** Marks a path as one that must stay empty; ignored when something is there. */
+  addIfAbsent(path: string): void {
+    if (this.typeOf(path) === null) this.#add(path);
+  }
+
+  #prefix(folder: string): string {
+    const absolute = resolve(this.#include.cwd, folder);
+    return absolute === '/' ? '/' : `${absolute}/`;
+  }
+
+  *#candidates(include: CInclude, includer: string): Generator<string> {
+    if (include.name.startsWith('/')) {
+      yield include.name;
+      return;
+    }
+    if (include.quoted) {
+      yield join(dirname(includer), include.name);
+      for (const folder of this.#include.quoted) yield join(folder, include.name);
+    }
+    for (const folder of this.#include.folders) yield join(folder, include.name);
+  }
+
+  /** The shallowest missing part of a missing path. */
+  #add(path: string): void {
+    let missing = path;
+    for (let folder = dirname(path); folder !== missing && folder !== '.' && folder !== '/'; folder = dirname(folder)) {
+      if (this.typeOf(folder) !== null) break;
+      missing = folder;
+    }
+    this.#absent.add(missing);
+  }
+
+  /** What lies at a path, links followed; null when nothing does. Asked once per path. */
+  typeOf(path: string): FileStat['type'] | null {
+    const known = this.#stats.get(path);
+    if (known !== undefined) return known;
+    const type = statType(this.#files, path.startsWith('/') ? path : `${this.#include.cwd}/${path}`);
+    this.#stats.set(path, type);
+    return type;
+  }
+}
+
+function statType(files: Files, path: string): FileStat['type'] | null {
+  try {
+    return files.stat(path)?.type ?? (files.lstat(path) === null ? null : 'other');
+  } catch (error) {
+    // Best effort: a path that the system refuses (too long, no permission) is refused to the compiler too.
+    if (error instanceof Error && 'code' in error) return 'other';
+    throw error;
+  }
+}
+
+/** As compilers join: nothing is resolved, so that links and `..` mean what they mean to them. */
+function join(folder: string, name: string): string {
+  if (folder === '.' || folder === '') return name;
+  return folder.endsWith('/') ? `${folder}${name}` : `${folder}/${name}`;
+}

@@ -1,0 +1,30 @@
+import type { Fingerprint } from '../model/fingerprint.js';
+import type { MissReason, Outcome, Uncacheable } from '../model/lifecycle.js';
+import type { Member } from '../model/archive.js';
+
+/** What a lookup or a compilation came to, before it is delivered to those who asked. */
+export interface Product {
+  readonly fingerprint: Fingerprint | null;
+  readonly outcome: Outcome | null;
+  readonly reason: MissReason | null;
+  readonly notStored: Uncacheable | null;
+  readonly exitCode: number;
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+  /** Of the compiler, as recorded for a hit. */
+  readonly compileSeconds: number;
+  /**
+   * The outputs in the order of the request, null for one that the compiler did not write; or null altogether when
+   * they lie at their places already.
+   */
+  readonly outputs: readonly (Member | null)[] | null;
+}
+
+/** What a job came to. */
+export interface Produced {
+  readonly product: Product;
+  /** Somebody else held the lock first. */
+  readonly waited: boolean;
+  /** The home failed underway, and the result is the user's alone. */
+  readonly degraded: boolean;
+}

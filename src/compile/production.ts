@@ -1,0 +1,227 @@
+import { createWorkerDirectory, findWorkers, reclaimIfDead, type WorkerDirectory } from '../store/worker-directory.js';
+import { fingerprintByte } from '../store/lock-file.js';
+import { errnoOf } from '../model/error.js';
+import { isDamage, type MissReason, type Uncacheable } from '../model/lifecycle.js';
+import type { Description } from './description.js';
+import { embeds, execute, judgeExecution, succeeded, type Execution } from './execution.js';
+import type { Job } from './job.js';
+import { find, type Found, type NotFound } from './lookup-store.js';
+import type { Produced, Product } from './product.js';
+import { keep, resultOf } from './publication.js';
+import { changedReason, commandDigest, readHistory, rememberRequest, requestShape } from './request-history.js';
+import type { CompileOptions } from './request.js';
+import { runInCallerSetting } from './uncached.js';
+
+/** Below this a failed compilation may have failed for want of space. */
+const NEARLY_FULL_BYTES = 16_777_216;
+
+/** Steps 1 to 6 of the life of an artifact: look up, lock, take over, compile, publish. */
+export async function produce(job: Job): Promise<Produced> {
+  const { session, home, plan, description, options } = job;
+  const first = await find(session, home, { plan, description });
+  if (first.hit && !options.refresh) return hit(job, first, false);
+  const miss = first.hit ? null : first;
+  const reason = options.refresh ? 'refresh' : missReason(job, miss);
+  const held = await home.lock.hold(
+    fingerprintByte(description.primary),
+    { timeoutMs: options.lockTimeoutMs, onWait: () => announceWait(job), ...signalOf(options) },
+    async (waited) => underLock(job, { waited, reason, miss }),
+  );
+  if (!held.held) return unstored(job, { reason, notStored: 'lock-timeout', waited: true });
+  if (held.value !== 'unstorable') return held.value;
+  return unstored(job, { reason, notStored: 'store-failed', waited: true });
+}
+
+function hit(job: Job, found: Found, waited: boolean): Produced {
+  job.home.disk.markUsed(found.fingerprint);
+  return { product: productOf(found), waited, degraded: false };
+}
+
+function signalOf(options: CompileOptions): { readonly signal?: AbortSignal } {
+  return options.signal === undefined ? {} : { signal: options.signal };
+}
+
+/** Tells who compiles what this caller waits for. */
+function announceWait(job: Job): void {
+  const { session, home, description, options } = job;
+  if (options.onWaiting === undefined) return;
+  const worker = findWorkers(session.host, home.paths).find((found) => found.owner?.fingerprint === description.primary);
+  options.onWaiting({ pid: worker?.owner?.pid ?? null, sinceMs: worker?.owner?.startedAtMs ?? null });
+}
+
+function missReason(job: Job, miss: NotFound | null): MissReason {
+  const { session, home, plan, description } = job;
+  if (miss === null) return 'refresh';
+  if (miss.reason !== 'absent') return miss.reason;
+  const { host } = session;
+  const history = readHistory(host, home.paths, requestShape(host, plan));
+  const now = { fields: description.fields, discoveredKnown: miss.discoveredKnown };
+  const changed = history === null ? null : changedReason(host, withoutDiscovered(history, description), now);
+  return changed ?? (home.disk.isEmpty() ? 'empty-cache' : 'absent');
+}
+
+/** Discovered files are judged by their sets; only declared ones are compared with the last request. */
+function withoutDiscovered<T extends { readonly fields: ReadonlyMap<string, string> }>(history: T, description: Description): T {
+  const declared = new Set(description.fields.map((field) => field.name));
+  const fields = [...history.fields].filter(([name]) => !name.startsWith('dep/') || declared.has(name));
+  return { ...history, fields: new Map(fields) };
+}
+
+async function underLock(
+  job: Job,
+  state: { readonly waited: boolean; readonly reason: MissReason; readonly miss: NotFound | null },
+): Promise<Produced | 'unstorable'> {
+  const { session, home, plan, description, options } = job;
+  const again = await find(session, home, { plan, description });
+  if (again.hit && !options.refresh) return hit(job, again, state.waited);
+  if (state.waited && !options.refresh) {
+    const published = !again.hit && state.miss !== null && again.sets !== state.miss.sets;
+    if (!(await takeOver(job)) && !published) return 'unstorable';
+  }
+  return compileAndPublish(job, state);
+}
+
+/** True when somebody died while compiling this: what was left behind is ended and removed. */
+async function takeOver(job: Job): Promise<boolean> {
+  const { session, home, description } = job;
+  let died = false;
+  for (const worker of findWorkers(session.host, home.paths)) {
+    if (worker.owner?.fingerprint !== description.primary) continue;
+    died = (await reclaimIfDead(session.host, home.paths, worker)) || died;
+  }
+  return died;
+}
+
+async function compileAndPublish(
+  job: Job,
+  state: { readonly waited: boolean; readonly reason: MissReason },
+): Promise<Produced> {
+  const { session, home, description } = job;
+  let worker: WorkerDirectory;
+  try {
+    worker = createWorkerDirectory(session.host, home.paths, description.primary);
+  } catch (error) {
+    return degrade(job, { error, waited: state.waited });
+  }
+  try {
+    return await compileIn(job, worker, state);
+  } finally {
+    worker.remove();
+  }
+}
+
+/** The home cannot take a compilation: the compiler runs all the same, and nothing of it is kept. */
+async function degrade(job: Job, cause: { readonly error: unknown; readonly waited: boolean }): Promise<Produced> {
+  const errno = errnoOf(cause.error);
+  if (errno === null) throw cause.error;
+  const kind = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
+  job.session.addTrouble({
+    kind,
+    message: `the cache at "${job.home.paths.root}" cannot be used (${errno}); compiled without it`,
+  });
+  job.session.tally.add(`degraded:${kind}`);
+  return { product: await runInCallerSetting(job.session, job), waited: cause.waited, degraded: true };
+}
+
+async function compileIn(
+  job: Job,
+  worker: WorkerDirectory,
+  state: { readonly waited: boolean; readonly reason: MissReason },
+): Promise<Produced> {
+  const { session, plan, description, options } = job;
+  const { host } = session;
+  if (description.uncovered !== null) session.addNote(description.uncovered);
+  const mode = plan.inWorker ? 'worker' : 'place';
+  const onOverflow = options.onOverflow ?? null;
+  let execution: Execution;
+  try {
+    execution = await execute(host, { plan, options, setting: { mode, worker, primary: description.primary }, onOverflow });
+  } catch (error) {
+    return degrade(job, { error, waited: state.waited });
+  }
+  const outcome = outcomeOf(state.reason);
+  if (!succeeded(execution.run)) {
+    if (isNearlyFull(job, worker) && typeof execution.run.end === 'object') {
+      return degrade(job, { error: Object.assign(new Error('no space'), { code: 'ENOSPC' }), waited: state.waited });
+    }
+    if (embeds(host, execution, worker) && typeof execution.run.end === 'object') {
+      return repeatInCallerSetting(job, execution, state);
+    }
+    const product = resultOf(job, execution, { outcome: 'failed', reason: state.reason });
+    return { product, waited: state.waited, degraded: false };
+  }
+  const objection = judgeExecution(host, execution, worker);
+  if (objection === 'embeds-path') {
+    rememberEmbedding(job);
+    return repeatInCallerSetting(job, execution, state);
+  }
+  const product = await keep(job, { execution, worker, objection, outcome, reason: state.reason });
+  return { product, waited: state.waited, degraded: false };
+}
+
+function outcomeOf(reason: MissReason): 'compiled' | 'recompiled' {
+  const wasThere = isDamage(reason) || reason === 'no-record' || reason === 'newer-format' || reason === 'refresh';
+  return wasThere ? 'recompiled' : 'compiled';
+}
+
+function isNearlyFull(job: Job, worker: WorkerDirectory): boolean {
+  try {
+    return job.session.host.files.space(worker.path).freeBytes < NEARLY_FULL_BYTES;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
+}
+
+/** From now on this command runs in the caller's setting at once. */
+function rememberEmbedding(job: Job): void {
+  const { session, home, plan, description } = job;
+  const { host } = session;
+  rememberRequest(host, home.paths, {
+    shape: requestShape(host, plan),
+    fields: description.fields,
+    embedsPath: commandDigest(host, plan),
+  });
+}
+
+/** The worker directory showed in the result: once more without it. What was printed already is not printed again. */
+async function repeatInCallerSetting(
+  job: Job,
+  execution: Execution,
+  state: { readonly waited: boolean; readonly reason: MissReason },
+): Promise<Produced> {
+  const silent = execution.run.overflowed && job.options.onOverflow !== undefined;
+  return unstored(job, { ...state, notStored: 'embeds-path', silent });
+}
+
+/** A lookup whose result nobody else will see: run as the bare command would, with the declared environment. */
+async function unstored(
+  job: Job,
+  why: {
+    readonly reason: MissReason;
+    readonly notStored: Uncacheable;
+    readonly waited: boolean;
+    readonly silent?: boolean;
+  },
+): Promise<Produced> {
+  const product = await runInCallerSetting(job.session, { ...job, silent: why.silent === true });
+  const outcome = product.exitCode === 0 ? outcomeOf(why.reason) : 'failed';
+  const { reason, notStored, waited } = why;
+  return { product: { ...product, outcome, reason, notStored }, waited, degraded: false };
+}
+
+/** A hit as a product. */
+export function productOf(found: Found): Product {
+  return {
+    fingerprint: found.fingerprint,
+    outcome: found.tier,
+    reason: null,
+    notStored: null,
+    exitCode: 0,
+    stdout: found.record.stdout,
+    stderr: found.record.stderr,
+    compileSeconds: found.record.cost.wallSeconds,
+    outputs: found.outputs,
+  };
+}
+

@@ -1,0 +1,215 @@
+import { basename } from 'node:path';
+import { withFile } from '../host/files.js';
+import { hashChunks } from '../host/hash.js';
+import { packMembers, type Member } from '../model/archive.js';
+import { errnoOf } from '../model/error.js';
+import { digestOfBytes, showField, type Fingerprint } from '../model/fingerprint.js';
+import type { MissReason, Uncacheable } from '../model/lifecycle.js';
+import type { ArtifactRecord } from '../model/record.js';
+import { fingerprintByte } from '../store/lock-file.js';
+import { notePending, syncEntry } from '../store/pending-list.js';
+import type { Artifact } from '../store/tier.js';
+import type { WorkerDirectory } from '../store/worker-directory.js';
+import { deliver } from './delivery.js';
+import { dependencyFields, rememberSet, type DependencySet } from './dependency-sets.js';
+import { logicalCommand } from './description.js';
+import { discover, discovers, inputsUnchanged } from './discovery.js';
+import type { Execution } from './execution.js';
+import type { Job } from './job.js';
+import { completeFingerprint } from './lookup-store.js';
+import type { Product } from './product.js';
+import { rememberRequest, requestShape } from './request-history.js';
+import { exitCodeOf } from './runner.js';
+import type { CacheSession } from './session.js';
+
+/** The outputs as bytes, when they are few enough to be kept; else they are delivered from where they lie. */
+function readOutputs(job: Job, execution: Execution): readonly (Member | null)[] | null {
+  const { session } = job;
+  const total = execution.outputs.reduce((sum, output) => sum + (output.stat?.bytes ?? 0), 0);
+  if (total > session.maxPayloadBytes) return null;
+  return execution.outputs.map(({ path, stat }) => {
+    if (stat === null) return null;
+    const bytes = Buffer.allocUnsafe(stat.bytes);
+    const count = withFile(session.host.files, { path, flags: 'read' }, (fd) =>
+      session.host.files.readAt(fd, bytes, stat.bytes, 0),
+    );
+    return { bytes: bytes.subarray(0, count), executable: (stat.mode & 0o111) !== 0 };
+  });
+}
+
+/** The product of an execution that is not kept. */
+export function resultOf(
+  job: Job,
+  execution: Execution,
+  about: Pick<Product, 'outcome' | 'reason'> & { readonly notStored?: Uncacheable | null; readonly fingerprint?: Fingerprint },
+): Product {
+  const outputs = readOutputs(job, execution);
+  if (outputs === null) deliverFromWorker(job, execution);
+  return {
+    fingerprint: about.fingerprint ?? null,
+    outcome: about.outcome,
+    reason: about.reason,
+    notStored: about.notStored ?? null,
+    exitCode: exitCodeOf(execution.run.end),
+    stdout: execution.run.stdout,
+    stderr: execution.run.stderr,
+    compileSeconds: execution.run.wallSeconds,
+    outputs,
+  };
+}
+
+/** Outputs above the bound are never held in memory. */
+function deliverFromWorker(job: Job, execution: Execution): void {
+  for (const [index, output] of execution.outputs.entries()) {
+    const planned = job.plan.outputs[index];
+    if (planned === undefined || output.stat === null || output.path === planned.path) continue;
+    const executable = (output.stat.mode & 0o111) !== 0;
+    deliver(job.session.host, { path: planned.path, executable, content: { file: output.path } });
+  }
+}
+
+/** Publishes the result of a successful execution, if nothing speaks against it; it is the user's in any case. */
+export async function keep(
+  job: Job,
+  made: {
+    readonly execution: Execution;
+    readonly worker: WorkerDirectory;
+    readonly objection: Uncacheable | null;
+    readonly outcome: 'compiled' | 'recompiled';
+    readonly reason: MissReason;
+  },
+): Promise<Product> {
+  const { execution, objection, outcome, reason } = made;
+  const refused = objection ?? (execution.run.overflowed ? 'output-too-large' : null);
+  if (refused !== null) return resultOf(job, execution, { outcome, reason, notStored: refused });
+  const discovered = discover(job, execution, made.worker);
+  if (!discovered.ok) return resultOf(job, execution, { outcome, reason, notStored: discovered.word });
+  const complete = completeFingerprint(job.session, job.description, discovered.set);
+  const base = resultOf(job, execution, { outcome, reason, fingerprint: complete });
+  if (!inputsUnchanged(job)) return { ...base, notStored: 'input-changed' };
+  const members = base.outputs?.filter((member) => member !== null) ?? null;
+  if (members === null) {
+    job.session.tally.add('rejectedPuts');
+    return { ...base, notStored: 'payload-too-large' };
+  }
+  const notStored = await store(job, { ...made, complete, set: discovered.set, members });
+  return { ...base, notStored };
+}
+
+/** What is about to become an entry. */
+interface Publication {
+  readonly execution: Execution;
+  readonly worker: WorkerDirectory;
+  readonly complete: Fingerprint;
+  readonly set: DependencySet;
+  readonly members: readonly Member[];
+}
+
+async function store(
+  job: Job,
+  made: Publication,
+): Promise<Uncacheable | null> {
+  const { session, home, description } = job;
+  const { complete } = made;
+  const publishing = async (): Promise<Uncacheable | null> => publish(job, made);
+  try {
+    // The lock of the primary is ours. Removal and quarantine lock the complete one, and only for a moment.
+    if (fingerprintByte(complete) === fingerprintByte(description.primary)) return await publishing();
+    const held = await home.lock.hold(fingerprintByte(complete), { timeoutMs: job.options.lockTimeoutMs }, publishing);
+    return held.held ? held.value : 'lock-timeout';
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === null) throw error;
+    session.tally.add('rejectedPuts');
+    const kind = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
+    session.addTrouble({ kind, message: `an artifact could not be stored in "${home.paths.root}" (${errno})` }, complete);
+    return 'store-failed';
+  }
+}
+
+async function publish(
+  job: Job,
+  made: Publication,
+): Promise<Uncacheable | null> {
+  const { session, home, description, options } = job;
+  const { host } = session;
+  const artifact = artifactOf(job, made);
+  let mustSync = false;
+  const published = await home.disk.publish(artifact, {
+    staging: made.worker.path,
+    replace: options.refresh,
+    beforeRename: async () => {
+      mustSync = !(await notePending(host, home, made.complete));
+    },
+  });
+  if (!published.stored) return refusedWord(job, published.reason, made.complete);
+  if (mustSync && !published.kept) syncEntry(host, home.disk.paths, made.complete);
+  if (published.nondeterministic) reportNondeterminism(session, made.complete);
+  session.tally.add('puts');
+  if (discovers(job.plan)) rememberSet(host, home.paths, description.primary, made.set);
+  rememberRequest(host, home.paths, {
+    shape: requestShape(host, job.plan),
+    fields: [...description.fields, ...discoveredFields(job, made.set)],
+    embedsPath: null,
+  });
+  return null;
+}
+
+function discoveredFields(job: Job, set: DependencySet): ReturnType<typeof dependencyFields> {
+  return dependencyFields(set, new Set(job.description.fields.map((field) => field.name)));
+}
+
+function refusedWord(
+  job: Job,
+  reason: 'payload-too-large' | 'output-too-large' | 'not-a-file' | 'newer-format',
+  complete: Fingerprint,
+): Uncacheable {
+  job.session.tally.add('rejectedPuts');
+  if (reason === 'payload-too-large' || reason === 'output-too-large') return reason;
+  const { root } = job.home.paths;
+  const message =
+    reason === 'not-a-file'
+      ? `a directory lies in the place of an entry in "${root}" and cannot be replaced; remove it by hand`
+      : `an entry of a newer version of vyre-cache lies in "${root}" and is not overwritten`;
+  job.session.addTrouble({ kind: reason, message: `${message}: ${complete}` }, complete);
+  return 'store-failed';
+}
+
+function reportNondeterminism(session: CacheSession, complete: Fingerprint): void {
+  session.addEvent({
+    kind: 'nondeterministic',
+    reason: 'nondeterministic',
+    fingerprint: complete,
+    message: 'the same fingerprint gave other bytes than before',
+  });
+}
+
+function artifactOf(
+  job: Job,
+  made: Publication,
+): Artifact {
+  const { session, plan, description } = job;
+  const { host } = session;
+  const [only] = made.members;
+  const payload = made.members.length === 1 && only !== undefined ? Buffer.from(only.bytes) : packMembers(made.members);
+  const digest = digestOfBytes(hashChunks(host.hash, [payload]));
+  const hash = (chunks: readonly Uint8Array[]): Uint8Array => hashChunks(host.hash, chunks);
+  const record: ArtifactRecord = {
+    fingerprint: made.complete,
+    payloadDigest: digest,
+    payloadBytes: payload.byteLength,
+    createdAtMs: host.clock.nowMs(),
+    fields: [...description.fields, ...discoveredFields(job, made.set)].map((field) => showField(field, hash)),
+    outputs: plan.outputs.map((output, index) => ({
+      name: basename(output.name),
+      executable: made.members[index]?.executable === true,
+    })),
+    compiler: plan.line.typed,
+    command: logicalCommand(plan),
+    cost: { wallSeconds: made.execution.run.wallSeconds, cpuSeconds: null, peakMemoryBytes: null },
+    stdout: made.execution.run.stdout,
+    stderr: made.execution.run.stderr,
+  };
+  return { fingerprint: made.complete, payload, digest, record, recordMiss: null };
+}
+

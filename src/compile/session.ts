@@ -1,0 +1,240 @@
+import { MemoryTier } from '../store/memory-tier.js';
+import { DiskTier } from '../store/disk-tier.js';
+import { openHome, rootKind, type HomeProblem, type RootKind } from '../store/home.js';
+import { LayeredStore } from '../store/layered-store.js';
+import { LockFile } from '../store/lock-file.js';
+import { foreignStateFolder, PrivateState, type EventKind } from '../store/private-state.js';
+import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
+import { SingleFlight } from '../schedule/single-flight.js';
+import { Tally } from '../model/counters.js';
+import { errnoOf } from '../model/error.js';
+import type { Fingerprint } from '../model/fingerprint.js';
+import type { Host } from '../host/host.js';
+import { FileDigests } from './file-digests.js';
+import { Identifier } from './identity.js';
+import type { Produced } from './product.js';
+import type { Trouble } from './request.js';
+import { Stamps } from './stamps.js';
+
+export interface SessionOptions {
+  readonly host: Host;
+  /** Absolute, links resolved (`resolveRoot`). */
+  readonly root: string;
+  /** `$XDG_STATE_HOME/vyre-cache` or its default; null when neither is known: then nothing is counted for foreign roots. */
+  readonly stateDirectory: string | null;
+  readonly maxPayloadBytes: number;
+  /** Run once, before the first compilation in a home. */
+  readonly sweep?: (host: Host, home: { readonly paths: HomePaths; readonly lock: LockFile }) => Promise<unknown>;
+}
+
+/** A home that may be published into. */
+export interface Home {
+  readonly paths: HomePaths;
+  readonly lock: LockFile;
+  readonly state: PrivateState;
+  readonly disk: DiskTier;
+  /** Memory, then disk. */
+  readonly store: LayeredStore;
+}
+
+export type HomeAccess = { readonly ok: true; readonly home: Home } | { readonly ok: false; readonly problem: HomeProblem };
+
+/**
+ * What one process keeps while it works on one root: the opened home, what it learned about files and compilers, what
+ * it counted. `close` writes the counters: without it they are lost, and nothing else.
+ */
+export class CacheSession {
+  readonly host: Host;
+  readonly root: string;
+  readonly maxPayloadBytes: number;
+  readonly paths: HomePaths;
+  readonly tally = new Tally();
+  readonly flights = new SingleFlight<Produced>();
+  readonly stamps: Stamps;
+  readonly digests: FileDigests;
+  readonly identifier: Identifier;
+  /** Called once per kind of trouble. */
+  onTrouble: ((trouble: Trouble) => void) | null = null;
+  /** Called once per note: what a user should know about a miss. */
+  onNote: ((line: string) => void) | null = null;
+  readonly #options: SessionOptions;
+  readonly #troubles = new Map<string, Trouble>();
+  readonly #notes = new Set<string>();
+  #access: Promise<HomeAccess> | null = null;
+  #store: DiskTier | null = null;
+  /** Undefined until it is asked for. */
+  #lock: LockFile | null | undefined;
+
+  constructor(options: SessionOptions) {
+    this.#options = options;
+    this.host = options.host;
+    this.root = options.root;
+    this.maxPayloadBytes = options.maxPayloadBytes;
+    this.paths = new HomePaths(options.root);
+    this.stamps = new Stamps(this.host, this.paths);
+    this.digests = new FileDigests(this.host, this.stamps);
+    this.identifier = new Identifier(this.host, this.digests);
+  }
+
+  get troubles(): readonly Trouble[] {
+    return [...this.#troubles.values()];
+  }
+
+  /** Remembers trouble: shown once per kind, kept in the journal where one can be written. */
+  addTrouble(trouble: Trouble, fingerprint: Fingerprint | null = null): void {
+    if (this.#troubles.has(trouble.kind)) return;
+    this.#troubles.set(trouble.kind, trouble);
+    this.onTrouble?.(trouble);
+    this.addEvent({ kind: 'trouble', reason: trouble.kind, fingerprint, message: trouble.message });
+  }
+
+  addEvent(event: {
+    readonly kind: EventKind;
+    readonly reason: string;
+    readonly fingerprint: Fingerprint | null;
+    readonly message: string;
+  }): void {
+    for (const { state, lock } of this.#writableStates()) {
+      lock.close();
+      state.addEvent({ atMs: this.host.clock.nowMs(), ...event });
+      return;
+    }
+  }
+
+  addNote(line: string): void {
+    if (this.#notes.has(line)) return;
+    this.#notes.add(line);
+    this.onNote?.(line);
+  }
+
+  /** The home, made if need be and swept once per process; or why this user cannot publish into it. */
+  async openHome(): Promise<HomeAccess> {
+    this.#access ??= this.#openHome();
+    return this.#access;
+  }
+
+  async #openHome(): Promise<HomeAccess> {
+    const opened = openHome(this.host, this.paths);
+    if (!opened.ok) return opened;
+    const { paths } = opened;
+    const state = new PrivateState(this.host, paths.private);
+    this.#lock = this.#openLock(state.lockPath);
+    const lock = this.#lock;
+    if (lock === null) {
+      const message = `the lock file of the cache at "${paths.root}" cannot be opened`;
+      return { ok: false, problem: { reason: 'home-unwritable', message } };
+    }
+    const disk = new DiskTier(this.host, {
+      paths: new StorePaths(paths.store),
+      maxPayloadBytes: this.maxPayloadBytes,
+      lock,
+    });
+    const store = new LayeredStore([new MemoryTier(this.host.hash), disk]);
+    await this.#options.sweep?.(this.host, { paths, lock });
+    return { ok: true, home: { paths, lock, state, disk, store } };
+  }
+
+  #openLock(path: string): LockFile | null {
+    try {
+      return new LockFile(this.host, path);
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return null;
+    }
+  }
+
+  /** What the root is, for commands that only read. @throws the errno error when it cannot be read. */
+  kind(): RootKind {
+    return rootKind(this.host, this.paths);
+  }
+
+  /** The store of the root for reading: `pipelines/` of a home, or the root itself where it is a flat folder of entries. */
+  openStore(): DiskTier {
+    this.#store ??= this.#openStore();
+    return this.#store;
+  }
+
+  #openStore(): DiskTier {
+    return new DiskTier(this.host, {
+      paths: new StorePaths(this.kind() === 'store' ? this.root : this.paths.store),
+      maxPayloadBytes: this.maxPayloadBytes,
+      lock: this.openLock(),
+    });
+  }
+
+  /** The lock file of a home that may be written; null elsewhere: then nothing can be locked. Opened once. */
+  openLock(): LockFile | null {
+    if (this.#lock === undefined) {
+      const isHome = this.#isHome();
+      this.#lock = isHome ? this.#openLock(new PrivateState(this.host, this.paths.private).lockPath) : null;
+    }
+    return this.#lock;
+  }
+
+  /** Where counters of this root may lie: in the home, and under the state directory. */
+  states(): readonly PrivateState[] {
+    const { stateDirectory } = this.#options;
+    const states = [new PrivateState(this.host, this.paths.private)];
+    if (stateDirectory !== null) {
+      states.push(new PrivateState(this.host, foreignStateFolder(this.host, stateDirectory, this.root)));
+    }
+    return states;
+  }
+
+  /** The state folders that this user may write, best first; that of the home only where there is one. */
+  *#writableStates(): Generator<{ readonly state: PrivateState; readonly lock: LockFile }> {
+    const [inHome, foreign] = this.states();
+    if (inHome !== undefined && this.#isHome()) {
+      const lock = this.#openLock(inHome.lockPath);
+      if (lock !== null) yield { state: inHome, lock };
+    }
+    if (foreign === undefined || !this.#makeFolder(foreign.folder)) return;
+    const lock = this.#openLock(foreign.lockPath);
+    if (lock !== null) yield { state: foreign, lock };
+  }
+
+  #isHome(): boolean {
+    try {
+      return this.kind() === 'home';
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return false;
+    }
+  }
+
+  #makeFolder(folder: string): boolean {
+    try {
+      this.host.files.makeDirectories(folder);
+      return true;
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return false;
+    }
+  }
+
+  /** Writes counters and stamps. Best effort: a cache that cannot be written loses the figures of this process. */
+  async close(): Promise<void> {
+    const access = await this.#access;
+    if (access?.ok === true) this.stamps.save();
+    if (!this.tally.isEmpty) await this.#writeCounters();
+    this.#lock?.close();
+  }
+
+  async #writeCounters(): Promise<void> {
+    for (const { state, lock } of this.#writableStates()) {
+      try {
+        await state.addToCounters(this.tally, lock);
+        return;
+      } catch (error) {
+        // No space, or a file system that became read-only: the next folder counts.
+        if (errnoOf(error) === null) throw error;
+      } finally {
+        lock.close();
+      }
+    }
+  }
+}
+
+export function openSession(options: SessionOptions): CacheSession {
+  return new CacheSession(options);
+}

@@ -1,0 +1,34 @@
+import { execute, type ExecutionRequest } from './execution.js';
+import type { Plan } from './plan.js';
+import type { Product } from './product.js';
+import type { CompileOptions } from './request.js';
+import { exitCodeOf } from './runner.js';
+import type { CacheSession } from './session.js';
+
+/**
+ * Runs the compiler with the declared environment, outputs at their real places, and the caller's HOME and TMPDIR.
+ * Nothing of the cache is touched.
+ */
+export async function runInCallerSetting(
+  session: CacheSession,
+  job: { readonly plan: Plan; readonly options: CompileOptions; readonly silent?: boolean },
+): Promise<Product> {
+  const { plan, options } = job;
+  const onOverflow: ExecutionRequest['onOverflow'] =
+    job.silent === true ? () => undefined : (options.onOverflow ?? null);
+  const execution = await execute(session.host, { plan, options, setting: { mode: 'caller' }, onOverflow });
+  const streams = job.silent === true ? { stdout: EMPTY, stderr: EMPTY } : execution.run;
+  return {
+    fingerprint: null,
+    outcome: null,
+    reason: null,
+    notStored: null,
+    exitCode: exitCodeOf(execution.run.end),
+    stdout: streams.stdout,
+    stderr: streams.stderr,
+    compileSeconds: execution.run.wallSeconds,
+    outputs: null,
+  };
+}
+
+const EMPTY = Buffer.alloc(0);

@@ -1,0 +1,17 @@
+/** Time enters the program here and nowhere else. */
+export interface Clock {
+  /** Milliseconds since 1970, whole. May jump in either direction. */
+  nowMs(): number;
+  /** Milliseconds from an arbitrary start; never runs backwards. */
+  monotonicMs(): number;
+  sleep(ms: number): Promise<void>;
+}
+
+export const systemClock: Clock = {
+  nowMs: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  sleep: async (ms) =>
+    new Promise((resolve) => {
+      setTimeout(resolve, ms);
+    }),
+};

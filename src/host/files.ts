@@ -1,0 +1,235 @@
+import * as fs from 'node:fs';
+
+/** The identity and size of a file, as far as the rules of a cache need them. Times in milliseconds, with fractions. */
+export interface FileStat {
+  readonly type: 'file' | 'directory' | 'link' | 'other';
+  readonly device: number;
+  readonly inode: number;
+  readonly bytes: number;
+  readonly mtimeMs: number;
+  readonly atimeMs: number;
+  readonly ctimeMs: number;
+  /** Permission bits, 0 to 0o7777. */
+  readonly mode: number;
+  readonly uid: number;
+}
+
+function toStat(stats: fs.Stats): FileStat {
+  return {
+    type: typeOf(stats),
+    device: stats.dev,
+    inode: stats.ino,
+    bytes: stats.size,
+    mtimeMs: stats.mtimeMs,
+    atimeMs: stats.atimeMs,
+    ctimeMs: stats.ctimeMs,
+    mode: stats.mode & 0o7777,
+    uid: stats.uid,
+  };
+}
+
+function typeOf(entry: fs.Stats | fs.Dirent): FileStat['type'] {
+  if (entry.isFile()) return 'file';
+  if (entry.isDirectory()) return 'directory';
+  return entry.isSymbolicLink() ? 'link' : 'other';
+}
+
+export interface DirectoryItem {
+  readonly name: string;
+  readonly type: FileStat['type'];
+}
+
+const { constants } = fs;
+
+/** Ways to open a file. Every one refuses a link in the last place of the path, except `deliver`. */
+const FLAGS = {
+  /** Never blocks on a FIFO, never makes a terminal ours. */
+  read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY,
+  readWrite: constants.O_RDWR | constants.O_NOFOLLOW,
+  createReadWrite: constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
+  createNew: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
+  append: constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW,
+  /** Writes through to what is there: a link's target, a device, a pipe. */
+  deliver: constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
+} as const;
+export type OpenFlags = keyof typeof FLAGS;
+
+/**
+ * The file primitives: each is one system call, or a loop over one. They throw Node's errors.
+ * A test replaces single ones to make them fail.
+ */
+export const systemFiles = {
+  open: (path: string, flags: OpenFlags, mode = 0o600): number => fs.openSync(path, FLAGS[flags], mode),
+  close: (fd: number): void => {
+    fs.closeSync(fd);
+  },
+  fstat: (fd: number): FileStat => toStat(fs.fstatSync(fd)),
+  /** Null when nothing is there. */
+  lstat: (path: string): FileStat | null => {
+    const stats = fs.lstatSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? null : toStat(stats);
+  },
+  /** Follows links. Null when nothing is there. */
+  stat: (path: string): FileStat | null => {
+    const stats = fs.statSync(path, { throwIfNoEntry: false });
+    return stats === undefined ? null : toStat(stats);
+  },
+  /** Reads at most `length` bytes at `position` into `buffer` from its start; returns how many were there. */
+  readAt: (fd: number, buffer: Uint8Array, length: number, position: number): number => {
+    let done = 0;
+    while (done < length) {
+      const count = fs.readSync(fd, buffer, done, length - done, position + done);
+      if (count === 0) break;
+      done += count;
+    }
+    return done;
+  },
+  /** Writes every byte at the current position. */
+  write: (fd: number, bytes: Uint8Array): void => {
+    let done = 0;
+    while (done < bytes.byteLength) done += fs.writeSync(fd, bytes, done, bytes.byteLength - done);
+  },
+  /** Writes every byte at `position`. */
+  writeAt: (fd: number, bytes: Uint8Array, position: number): void => {
+    let done = 0;
+    while (done < bytes.byteLength) {
+      done += fs.writeSync(fd, bytes, done, bytes.byteLength - done, position + done);
+    }
+  },
+  truncate: (fd: number, bytes: number): void => {
+    fs.ftruncateSync(fd, bytes);
+  },
+  sync: (fd: number): void => {
+    fs.fsyncSync(fd);
+  },
+  chmod: (fd: number, mode: number): void => {
+    fs.fchmodSync(fd, mode);
+  },
+  rename: (from: string, to: string): void => {
+    fs.renameSync(from, to);
+  },
+  unlink: (path: string): void => {
+    fs.unlinkSync(path);
+  },
+  /** Throws EEXIST when something is there. */
+  makeDirectory: (path: string, mode = 0o700): void => {
+    fs.mkdirSync(path, { mode });
+  },
+  makeDirectories: (path: string, mode = 0o700): void => {
+    fs.mkdirSync(path, { mode, recursive: true });
+  },
+  removeDirectory: (path: string): void => {
+    fs.rmdirSync(path);
+  },
+  /** Removes a file or a whole folder; absent is fine. Never follows links. */
+  removeTree: (path: string): void => {
+    fs.rmSync(path, { recursive: true, force: true, maxRetries: 2 });
+  },
+  readDirectory: (path: string): DirectoryItem[] =>
+    fs.readdirSync(path, { withFileTypes: true }).map((entry) => ({ name: entry.name, type: typeOf(entry) })),
+  /** Visits the names of a folder without holding them all; `visit` returns false to stop. */
+  scanDirectory: (path: string, visit: (item: DirectoryItem) => boolean): void => {
+    const directory = fs.opendirSync(path, { bufferSize: 256 });
+    try {
+      for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
+        if (!visit({ name: entry.name, type: typeOf(entry) })) return;
+      }
+    } finally {
+      directory.closeSync();
+    }
+  },
+  setTimes: (fd: number, atimeMs: number, mtimeMs: number): void => {
+    fs.futimesSync(fd, atimeMs / 1000, mtimeMs / 1000);
+  },
+  realpath: (path: string): string => fs.realpathSync.native(path),
+  readLink: (path: string): string => fs.readlinkSync(path),
+  /** Free bytes for this user on the file system of `path`, and its size. */
+  space: (path: string): { readonly freeBytes: number; readonly totalBytes: number } => {
+    const stats = fs.statfsSync(path);
+    return { freeBytes: stats.bavail * stats.bsize, totalBytes: stats.blocks * stats.bsize };
+  },
+} as const;
+
+export type Files = typeof systemFiles;
+
+/** Opens, runs `work`, closes. */
+export function withFile<T>(
+  files: Files,
+  target: { readonly path: string; readonly flags: OpenFlags; readonly mode?: number },
+  work: (fd: number) => T,
+): T {
+  const fd = files.open(target.path, target.flags, target.mode);
+  try {
+    return work(fd);
+  } finally {
+    files.close(fd);
+  }
+}
+
+/** Creates a file that must not exist and writes the chunks. */
+export function writeNewFile(files: Files, path: string, chunks: readonly Uint8Array[], mode = 0o600): void {
+  withFile(files, { path, flags: 'createNew', mode }, (fd) => {
+    for (const chunk of chunks) files.write(fd, chunk);
+  });
+}
+
+export type SmallRead =
+  | { readonly ok: true; readonly bytes: Buffer; readonly stat: FileStat }
+  | { readonly ok: false; readonly reason: 'absent' | 'not-a-file' | 'oversized' | 'unreadable' };
+
+/**
+ * Reads a whole regular file of at most `maxBytes`, whatever lies in its place: links, FIFOs, devices and folders are
+ * `not-a-file`, a file that is or grows larger is `oversized`. Never blocks and never follows a link.
+ */
+export function readRegularFile(files: Files, path: string, maxBytes: number): SmallRead {
+  try {
+    return readChecked(files, path, maxBytes);
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : null;
+    if (code === 'ENOENT' || code === 'ENOTDIR') return { ok: false, reason: 'absent' };
+    // ELOOP: a link. ENXIO: a socket. Both appeared after the lstat.
+    if (code === 'ELOOP' || code === 'ENXIO') return { ok: false, reason: 'not-a-file' };
+    if (typeof code === 'string') return { ok: false, reason: 'unreadable' };
+    throw error;
+  }
+}
+
+/** A file that is replaced by a rename between the check and the open is looked at again; nobody renames for ever. */
+const READ_TRIES = 5;
+
+function readChecked(files: Files, path: string, maxBytes: number): SmallRead {
+  for (let attempt = 0; attempt < READ_TRIES; attempt += 1) {
+    const before = files.lstat(path);
+    if (before === null) return { ok: false, reason: 'absent' };
+    if (before.type !== 'file') return { ok: false, reason: 'not-a-file' };
+    if (before.bytes > maxBytes) return { ok: false, reason: 'oversized' };
+    const read = withFile(files, { path, flags: 'read' }, (fd) => readOpened(files, { fd, before, maxBytes }));
+    if (read !== null) return read;
+  }
+  return { ok: false, reason: 'unreadable' };
+}
+
+/** Null when the descriptor is another file than the one that was checked. */
+function readOpened(
+  files: Files,
+  opened: { readonly fd: number; readonly before: FileStat; readonly maxBytes: number },
+): SmallRead | null {
+  const { fd, before, maxBytes } = opened;
+  const stat = files.fstat(fd);
+  if (stat.inode !== before.inode || stat.device !== before.device) return null;
+  if (stat.type !== 'file') return { ok: false, reason: 'not-a-file' };
+  if (stat.bytes > maxBytes) return { ok: false, reason: 'oversized' };
+  // One byte more than the file should have shows that it grew; never more than the bound plus one is read (B31).
+  const buffer = Buffer.allocUnsafe(stat.bytes + 1);
+  const count = files.readAt(fd, buffer, buffer.byteLength, 0);
+  if (count <= stat.bytes) return { ok: true, bytes: buffer.subarray(0, count), stat };
+  return readGrown(files, fd, maxBytes);
+}
+
+function readGrown(files: Files, fd: number, maxBytes: number): SmallRead {
+  const limit = maxBytes + 1;
+  const buffer = Buffer.allocUnsafe(limit);
+  const count = files.readAt(fd, buffer, limit, 0);
+  if (count > maxBytes) return { ok: false, reason: 'oversized' };
+  return { ok: true, bytes: buffer.subarray(0, count), stat: files.fstat(fd) };
+}

@@ -1,0 +1,74 @@
+import { createRequire } from 'node:module';
+import { blake3 } from '@noble/hashes/blake3.js';
+
+/** An incremental BLAKE3. `digest` ends it. */
+export interface HashState {
+  update(bytes: Uint8Array): void;
+  /** 32 bytes. */
+  digest(): Uint8Array;
+}
+
+export interface Blake3 {
+  readonly name: 'native' | 'portable';
+  create(): HashState;
+}
+
+/** The pure JavaScript implementation: some 100 times slower, available everywhere, the oracle of the tests. */
+export const portableBlake3: Blake3 = {
+  name: 'portable',
+  create() {
+    const state = blake3.create({});
+    return {
+      update(bytes) {
+        state.update(bytes);
+      },
+      digest: () => state.digest(),
+    };
+  },
+};
+
+interface NativeHasher {
+  update(bytes: Uint8Array): unknown;
+  digestBuffer(): Uint8Array;
+}
+
+function isNativeModule(value: unknown): value is { readonly Blake3Hasher: new () => NativeHasher } {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'Blake3Hasher' in value &&
+    typeof value.Blake3Hasher === 'function'
+  );
+}
+
+/** The native implementation, or null where its optional package is not installed for this platform. */
+export function loadNativeBlake3(): Blake3 | null {
+  let loaded: unknown;
+  try {
+    loaded = createRequire(import.meta.url)('@napi-rs/blake-hash');
+  } catch {
+    // Best effort: without the native package the portable implementation does the same work, slower.
+    return null;
+  }
+  if (!isNativeModule(loaded)) return null;
+  const { Blake3Hasher } = loaded;
+  return {
+    name: 'native',
+    create() {
+      const state = new Blake3Hasher();
+      return {
+        update(bytes) {
+          state.update(bytes);
+        },
+        digest: () => state.digestBuffer(),
+      };
+    },
+  };
+}
+
+/** 32 bytes of BLAKE3 over the chunks, in order. */
+export function hashChunks(hash: Blake3, chunks: readonly Uint8Array[]): Uint8Array {
+  const state = hash.create();
+  for (const chunk of chunks) state.update(chunk);
+  return state.digest();
+}

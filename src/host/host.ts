@@ -1,0 +1,40 @@
+import { hostname } from 'node:os';
+import { systemClock, type Clock } from './clock.js';
+import { systemFiles, type Files } from './files.js';
+import { loadNativeBlake3, portableBlake3, type Blake3 } from './hash.js';
+import { loadLocks, type FileLocks } from './locks.js';
+import { systemProcesses, type Processes } from './processes.js';
+import { systemRandom, type Random } from './random.js';
+
+/** Everything outside the program, so that every rule can be tested with a fake in its place. */
+export interface Host {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly hash: Blake3;
+  readonly files: Files;
+  readonly locks: FileLocks;
+  readonly processes: Processes;
+  readonly user: {
+    /** Effective user id; 0 is root. */
+    readonly uid: number;
+  };
+  readonly machine: {
+    /** Node's name of the operating system and of the processor: `linux`, `x64`. */
+    readonly platform: string;
+    readonly arch: string;
+  };
+}
+
+/** The real outside. */
+export function systemHost(): Host {
+  return {
+    clock: systemClock,
+    random: systemRandom,
+    hash: loadNativeBlake3() ?? portableBlake3,
+    files: systemFiles,
+    locks: loadLocks(),
+    processes: systemProcesses(hostname()),
+    user: { uid: process.geteuid?.() ?? 0 },
+    machine: { platform: process.platform, arch: process.arch },
+  };
+}

@@ -1,0 +1,299 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { constants as osConstants } from 'node:os';
+
+/** A process as `/proc/<pid>/stat` describes it. */
+export interface ProcessInfo {
+  readonly pid: number;
+  readonly parent: number;
+  readonly group: number;
+  readonly session: number;
+  /** Start time in clock ticks since boot: with the pid it names a process for the life of the machine. */
+  readonly startTicks: number;
+  /** A zombie has ended and waits to be reaped. */
+  readonly zombie: boolean;
+  readonly residentBytes: number;
+}
+
+export interface SpawnOptions {
+  readonly program: string;
+  /** The arguments without the program itself. */
+  readonly args: readonly string[];
+  /** What the program sees as its own name. */
+  readonly argv0: string;
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** Where the output of a started program goes: to a function, chunk by chunk, or to an open file. */
+export interface Sinks {
+  readonly stdout: ((chunk: Buffer) => void) | number;
+  readonly stderr: (chunk: Buffer) => void;
+}
+
+export interface Exit {
+  /** Null when a signal ended the process. */
+  readonly status: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export interface RunningProcess {
+  readonly pid: number;
+  /** The program itself has ended. */
+  readonly exited: Promise<Exit>;
+  /** Nobody holds its pipes any more: every chunk was handed over. Children that it left behind may delay this. */
+  readonly drained: Promise<void>;
+  /** Stops reading, so that children left behind keep nobody waiting. */
+  release(): void;
+}
+
+export interface Captured extends Exit {
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+/** Where this process runs: two machines, boots or containers never share a pid by accident. */
+export interface Place {
+  readonly host: string;
+  readonly bootId: string | null;
+  readonly pidNamespace: string | null;
+}
+
+export interface Processes {
+  readonly pid: number;
+  readonly place: Place;
+  /** Null when the process is gone or the platform does not tell. */
+  info(pid: number): ProcessInfo | null;
+  /** Every process that this one may see; empty where the platform does not tell. */
+  list(): readonly ProcessInfo[];
+  /** The value of a variable in the environment of another process; null when it is unset or unreadable. */
+  variableOf(pid: number, name: string): string | null;
+  /** Sends a signal to a process, or to a group (negative). A target that is gone is fine. */
+  kill(target: number, signal: NodeJS.Signals): void;
+  /**
+   * Starts a program as the leader of a new process group and session, with an empty stdin.
+   * @throws the errno error of the failed start (`ENOENT`, `EACCES`, `E2BIG`, …).
+   */
+  start(options: SpawnOptions, sinks: Sinks): Promise<RunningProcess>;
+  /**
+   * Runs a program to its end with our stdin, in our process group, its stdout and stderr on the given descriptors. An
+   * abort sends it SIGTERM.
+   * @throws the errno error of the failed start.
+   */
+  inherit(
+    options: SpawnOptions,
+    streams: { readonly stdout: number; readonly stderr: number; readonly signal?: AbortSignal },
+  ): Promise<Exit>;
+  /** Runs a program to its end and returns what it printed, at most `maxBytes` of each stream, within `timeoutMs`. */
+  capture(
+    options: SpawnOptions,
+    limits: { readonly maxBytes: number; readonly timeoutMs: number },
+  ): Promise<Captured>;
+}
+
+function readText(path: string): string | null {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    // Best effort: a process that is gone, or a platform without /proc.
+    return null;
+  }
+}
+
+const PAGE_BYTES = 4096;
+
+/** Decodes a line of `/proc/<pid>/stat`; the name in brackets may hold spaces and brackets itself. */
+export function parseProcStat(text: string): ProcessInfo | null {
+  const nameEnd = text.lastIndexOf(')');
+  const pid = Number.parseInt(text, 10);
+  if (nameEnd < 0 || !Number.isSafeInteger(pid)) return null;
+  const fields = text.slice(nameEnd + 2).split(' ');
+  const at = (index: number): number => Number(fields[index]);
+  const info = {
+    pid,
+    parent: at(1),
+    group: at(2),
+    session: at(3),
+    startTicks: at(19),
+    zombie: fields[0] === 'Z' || fields[0] === 'X',
+    residentBytes: at(21) * PAGE_BYTES,
+  };
+  return Number.isFinite(info.startTicks) && Number.isFinite(info.group) ? info : null;
+}
+
+function info(pid: number): ProcessInfo | null {
+  const text = readText(`/proc/${pid}/stat`);
+  return text === null ? null : parseProcStat(text);
+}
+
+function list(): readonly ProcessInfo[] {
+  let names: string[];
+  try {
+    names = readdirSync('/proc');
+  } catch {
+    // Best effort: a platform without /proc; the caller then knows only the group.
+    return [];
+  }
+  const found: ProcessInfo[] = [];
+  for (const name of names) {
+    if (!/^[0-9]+$/.test(name)) continue;
+    const process = info(Number(name));
+    if (process !== null) found.push(process);
+  }
+  return found;
+}
+
+function variableOf(pid: number, name: string): string | null {
+  const text = readText(`/proc/${pid}/environ`);
+  if (text === null) return null;
+  const prefix = `${name}=`;
+  for (const assignment of text.split('\0')) {
+    if (assignment.startsWith(prefix)) return assignment.slice(prefix.length);
+  }
+  return null;
+}
+
+function kill(target: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(target, signal);
+  } catch (error) {
+    // ESRCH: gone already, which is what the caller wants. EPERM: not ours to end.
+    if (!(error instanceof Error && 'code' in error && (error.code === 'ESRCH' || error.code === 'EPERM'))) {
+      throw error;
+    }
+  }
+}
+
+async function start(options: SpawnOptions, sinks: Sinks): Promise<RunningProcess> {
+  const child = spawn(options.program, [...options.args], {
+    argv0: options.argv0,
+    cwd: options.cwd,
+    env: options.environment,
+    detached: true,
+    stdio: ['ignore', typeof sinks.stdout === 'number' ? sinks.stdout : 'pipe', 'pipe'],
+  });
+  if (typeof sinks.stdout !== 'number') child.stdout?.on('data', sinks.stdout);
+  child.stderr?.on('data', sinks.stderr);
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('exit', (status, signal) => {
+      resolve({ status, signal });
+    });
+  });
+  const drained = new Promise<void>((resolve) => {
+    child.once('close', () => {
+      resolve();
+    });
+  });
+  await spawned(child);
+  if (child.pid === undefined) throw new Error('a started process has no pid');
+  const release = (): void => {
+    child.stdout?.destroy();
+    child.stderr?.destroy();
+  };
+  return { pid: child.pid, exited, drained, release };
+}
+
+async function inherit(
+  options: SpawnOptions,
+  streams: { readonly stdout: number; readonly stderr: number; readonly signal?: AbortSignal },
+): Promise<Exit> {
+  const child = spawn(options.program, [...options.args], {
+    argv0: options.argv0,
+    cwd: options.cwd,
+    env: options.environment,
+    stdio: [0, streams.stdout, streams.stderr],
+  });
+  const onAbort = (): void => {
+    child.kill('SIGTERM');
+  };
+  const exited = new Promise<Exit>((resolve) => {
+    child.once('exit', (status, signal) => {
+      resolve({ status, signal });
+    });
+  });
+  await spawned(child);
+  streams.signal?.addEventListener('abort', onAbort, { once: true });
+  if (streams.signal?.aborted === true) onAbort();
+  const exit = await exited;
+  streams.signal?.removeEventListener('abort', onAbort);
+  return exit;
+}
+
+async function spawned(child: ChildProcess): Promise<void> {
+  await new Promise<void>((resolve, reject) => {
+    child.once('spawn', resolve);
+    child.once('error', reject);
+  });
+}
+
+/** Collects a stream up to a bound. */
+class Collector {
+  readonly #chunks: Buffer[] = [];
+  #left: number;
+
+  constructor(maxBytes: number) {
+    this.#left = maxBytes;
+  }
+
+  readonly add = (chunk: Buffer): void => {
+    if (this.#left > 0) this.#chunks.push(chunk.subarray(0, this.#left));
+    this.#left -= chunk.byteLength;
+  };
+
+  get bytes(): Buffer {
+    return Buffer.concat(this.#chunks);
+  }
+}
+
+async function capture(
+  options: SpawnOptions,
+  limits: { readonly maxBytes: number; readonly timeoutMs: number },
+): Promise<Captured> {
+  const stdout = new Collector(limits.maxBytes);
+  const stderr = new Collector(limits.maxBytes);
+  const running = await start(options, { stdout: stdout.add, stderr: stderr.add });
+  const timer = setTimeout(() => {
+    kill(-running.pid, 'SIGKILL');
+    running.release();
+  }, limits.timeoutMs);
+  const exit = await running.exited;
+  await running.drained;
+  clearTimeout(timer);
+  return { ...exit, stdout: stdout.bytes, stderr: stderr.bytes };
+}
+
+function pidNamespace(): string | null {
+  try {
+    return readlinkSync('/proc/self/ns/pid');
+  } catch {
+    // Best effort: without namespaces in sight, a leftover of another place is left alone for a day.
+    return null;
+  }
+}
+
+/** The number of a signal, for exit codes of the form 128 + n. */
+export function signalNumber(signal: NodeJS.Signals): number {
+  return osConstants.signals[signal];
+}
+
+export function systemProcesses(hostName: string): Processes {
+  let place: Place | null = null;
+  return {
+    pid: process.pid,
+    get place() {
+      place ??= {
+        host: hostName,
+        bootId: readText('/proc/sys/kernel/random/boot_id')?.trim() ?? null,
+        pidNamespace: pidNamespace(),
+      };
+      return place;
+    },
+    info,
+    list,
+    variableOf,
+    kill,
+    start,
+    inherit,
+    capture,
+  };
+}

@@ -1,0 +1,110 @@
+import { join } from 'node:path';
+import type { Fingerprint } from '../../model/fingerprint.js';
+
+/** The store of a home: vyre-runtime's DiskCache reads and writes the same folder. */
+export const STORE_FOLDER = 'pipelines';
+/** Our private state; its presence with a `home.json` makes a directory a home. */
+export const PRIVATE_FOLDER = '.vyre-cache';
+export const CACHE_TAG = 'CACHEDIR.TAG';
+export const WORKER_PREFIX = 'worker-dir-prepare-';
+export const OWNER_FILE = 'owner';
+
+/** vyre's writers and the folders they fill below `~/.cache/vyre`. */
+export const VYRE_SECTIONS = [
+  STORE_FOLDER,
+  'pipeline',
+  'aot',
+  'ptx-source',
+  'ptx-cache',
+  'frontend-c-summary',
+  'parsed-ast',
+  'cuda-jit',
+] as const;
+
+/** Every path below a home. Nothing else joins names to a root. */
+export class HomePaths {
+  /** Absolute, links resolved. */
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  get store(): string {
+    return join(this.root, STORE_FOLDER);
+  }
+
+  get private(): string {
+    return join(this.root, PRIVATE_FOLDER);
+  }
+
+  get cacheTag(): string {
+    return join(this.root, CACHE_TAG);
+  }
+
+  get marker(): string {
+    return join(this.private, 'home.json');
+  }
+
+  get pending(): string {
+    return join(this.private, 'pending');
+  }
+
+  get stamps(): string {
+    return join(this.private, 'stamps');
+  }
+
+  /** Half-made things, each under a random name; what lies here for a day is litter. */
+  get staging(): string {
+    return join(this.private, 'new');
+  }
+
+  get requests(): string {
+    return join(this.private, 'requests');
+  }
+
+  get dependencySets(): string {
+    return join(this.private, 'deps');
+  }
+
+  staged(random: string): string {
+    return join(this.staging, random);
+  }
+
+  request(shape: string): string {
+    return join(this.requests, shape);
+  }
+
+  dependencies(primary: Fingerprint): string {
+    return join(this.dependencySets, primary);
+  }
+
+  workerDirectory(random: string): string {
+    return join(this.root, `${WORKER_PREFIX}${random}`);
+  }
+}
+
+/** The paths of a flat folder of entries: a home's store, or any folder that a vyre-runtime fills. */
+export class StorePaths {
+  readonly folder: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  entry(fingerprint: Fingerprint): string {
+    return join(this.folder, entryName(fingerprint));
+  }
+
+  record(fingerprint: Fingerprint): string {
+    return join(this.folder, recordName(fingerprint));
+  }
+}
+
+export function entryName(fingerprint: Fingerprint): string {
+  return `${fingerprint}.bin`;
+}
+
+export function recordName(fingerprint: Fingerprint): string {
+  return `${fingerprint}.json`;
+}

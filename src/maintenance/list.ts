@@ -1,0 +1,49 @@
+import type { FileStat } from '../host/files.js';
+import { errnoOf } from '../model/error.js';
+import type { Fingerprint } from '../model/fingerprint.js';
+import { classifyStoreName } from '../layouts/vyre/vyre-layout.js';
+import type { DiskTier } from '../store/disk-tier.js';
+import type { MaintainedRoot } from './maintained-root.js';
+import type { ListedEntry, ListReport } from './reports.js';
+
+/** Visits each entry of the store with its state; what is no regular file or vanishes meanwhile is left out. */
+export function eachEntry(
+  root: MaintainedRoot,
+  store: DiskTier,
+  visit: (fingerprint: Fingerprint, stat: FileStat) => void,
+): void {
+  const { files } = root.host;
+  try {
+    files.scanDirectory(store.paths.folder, ({ name }) => {
+      const classified = classifyStoreName(name);
+      if (classified.kind !== 'entry') return true;
+      const stat = files.lstat(store.paths.entry(classified.fingerprint));
+      if (stat?.type === 'file') visit(classified.fingerprint, stat);
+      return true;
+    });
+  } catch (error) {
+    // A store that does not exist holds nothing.
+    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
+  }
+}
+
+/** The entries of a root, most recently used first. */
+export function listEntries(root: MaintainedRoot): ListReport {
+  const store = root.openStore();
+  const nowMs = root.host.clock.nowMs();
+  const entries: ListedEntry[] = [];
+  eachEntry(root, store, (fingerprint, stat) => {
+    const read = store.readRecord(fingerprint);
+    const record = read.ok ? read.record : null;
+    entries.push({
+      fingerprint,
+      path: store.paths.entry(fingerprint).slice(root.root.length + 1),
+      bytes: stat.bytes + (read.ok ? read.stat.bytes : 0),
+      payloadBytes: record?.payloadBytes ?? null,
+      ageSeconds: Math.max(0, (nowMs - stat.mtimeMs) / 1000),
+      compiler: record?.compiler ?? null,
+      outputs: record?.outputs.map((output) => output.name) ?? null,
+    });
+  });
+  return { root: root.root, entries: entries.toSorted((a, b) => a.ageSeconds - b.ageSeconds) };
+}

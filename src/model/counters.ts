@@ -1,0 +1,138 @@
+import { DEGRADED, MISS_REASONS, OUTCOMES, UNCACHEABLE } from './lifecycle.js';
+
+/**
+ * The counters in the order of their slots. A slot never moves and is never used again for something else: new names
+ * are appended to the reserve of their group.
+ */
+const GROUPS = {
+  plain: {
+    first: 0,
+    slots: 32,
+    names: [
+      'lookups',
+      'hits',
+      'misses',
+      'puts',
+      'rejectedPuts',
+      'evictions',
+      'evictedBytes',
+      'flushes',
+      'flushErrors',
+      'waits',
+      'degraded',
+      'savedMilliseconds',
+    ],
+  },
+  outcome: { first: 32, slots: 32, names: OUTCOMES },
+  missReason: { first: 64, slots: 64, names: MISS_REASONS },
+  uncacheable: { first: 128, slots: 128, names: UNCACHEABLE },
+  degraded: { first: 256, slots: 32, names: DEGRADED },
+} as const;
+
+type Groups = typeof GROUPS;
+export type CounterName =
+  | Groups['plain']['names'][number]
+  | `outcome:${Groups['outcome']['names'][number]}`
+  | `missReason:${Groups['missReason']['names'][number]}`
+  | `uncacheable:${Groups['uncacheable']['names'][number]}`
+  | `degraded:${Groups['degraded']['names'][number]}`;
+
+const SLOTS = 288;
+const SLOT_OF: ReadonlyMap<string, number> = new Map(
+  Object.entries(GROUPS).flatMap(([group, { first, names }]) =>
+    names.map((name, index): [string, number] => [group === 'plain' ? name : `${group}:${name}`, first + index]),
+  ),
+);
+
+/** Figures that only grow, and since when. */
+export interface Counters {
+  readonly sinceMs: number;
+  readonly values: ReadonlyMap<CounterName, number>;
+}
+
+/** Adds to counters; what is written to disk at the end of a process. */
+export class Tally {
+  readonly values = new Map<CounterName, number>();
+
+  add(name: CounterName, amount = 1): void {
+    if (amount !== 0) this.values.set(name, (this.values.get(name) ?? 0) + amount);
+  }
+
+  get isEmpty(): boolean {
+    return this.values.size === 0;
+  }
+}
+
+/** One page: magic, generation, since, slots, BLAKE3 of all before. A multiple of the usual block size. */
+export const PAGE_BYTES = 4096;
+const MAGIC = Buffer.from('VYRECNT1', 'latin1');
+const GENERATION_AT = 8;
+const SINCE_AT = 16;
+const SLOTS_AT = 24;
+const HASH_AT = PAGE_BYTES - 32;
+
+export interface CounterPage {
+  /** The page with the higher generation counts. */
+  readonly generation: bigint;
+  readonly counters: Counters;
+}
+
+type Hash = (bytes: Uint8Array) => Uint8Array;
+
+export function encodeCounterPage(page: CounterPage, hash: Hash): Uint8Array {
+  const bytes = Buffer.alloc(PAGE_BYTES);
+  MAGIC.copy(bytes);
+  bytes.writeBigUInt64LE(page.generation, GENERATION_AT);
+  bytes.writeBigUInt64LE(BigInt(page.counters.sinceMs), SINCE_AT);
+  for (const [name, value] of page.counters.values) {
+    const slot = SLOT_OF.get(name);
+    if (slot === undefined) throw new Error(`the counter "${name}" has no slot`);
+    bytes.writeBigUInt64LE(BigInt(value), SLOTS_AT + slot * 8);
+  }
+  bytes.set(hash(bytes.subarray(0, HASH_AT)), HASH_AT);
+  return bytes;
+}
+
+/** Null for a page that is damaged, was never written, or was written half. */
+export function decodeCounterPage(bytes: Buffer, hash: Hash): CounterPage | null {
+  if (bytes.byteLength !== PAGE_BYTES || !bytes.subarray(0, MAGIC.byteLength).equals(MAGIC)) return null;
+  if (Buffer.compare(hash(bytes.subarray(0, HASH_AT)), bytes.subarray(HASH_AT)) !== 0) return null;
+  const values = new Map<CounterName, number>();
+  for (const [name, slot] of SLOT_OF) {
+    const value = Number(bytes.readBigUInt64LE(SLOTS_AT + slot * 8));
+    if (value > 0 && isCounterName(name)) values.set(name, value);
+  }
+  const sinceMs = Number(bytes.readBigUInt64LE(SINCE_AT));
+  return { generation: bytes.readBigUInt64LE(GENERATION_AT), counters: { sinceMs, values } };
+}
+
+function isCounterName(name: string): name is CounterName {
+  return SLOT_OF.has(name);
+}
+
+/** The sum of two sets of counters, since the earlier of the two. */
+export function addCounters(a: Counters, b: Counters): Counters {
+  const values = new Map(a.values);
+  for (const [name, value] of b.values) values.set(name, (values.get(name) ?? 0) + value);
+  return { sinceMs: Math.min(a.sinceMs, b.sinceMs), values };
+}
+
+/** vyre: floor(hits × 1,000,000 / lookups); null without lookups. */
+export function hitRatePpm(hits: number, lookups: number): number | null {
+  return lookups === 0 ? null : Number((BigInt(hits) * 1_000_000n) / BigInt(lookups));
+}
+
+/** The counters of one group by their bare names, zeros left out. */
+export function counterGroup(
+  counters: Counters,
+  group: Exclude<keyof Groups, 'plain'>,
+): Readonly<Record<string, number>> {
+  const found: Record<string, number> = {};
+  for (const name of GROUPS[group].names) {
+    const value = counters.values.get(`${group}:${name}` as CounterName) ?? 0;
+    if (value > 0) found[name] = value;
+  }
+  return found;
+}
+
+if (SLOTS_AT + SLOTS * 8 > HASH_AT) throw new Error('the slots do not fit a counter page');

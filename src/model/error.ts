@@ -1,0 +1,32 @@
+/** What went wrong, for scripts: `usage` exits 2, `environment` exits 3, `not-found` 127, `not-executable` 126. */
+export type ErrorCode = 'usage' | 'environment' | 'not-found' | 'not-executable';
+
+export interface CacheErrorOptions {
+  /** A sentence that says what to do. */
+  readonly hint?: string;
+  readonly cause?: unknown;
+}
+
+/** An error that the user can fix. The message states the expectation first and quotes the value that was found. */
+export class CacheError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | null;
+
+  constructor(code: ErrorCode, message: string, options: CacheErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'CacheError';
+    this.code = code;
+    this.hint = options.hint ?? null;
+  }
+}
+
+/** The errno name of a failed system call (`ENOENT`, `EACCES`, …), or null for any other value. */
+export function errnoOf(error: unknown): string | null {
+  if (!(error instanceof Error) || !('code' in error)) return null;
+  return typeof error.code === 'string' ? error.code : null;
+}
+
+/** The message of anything that was thrown. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

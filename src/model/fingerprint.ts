@@ -1,0 +1,142 @@
+/** 64 lowercase hex digits: the key of an entry, BLAKE3 of the complete description of a compilation. */
+export type Fingerprint = string & { readonly kind: 'fingerprint' };
+
+/** 64 lowercase hex digits: BLAKE3 of bytes. */
+export type Digest = string & { readonly kind: 'digest' };
+
+/** 32 bytes of BLAKE3 over the given chunks, in order. Comes from `host/hash.ts`. */
+export type HashChunks = (chunks: readonly Uint8Array[]) => Uint8Array;
+
+export const HEX_LENGTH = 64;
+/** The shortest prefix of a fingerprint that a person may type. */
+export const MIN_PREFIX_LENGTH = 8;
+
+const HEX_64 = /^[0-9a-f]{64}$/;
+const PREFIX = /^[0-9a-f]{8,64}$/;
+/** First bytes of every hashed description; the version changes with the encoding. */
+const DOMAIN = 'vyre-cache fingerprint v1\n';
+/** Value of the field `schema`; changes whenever the meaning of a field changes. */
+export const FINGERPRINT_SCHEMA = 'vyre-cache.fingerprint/1';
+
+export function isFingerprint(text: string): text is Fingerprint {
+  return HEX_64.test(text);
+}
+
+export function isDigest(text: string): text is Digest {
+  return HEX_64.test(text);
+}
+
+/** True for 8 to 64 lowercase hex digits. */
+export function isFingerprintPrefix(text: string): boolean {
+  return PREFIX.test(text);
+}
+
+export function toHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('hex');
+}
+
+/** The digest for 32 raw bytes. */
+export function digestOfBytes(bytes: Uint8Array): Digest {
+  const hex = toHex(bytes);
+  if (!isDigest(hex)) throw new Error(`expected a 32-byte BLAKE3 value, got ${bytes.byteLength} bytes`);
+  return hex;
+}
+
+/**
+ * One field of a description.
+ * - `text`: hashed and shown as it is.
+ * - `secret`: hashed as it is, shown only as a digest (environment variables).
+ * - `digest`: hashed as 32 raw bytes.
+ * - `absent`: a file that must not exist; hashed as an empty value.
+ */
+export type Field =
+  | { readonly name: string; readonly kind: 'text' | 'secret'; readonly text: string }
+  | { readonly name: string; readonly kind: 'digest'; readonly digest: Digest }
+  | { readonly name: string; readonly kind: 'absent' };
+
+export function textField(name: string, text: string): Field {
+  return { name, kind: 'text', text };
+}
+
+export function digestField(name: string, digest: Digest): Field {
+  return { name, kind: 'digest', digest };
+}
+
+function fieldValue(field: Field): Uint8Array {
+  switch (field.kind) {
+    case 'text':
+    case 'secret':
+      return Buffer.from(field.text, 'utf8');
+    case 'digest':
+      return Buffer.from(field.digest, 'hex');
+    case 'absent':
+      return new Uint8Array(0);
+    default:
+      return field satisfies never;
+  }
+}
+
+/** Six digits, so that numbered fields sort by number: `arg/000012`. */
+export function numbered(group: 'arg' | 'key' | 'output', index: number): string {
+  return `${group}/${String(index).padStart(6, '0')}`;
+}
+
+function compareBytes(a: Uint8Array, b: Uint8Array): number {
+  return Buffer.compare(a, b);
+}
+
+/**
+ * The bytes that are hashed: the domain line, then per field u32le length and UTF-8 name, u64le length and value,
+ * sorted by the bytes of the names. Length prefixes keep a byte that moves between two fields visible (vyre).
+ * @throws Error on two fields of one name: a bug of the caller.
+ */
+export function encodeFields(fields: readonly Field[]): Uint8Array[] {
+  const named = fields.map((field) => ({ name: Buffer.from(field.name, 'utf8'), field }));
+  named.sort((a, b) => compareBytes(a.name, b.name));
+  const chunks: Uint8Array[] = [Buffer.from(DOMAIN, 'utf8')];
+  let previous: Uint8Array | null = null;
+  for (const { name, field } of named) {
+    if (previous !== null && compareBytes(previous, name) === 0) {
+      throw new Error(`two fields of a fingerprint are called "${field.name}"`);
+    }
+    previous = name;
+    const value = fieldValue(field);
+    const nameLength = Buffer.alloc(4);
+    nameLength.writeUInt32LE(name.byteLength);
+    const valueLength = Buffer.alloc(8);
+    valueLength.writeBigUInt64LE(BigInt(value.byteLength));
+    chunks.push(nameLength, name, valueLength, value);
+  }
+  return chunks;
+}
+
+/** The fingerprint of a description. The order of `fields` does not matter. */
+export function fingerprintOf(fields: readonly Field[], hash: HashChunks): Fingerprint {
+  const hex = toHex(hash([Buffer.concat(encodeFields(fields))]));
+  if (!isFingerprint(hex)) throw new Error(`expected a 32-byte BLAKE3 value, got "${hex}"`);
+  return hex;
+}
+
+/** A field as records, reports and explanations show it: never the value of a variable. */
+export interface ShownField {
+  readonly name: string;
+  /** Set for `text` fields. */
+  readonly value: string | null;
+  /** Set for `digest` and `secret` fields; null together with `value` for a file that must not exist. */
+  readonly digest: Digest | null;
+}
+
+export function showField(field: Field, hash: HashChunks): ShownField {
+  switch (field.kind) {
+    case 'text':
+      return { name: field.name, value: field.text, digest: null };
+    case 'secret':
+      return { name: field.name, value: null, digest: digestOfBytes(hash([fieldValue(field)])) };
+    case 'digest':
+      return { name: field.name, value: null, digest: field.digest };
+    case 'absent':
+      return { name: field.name, value: null, digest: null };
+    default:
+      return field satisfies never;
+  }
+}

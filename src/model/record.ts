@@ -1,0 +1,170 @@
+import { decoding, mismatch, parseJson, Reader, type Decoded } from './decoder.js';
+import { isDigest, isFingerprint, type Digest, type Fingerprint, type ShownField } from './fingerprint.js';
+
+export const RECORD_SCHEMA = 'vyre-cache.record/1';
+const SCHEMA_PREFIX = 'vyre-cache.record/';
+
+/** A record above 1 MiB is neither written nor believed. */
+export const MAX_RECORD_BYTES = 1_048_576;
+
+/** Replay is byte-exact or not at all: stdout and stderr above 256 KiB together are delivered and not stored. */
+export const MAX_CAPTURED_BYTES = 262_144;
+
+export interface RecordedOutput {
+  /** Base name of the output, for people and for `get --extract`. */
+  readonly name: string;
+  readonly executable: boolean;
+}
+
+export interface Cost {
+  readonly wallSeconds: number;
+  /** Null where the platform cannot tell. */
+  readonly cpuSeconds: number | null;
+  readonly peakMemoryBytes: number | null;
+}
+
+/** What lies beside an entry: what delivery needs besides the payload, provenance and cost. */
+export interface ArtifactRecord {
+  readonly fingerprint: Fingerprint;
+  readonly payloadDigest: Digest;
+  readonly payloadBytes: number;
+  readonly createdAtMs: number;
+  readonly fields: readonly ShownField[];
+  /** In the order of the request; one output is stored raw, several as ustar members `1`, `2`, … */
+  readonly outputs: readonly RecordedOutput[];
+  readonly compiler: string;
+  /** The command with its placeholders. */
+  readonly command: readonly string[];
+  readonly cost: Cost;
+  /** Captured streams, base64 in the file. */
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
+
+function base64(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
+}
+
+/** UTF-8 JSON with a final newline. The caller checks {@link MAX_RECORD_BYTES}. */
+export function encodeRecord(record: ArtifactRecord): Uint8Array {
+  const document = {
+    schema: RECORD_SCHEMA,
+    fingerprint: record.fingerprint,
+    payloadDigest: record.payloadDigest,
+    payloadBytes: record.payloadBytes,
+    createdAtMs: record.createdAtMs,
+    compiler: record.compiler,
+    command: record.command,
+    outputs: record.outputs,
+    cost: record.cost,
+    failure: null,
+    stdout: base64(record.stdout),
+    stderr: base64(record.stderr),
+    fields: record.fields,
+    mac: null,
+  };
+  return Buffer.from(`${JSON.stringify(document)}\n`, 'utf8');
+}
+
+export type RecordMiss = 'unreadable' | 'newer-format';
+export type DecodedRecord =
+  | { readonly ok: true; readonly record: ArtifactRecord }
+  | { readonly ok: false; readonly miss: RecordMiss; readonly reason: string };
+
+/** Decodes the bytes of a record file. A schema above ours is `newer-format`: it is never overwritten. */
+export function decodeRecord(bytes: Uint8Array): DecodedRecord {
+  if (bytes.byteLength > MAX_RECORD_BYTES) return unreadable('larger than 1 MiB');
+  const parsed: Decoded<unknown> = decoding(() => parseJson(decodeUtf8(bytes)));
+  if (!parsed.ok) return unreadable(parsed.reason);
+  if (isNewer(parsed.value)) return { ok: false, miss: 'newer-format', reason: 'written by a newer version' };
+  const decoded = decoding(() => readRecord(new Reader(parsed.value, 'record')));
+  return decoded.ok ? { ok: true, record: decoded.value } : unreadable(decoded.reason);
+}
+
+function unreadable(reason: string): DecodedRecord {
+  return { ok: false, miss: 'unreadable', reason };
+}
+
+function decodeUtf8(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    return mismatch('not UTF-8');
+  }
+}
+
+function isNewer(value: unknown): boolean {
+  if (typeof value !== 'object' || value === null || !('schema' in value)) return false;
+  const { schema } = value;
+  if (typeof schema !== 'string' || !schema.startsWith(SCHEMA_PREFIX)) return false;
+  const version = schema.slice(SCHEMA_PREFIX.length);
+  return /^[1-9][0-9]{0,8}$/.test(version) && Number(version) > 1;
+}
+
+function readRecord(reader: Reader): ArtifactRecord {
+  const schema = reader.text('schema');
+  if (schema !== RECORD_SCHEMA) mismatch(`unknown schema "${schema}"`);
+  const record: ArtifactRecord = {
+    fingerprint: readFingerprint(reader.text('fingerprint')),
+    payloadDigest: readDigest(reader.text('payloadDigest')),
+    payloadBytes: reader.count('payloadBytes'),
+    createdAtMs: reader.count('createdAtMs'),
+    compiler: reader.text('compiler'),
+    command: reader.list('command', readText),
+    outputs: reader.list('outputs', readOutput),
+    cost: reader.objectOrNull('cost', readCost) ?? mismatch('record.cost is null'),
+    stdout: readBytes(reader.text('stdout')),
+    stderr: readBytes(reader.text('stderr')),
+    fields: reader.list('fields', readField),
+  };
+  reader.objectOrNull('failure', () => mismatch('remembered failures need a newer version'));
+  reader.textOrNull('mac');
+  reader.end();
+  return record;
+}
+
+function readFingerprint(text: string): Fingerprint {
+  return isFingerprint(text) ? text : mismatch('record.fingerprint is not 64 lowercase hex digits');
+}
+
+function readDigest(text: string): Digest {
+  return isDigest(text) ? text : mismatch('not 64 lowercase hex digits');
+}
+
+function readText(value: unknown, path: string): string {
+  return typeof value === 'string' ? value : mismatch(`${path} is not a string`);
+}
+
+function readBytes(text: string): Uint8Array {
+  const bytes = Buffer.from(text, 'base64');
+  return bytes.toString('base64') === text ? bytes : mismatch('not base64');
+}
+
+function readOutput(value: unknown, path: string): RecordedOutput {
+  const reader = new Reader(value, path);
+  const output = { name: reader.text('name'), executable: reader.flag('executable') };
+  reader.end();
+  return output;
+}
+
+function readCost(reader: Reader): Cost {
+  const cost = {
+    wallSeconds: reader.amount('wallSeconds'),
+    cpuSeconds: reader.amountOrNull('cpuSeconds'),
+    peakMemoryBytes: reader.countOrNull('peakMemoryBytes'),
+  };
+  reader.end();
+  return cost;
+}
+
+function readField(value: unknown, path: string): ShownField {
+  const reader = new Reader(value, path);
+  const digest = reader.textOrNull('digest');
+  const field = {
+    name: reader.text('name'),
+    value: reader.textOrNull('value'),
+    digest: digest === null ? null : readDigest(digest),
+  };
+  reader.end();
+  return field;
+}

@@ -1,0 +1,213 @@
+import { readRegularFile, withFile, writeNewFile, type FileStat } from '../host/files.js';
+import { hashChunks } from '../host/hash.js';
+import type { Host } from '../host/host.js';
+import type { StorePaths } from '../layouts/vyre/home-paths.js';
+import { entryChunks, FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/entry.js';
+import { errnoOf } from '../model/error.js';
+import { digestOfBytes, type Digest, type Fingerprint } from '../model/fingerprint.js';
+import type { MissReason } from '../model/lifecycle.js';
+import { decodeRecord, encodeRecord, MAX_RECORD_BYTES, type ArtifactRecord } from '../model/record.js';
+import { fingerprintByte, type LockFile } from './lock-file.js';
+import type { Artifact, RecordMiss, Tier, TierRead } from './tier.js';
+
+/** A hit sets the recency only when it is older than this: one write a minute per entry at most. */
+const RECENCY_MS = 60_000;
+/** How often a reader looks again at an entry and a record that do not fit while somebody publishes. */
+const MISMATCH_TRIES = 20;
+const MISMATCH_WAIT_MS = 50;
+
+export type EntryRead =
+  | { readonly ok: true; readonly payload: Buffer; readonly digest: Digest; readonly stat: FileStat }
+  | { readonly ok: false; readonly reason: MissReason };
+
+export type RecordRead =
+  | { readonly ok: true; readonly record: ArtifactRecord; readonly stat: FileStat }
+  | { readonly ok: false; readonly reason: RecordMiss };
+
+export type PublishResult =
+  | { readonly stored: true; readonly kept: boolean; readonly nondeterministic: boolean }
+  | { readonly stored: false; readonly reason: 'payload-too-large' | 'output-too-large' | 'not-a-file' | 'newer-format' };
+
+export interface PublishOptions {
+  /** An existing folder of ours on the same file system, where the files are written before they are renamed. */
+  readonly staging: string;
+  /** Replace a valid entry that is there already. */
+  readonly replace: boolean;
+  /** Called when everything is written and before anything is renamed. */
+  beforeRename(): Promise<void>;
+}
+
+/**
+ * The store on disk: a flat folder of `<fingerprint>.bin` and `<fingerprint>.json`, byte-compatible with vyre-runtime's
+ * DiskCache. Reading needs no lock and deletes nothing.
+ */
+export class DiskTier implements Tier {
+  readonly name = 'disk';
+  readonly #host: Host;
+  readonly paths: StorePaths;
+  readonly #maxPayloadBytes: number;
+  /** Null where nothing can be locked: a store that is not ours, or one that may not be written. */
+  readonly #lock: LockFile | null;
+
+  constructor(
+    host: Host,
+    options: { readonly paths: StorePaths; readonly maxPayloadBytes: number; readonly lock: LockFile | null },
+  ) {
+    this.#host = host;
+    this.paths = options.paths;
+    this.#maxPayloadBytes = options.maxPayloadBytes;
+    this.#lock = options.lock;
+  }
+
+  /** The verified payload of an entry, or why there is none. Reads at most the bound plus one byte. */
+  readEntry(fingerprint: Fingerprint): EntryRead {
+    const read = readRegularFile(
+      this.#host.files,
+      this.paths.entry(fingerprint),
+      this.#maxPayloadBytes + FOOTER_BYTES,
+    );
+    if (!read.ok) return read;
+    const size = judgeEntrySize(read.bytes.byteLength, this.#maxPayloadBytes);
+    if (!size.ok) return size;
+    const { payload, footer } = splitEntry(read.bytes);
+    const digest = hashChunks(this.#host.hash, [payload]);
+    if (Buffer.compare(digest, footer) !== 0) return { ok: false, reason: 'bad-checksum' };
+    return { ok: true, payload, digest: digestOfBytes(digest), stat: read.stat };
+  }
+
+  readRecord(fingerprint: Fingerprint): RecordRead {
+    const read = readRegularFile(this.#host.files, this.paths.record(fingerprint), MAX_RECORD_BYTES);
+    if (!read.ok) return { ok: false, reason: read.reason === 'absent' ? 'absent' : 'unreadable' };
+    const decoded = decodeRecord(read.bytes);
+    if (!decoded.ok) return { ok: false, reason: decoded.miss };
+    return { ok: true, record: decoded.record, stat: read.stat };
+  }
+
+  /**
+   * The artifact, with its record where there is one. An entry and a record that do not belong together are looked at
+   * again while nobody publishes, before they are a miss.
+   */
+  async get(fingerprint: Fingerprint): Promise<TierRead> {
+    let read = this.#readPair(fingerprint);
+    if (read.hit || read.reason !== 'record-mismatch') return read;
+    for (let attempt = 0; attempt < MISMATCH_TRIES; attempt += 1) {
+      const byte = fingerprintByte(fingerprint);
+      const lock = this.#lock;
+      if (lock === null || lock.holds(byte)) return this.#readPair(fingerprint);
+      const held = await lock.tryHold(byte, () => this.#readPair(fingerprint));
+      if (held.held) return held.value;
+      await this.#host.clock.sleep(this.#host.random.fraction() * MISMATCH_WAIT_MS);
+      read = this.#readPair(fingerprint);
+      if (read.hit || read.reason !== 'record-mismatch') return read;
+    }
+    return read;
+  }
+
+  #readPair(fingerprint: Fingerprint): TierRead {
+    const entry = this.readEntry(fingerprint);
+    if (!entry.ok) return { hit: false, reason: entry.reason };
+    const read = this.readRecord(fingerprint);
+    if (read.ok && !belongs(read.record, fingerprint, entry)) return { hit: false, reason: 'record-mismatch' };
+    const { payload, digest } = entry;
+    const record = read.ok ? { record: read.record, recordMiss: null } : { record: null, recordMiss: read.reason };
+    return { hit: true, artifact: { fingerprint, payload, digest, ...record } };
+  }
+
+  /** Sets the time of the last use. Best effort: an entry whose recency cannot be set is pruned earlier. */
+  markUsed(fingerprint: Fingerprint): void {
+    const { files, clock } = this.#host;
+    const nowMs = clock.nowMs();
+    try {
+      withFile(files, { path: this.paths.entry(fingerprint), flags: 'read' }, (fd) => {
+        if (nowMs - files.fstat(fd).mtimeMs > RECENCY_MS) files.setTimes(fd, nowMs, nowMs);
+      });
+    } catch {
+      // Best effort, see above.
+    }
+  }
+
+  /**
+   * Makes an entry visible whole: record first, then the entry, whose rename is the commit. The caller holds the lock
+   * of the fingerprint.
+   * @throws the errno error of a failed write; what was staged stays in `staging`.
+   */
+  async publish(artifact: Artifact, options: PublishOptions): Promise<PublishResult> {
+    const { fingerprint, payload, digest, record } = artifact;
+    if (record === null) throw new Error('an entry of ours is published with its record');
+    const refused = this.#refusal(artifact);
+    if (refused !== null) return { stored: false, reason: refused };
+    const present = this.#readPair(fingerprint);
+    const known = present.hit && present.artifact.record !== null ? present.artifact : null;
+    const nondeterministic = known !== null && known.digest !== digest;
+    if (known !== null && !options.replace) return { stored: true, kept: true, nondeterministic };
+    const encoded = encodeRecord(record);
+    if (encoded.byteLength > MAX_RECORD_BYTES) return { stored: false, reason: 'output-too-large' };
+    const { files } = this.#host;
+    const stagedEntry = `${options.staging}/entry`;
+    const stagedRecord = `${options.staging}/record`;
+    writeNewFile(files, stagedRecord, [encoded]);
+    writeNewFile(files, stagedEntry, entryChunks(payload, Buffer.from(digest, 'hex')));
+    await options.beforeRename();
+    files.rename(stagedRecord, this.paths.record(fingerprint));
+    files.rename(stagedEntry, this.paths.entry(fingerprint));
+    return { stored: true, kept: false, nondeterministic };
+  }
+
+  #refusal(artifact: Artifact): 'payload-too-large' | 'not-a-file' | 'newer-format' | null {
+    const { fingerprint, payload } = artifact;
+    const { files } = this.#host;
+    if (payload.byteLength > this.#maxPayloadBytes) return 'payload-too-large';
+    for (const path of [this.paths.entry(fingerprint), this.paths.record(fingerprint)]) {
+      if (files.lstat(path)?.type === 'directory') return 'not-a-file';
+    }
+    const record = this.readRecord(fingerprint);
+    return !record.ok && record.reason === 'newer-format' ? 'newer-format' : null;
+  }
+
+  /**
+   * Removes an artifact, the entry first: a crash in between leaves a record without entry, which is litter. The
+   * caller holds the lock. @returns the bytes of what was there; null when nothing was.
+   * @throws the errno error of a failed removal.
+   */
+  remove(fingerprint: Fingerprint): number | null {
+    let bytes: number | null = null;
+    for (const path of [this.paths.entry(fingerprint), this.paths.record(fingerprint)]) {
+      const stat = this.#host.files.lstat(path);
+      if (stat === null) continue;
+      this.#unlink(path);
+      bytes = (bytes ?? 0) + stat.bytes;
+    }
+    return bytes;
+  }
+
+  #unlink(path: string): void {
+    try {
+      this.#host.files.unlink(path);
+    } catch (error) {
+      // Somebody else removed it in between, which is what the caller wants.
+      if (errnoOf(error) !== 'ENOENT') throw error;
+    }
+  }
+
+  /** True when the store holds no entry at all; reads no further than the first one. */
+  isEmpty(): boolean {
+    let empty = true;
+    try {
+      this.#host.files.scanDirectory(this.paths.folder, (item) => {
+        if (item.name.endsWith('.bin')) empty = false;
+        return empty;
+      });
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+    }
+    return empty;
+  }
+}
+
+function belongs(record: ArtifactRecord, fingerprint: Fingerprint, entry: { readonly payload: Buffer; readonly digest: Digest }): boolean {
+  return (
+    record.fingerprint === fingerprint &&
+    record.payloadDigest === entry.digest &&
+    record.payloadBytes === entry.payload.byteLength
+  );
+}

@@ -1,0 +1,196 @@
+import { dirname } from 'node:path';
+import { readRegularFile, writeNewFile, type FileStat } from '../host/files.js';
+import type { Host } from '../host/host.js';
+import { type HomePaths, VYRE_SECTIONS } from '../layouts/vyre/home-paths.js';
+import { errnoOf } from '../model/error.js';
+import type { Degraded } from '../model/lifecycle.js';
+
+const MARKER_PREFIX = 'vyre-cache.home/';
+const MARKER = { schema: `${MARKER_PREFIX}1`, note: 'private state of vyre-cache; may be deleted while nothing runs' };
+const MAX_MARKER_BYTES = 65_536;
+/** Backup programs skip a folder with this file (bford.info/cachedir). */
+const TAG_TEXT = `Signature: 8a477f597d28d172789f06886806bc55
+# This directory holds compiled artifacts that can be made again. It is managed by vyre-cache.
+`;
+const ENTRY_NAME = /^[0-9a-f]{64}\.bin$/;
+const WRITABLE_BY_OTHERS = 0o022;
+
+export type HomeProblem = { readonly reason: Degraded; readonly message: string };
+export type OpenedHome =
+  | { readonly ok: true; readonly paths: HomePaths }
+  | { readonly ok: false; readonly problem: HomeProblem };
+
+/** What a directory is to us before anything is done to it. */
+export type RootKind = 'absent' | 'empty' | 'home' | 'sections' | 'store' | 'foreign' | 'not-a-directory' | 'newer-home';
+
+/** Looks at the top level of a root. Reads only. @throws the errno error when the root cannot be read. */
+export function rootKind(host: Host, paths: HomePaths): RootKind {
+  const { files } = host;
+  const root = statOf(host, paths.root);
+  if (root === null) return 'absent';
+  if (root.type !== 'directory') return 'not-a-directory';
+  const marker = readRegularFile(files, paths.marker, MAX_MARKER_BYTES);
+  if (marker.ok) return isNewerMarker(marker.bytes) ? 'newer-home' : 'home';
+  let empty = true;
+  let sections = false;
+  let entries = false;
+  files.scanDirectory(paths.root, (item) => {
+    empty = false;
+    sections ||= item.type === 'directory' && isSection(item.name);
+    entries ||= ENTRY_NAME.test(item.name);
+    return !sections;
+  });
+  if (empty) return 'empty';
+  // A private folder without its marker: a crash while the home was made, or somebody deleted our state.
+  if (sections || files.lstat(paths.private)?.type === 'directory') return 'sections';
+  return entries ? 'store' : 'foreign';
+}
+
+/** A file in the middle of the path means that nothing can be there. */
+function statOf(host: Host, path: string): FileStat | null {
+  try {
+    return host.files.lstat(path);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return null;
+    throw error;
+  }
+}
+
+function isSection(name: string): boolean {
+  return VYRE_SECTIONS.some((section) => section === name);
+}
+
+function isNewerMarker(bytes: Buffer): boolean {
+  const match = /"schema":"vyre-cache\.home\/([1-9][0-9]{0,8})"/.exec(bytes.toString('utf8'));
+  return match !== null && Number(match[1]) > 1;
+}
+
+/** Makes the directory a home where it may become one, and judges whether this user may publish into it. Never throws. */
+export function openHome(host: Host, paths: HomePaths): OpenedHome {
+  try {
+    const kind = rootKind(host, paths);
+    const refused = refusal(kind, paths.root);
+    if (refused !== null) return { ok: false, problem: refused };
+    if (kind === 'absent') host.files.makeDirectories(paths.root);
+    const unsafe = judgeOwner(host, paths.root);
+    if (unsafe !== null) return { ok: false, problem: unsafe };
+    if (kind !== 'home') createHome(host, paths);
+    return judgeFolders(host, paths);
+  } catch (error) {
+    return { ok: false, problem: problemOf(error, paths.root) };
+  }
+}
+
+function refusal(kind: RootKind, root: string): HomeProblem | null {
+  switch (kind) {
+    case 'not-a-directory':
+      return { reason: 'home-not-a-directory', message: `expected a directory at "${root}", found a file` };
+    case 'foreign':
+    case 'store':
+      return {
+        reason: 'home-foreign',
+        message: `"${root}" holds files that are not ours and no cache; name an empty directory with --cache-dir`,
+      };
+    case 'newer-home':
+      return { reason: 'home-newer-format', message: `"${root}" was written by a newer version of vyre-cache` };
+    case 'absent':
+    case 'empty':
+    case 'home':
+    case 'sections':
+      return null;
+    default:
+      return kind satisfies never;
+  }
+}
+
+function problemOf(error: unknown, root: string): HomeProblem {
+  const errno = errnoOf(error);
+  if (errno === null) throw error;
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    return { reason: 'no-space', message: `no space left for the cache at "${root}"` };
+  }
+  if (errno === 'ENOTDIR' || errno === 'EEXIST') {
+    return { reason: 'home-not-a-directory', message: `expected a directory at "${root}", found a file on the way` };
+  }
+  if (errno === 'EACCES' || errno === 'EPERM' || errno === 'EROFS') {
+    return { reason: 'home-unwritable', message: `the cache at "${root}" cannot be written (${errno})` };
+  }
+  return { reason: 'io-error', message: `the cache at "${root}" cannot be used (${errno})` };
+}
+
+function judgeOwner(host: Host, path: string): HomeProblem | null {
+  const { uid } = host.user;
+  const stat = host.files.lstat(path);
+  if (stat?.type !== 'directory') {
+    return { reason: 'home-not-a-directory', message: `expected a directory at "${path}"` };
+  }
+  if (stat.uid !== uid && (stat.uid !== 0 || uid === 0)) {
+    return { reason: 'home-owner', message: `"${path}" belongs to user ${stat.uid}, not to ${uid}` };
+  }
+  if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) {
+    return {
+      reason: 'home-mode',
+      message: `others may write to "${path}" (mode ${stat.mode.toString(8)}); chmod 700 makes it usable`,
+    };
+  }
+  return null;
+}
+
+function judgeFolders(host: Host, paths: HomePaths): OpenedHome {
+  for (const folder of [paths.store, paths.private]) {
+    const unsafe = judgeOwner(host, folder);
+    if (unsafe !== null) return { ok: false, problem: unsafe };
+  }
+  return { ok: true, paths };
+}
+
+/** Several processes may do this at once: every step is fine when it was done already; the marker comes last. */
+function createHome(host: Host, paths: HomePaths): void {
+  const { files } = host;
+  for (const folder of [paths.store, paths.private, paths.staging, paths.requests, paths.dependencySets]) {
+    ignoring('EEXIST', () => {
+      files.makeDirectory(folder);
+    });
+  }
+  ignoring('EEXIST', () => {
+    writeNewFile(files, paths.cacheTag, [Buffer.from(TAG_TEXT)]);
+  });
+  const staged = paths.staged(host.random.hex(8));
+  writeNewFile(files, staged, [Buffer.from(`${JSON.stringify(MARKER)}\n`)]);
+  files.rename(staged, paths.marker);
+}
+
+function ignoring(errno: string, work: () => void): void {
+  try {
+    work();
+  } catch (error) {
+    if (errnoOf(error) !== errno) throw error;
+  }
+}
+
+/**
+ * The absolute root with every link resolved, whether it exists or not; a root called `pipelines` means its parent,
+ * when that parent is where vyre's sections lie.
+ */
+export function resolveRoot(host: Host, given: string): string {
+  const resolved = resolveExisting(host, given);
+  return resolved.endsWith('/pipelines') ? dirname(resolved) : resolved;
+}
+
+function resolveExisting(host: Host, path: string): string {
+  try {
+    return host.files.realpath(path);
+  } catch (error) {
+    const errno = errnoOf(error);
+    const parent = dirname(path);
+    if ((errno !== 'ENOENT' && errno !== 'ENOTDIR') || parent === path) return path;
+    const base = path.slice(parent === '/' ? 1 : parent.length + 1);
+    return `${resolveExisting(host, parent).replace(/\/$/, '')}/${base}`;
+  }
+}
+
+/** True when private state of ours lies at the root. */
+export function hasPrivateState(host: Host, paths: HomePaths): boolean {
+  return host.files.lstat(paths.private)?.type === 'directory';
+}
+

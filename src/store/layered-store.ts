@@ -1,0 +1,32 @@
+import type { Fingerprint } from '../model/fingerprint.js';
+import type { MissReason } from '../model/lifecycle.js';
+import type { Artifact, Tier } from './tier.js';
+
+export type LayeredRead =
+  | { readonly hit: true; readonly tier: Tier['name']; readonly artifact: Artifact }
+  | { readonly hit: false; readonly reason: MissReason };
+
+/**
+ * Tiers read through in order, fastest first. A hit in a lower tier is put into those above it. The reason of a miss
+ * is that of the lowest tier: the others merely do not have it yet.
+ */
+export class LayeredStore {
+  readonly #tiers: readonly Tier[];
+
+  constructor(tiers: readonly Tier[]) {
+    this.#tiers = tiers;
+  }
+
+  async get(fingerprint: Fingerprint): Promise<LayeredRead> {
+    let reason: MissReason = 'absent';
+    for (const [index, tier] of this.#tiers.entries()) {
+      const read = await tier.get(fingerprint);
+      if (read.hit) {
+        for (const above of this.#tiers.slice(0, index)) above.keep?.(read.artifact);
+        return { hit: true, tier: tier.name, artifact: read.artifact };
+      }
+      reason = read.reason;
+    }
+    return { hit: false, reason };
+  }
+}

@@ -1,0 +1,144 @@
+import type { Host } from '../host/host.js';
+import type { Fingerprint } from '../model/fingerprint.js';
+
+/**
+ * Bytes of the lock file, one per purpose. Lock order: a fingerprint before any of these, these one at a time. Who holds
+ * one of these only tries a fingerprint and never waits for it.
+ */
+export const LOCK_BYTES = { sweep: 0, counters: 1, pending: 2, maintenance: 3 } as const;
+
+/** Fingerprints lock one byte each from here on. */
+const FIRST_FINGERPRINT_BYTE = 2 ** 20;
+/** 48 bits: with the offset still a number that JavaScript and `off_t` hold exactly. */
+const FINGERPRINT_HEX_DIGITS = 12;
+
+const MIN_WAIT_MS = 2;
+const MAX_WAIT_MS = 50;
+
+/** The byte of a fingerprint. Two that share 48 bits exclude each other, which costs time and nothing else. */
+export function fingerprintByte(fingerprint: Fingerprint): number {
+  return FIRST_FINGERPRINT_BYTE + Number.parseInt(fingerprint.slice(0, FINGERPRINT_HEX_DIGITS), 16);
+}
+
+interface Handle {
+  readonly fd: number;
+  readonly held: Set<number>;
+}
+
+export interface WaitOptions {
+  readonly timeoutMs: number;
+  readonly shared?: boolean;
+  /** Called once, when the lock was not free at the first try. */
+  onWait?(): void;
+  readonly signal?: AbortSignal;
+}
+
+export type Held<T> = { readonly held: true; readonly value: T } | { readonly held: false };
+
+/**
+ * The lock file of a home: created once, never renamed, truncated or removed by us, one descriptor per process. Safe
+ * for the tasks of a process and the processes of one kernel; network file systems are not promised. When somebody
+ * deletes the file, two processes may compile the same thing once; nothing else.
+ */
+export class LockFile {
+  readonly #host: Host;
+  readonly #path: string;
+  #current: Handle;
+  /** Bytes held by tasks of this process: its own descriptor would grant them a second time. */
+  readonly #register = new Set<number>();
+
+  /** @throws the errno error when the file can be neither opened for writing nor created. */
+  constructor(host: Host, path: string) {
+    this.#host = host;
+    this.#path = path;
+    this.#current = this.#open();
+  }
+
+  #open(): Handle {
+    return { fd: this.#host.files.open(this.#path, 'createReadWrite'), held: new Set() };
+  }
+
+  /** False without the lock addon: then only the tasks of this process exclude each other. */
+  get excludesProcesses(): boolean {
+    return this.#host.locks.available;
+  }
+
+  /** True when a task of this process holds the byte. */
+  holds(byte: number): boolean {
+    return this.#register.has(byte);
+  }
+
+  /** Runs `work` under the byte's lock if it is free now. */
+  async tryHold<T>(byte: number, work: () => T | Promise<T>): Promise<Held<T>> {
+    const handle = this.#acquire(byte, false);
+    if (handle === null) return { held: false };
+    try {
+      return { held: true, value: await work() };
+    } finally {
+      this.#release(handle, byte);
+    }
+  }
+
+  /** Runs `work` under the byte's lock, waiting for it: try and jitter, so that no waiter starves for ever. */
+  async hold<T>(
+    byte: number,
+    options: WaitOptions,
+    work: (waited: boolean) => T | Promise<T>,
+  ): Promise<Held<T>> {
+    const { clock } = this.#host;
+    const deadline = clock.monotonicMs() + options.timeoutMs;
+    let waited = false;
+    let handle = this.#acquire(byte, options.shared === true);
+    while (handle === null) {
+      if (clock.monotonicMs() >= deadline || options.signal?.aborted === true) return { held: false };
+      if (!waited) options.onWait?.();
+      waited = true;
+      await clock.sleep(MIN_WAIT_MS + this.#host.random.fraction() * (MAX_WAIT_MS - MIN_WAIT_MS));
+      handle = this.#acquire(byte, options.shared === true);
+    }
+    try {
+      return { held: true, value: await work(waited) };
+    } finally {
+      this.#release(handle, byte);
+    }
+  }
+
+  #acquire(byte: number, shared: boolean): Handle | null {
+    if (this.#register.has(byte)) return null;
+    const { locks } = this.#host;
+    const handle = this.#current;
+    if (!locks.tryLock(handle.fd, { offset: byte, length: 1, shared })) return null;
+    if (!this.#isInPlace(handle)) {
+      locks.unlock(handle.fd, { offset: byte, length: 1 });
+      this.#replace(handle);
+      return null;
+    }
+    handle.held.add(byte);
+    this.#register.add(byte);
+    return handle;
+  }
+
+  /** A lock on a file that was deleted or replaced excludes nobody: fstat must equal stat of the path. */
+  #isInPlace(handle: Handle): boolean {
+    const { files } = this.#host;
+    const there = files.lstat(this.#path);
+    const ours = files.fstat(handle.fd);
+    return there !== null && there.inode === ours.inode && there.device === ours.device;
+  }
+
+  #replace(old: Handle): void {
+    this.#current = this.#open();
+    if (old.held.size === 0) this.#host.files.close(old.fd);
+  }
+
+  #release(handle: Handle, byte: number): void {
+    this.#register.delete(byte);
+    handle.held.delete(byte);
+    this.#host.locks.unlock(handle.fd, { offset: byte, length: 1 });
+    if (handle !== this.#current && handle.held.size === 0) this.#host.files.close(handle.fd);
+  }
+
+  close(): void {
+    this.#host.files.close(this.#current.fd);
+  }
+}

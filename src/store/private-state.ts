@@ -1,0 +1,145 @@
+import { join } from 'node:path';
+import { readRegularFile, withFile } from '../host/files.js';
+import { hashChunks } from '../host/hash.js';
+import type { Host } from '../host/host.js';
+import {
+  addCounters,
+  decodeCounterPage,
+  encodeCounterPage,
+  PAGE_BYTES,
+  type CounterPage,
+  type Counters,
+  type Tally,
+} from '../model/counters.js';
+import { LOCK_BYTES, LockFile } from './lock-file.js';
+
+/** The journal is cut here; one older half is kept. Some 1000 events each. */
+const MAX_EVENTS_BYTES = 262_144;
+/** Long enough for every process that merely adds its figures. */
+const COUNTERS_TIMEOUT_MS = 10_000;
+
+export type EventKind = 'trouble' | 'nondeterministic' | 'removed' | 'swept';
+
+/** One line of the journal. */
+export interface CacheEvent {
+  readonly atMs: number;
+  readonly kind: EventKind;
+  /** A word of the lifecycle, or an errno name. */
+  readonly reason: string;
+  readonly fingerprint: string | null;
+  /** A sentence for people. */
+  readonly message: string;
+}
+
+/**
+ * Counters and journal in one folder: `.vyre-cache/` of a home, or a folder under the state directory for roots that
+ * are not ours or not writable. May be deleted at any time: the counters then start at zero with a new `since`.
+ */
+export class PrivateState {
+  readonly #host: Host;
+  readonly folder: string;
+
+  constructor(host: Host, folder: string) {
+    this.#host = host;
+    this.folder = folder;
+  }
+
+  get lockPath(): string {
+    return join(this.folder, 'lock');
+  }
+
+  get countersPath(): string {
+    return join(this.folder, 'counters');
+  }
+
+  get eventsPath(): string {
+    return join(this.folder, 'events');
+  }
+
+  #hash = (bytes: Uint8Array): Uint8Array => hashChunks(this.#host.hash, [bytes]);
+
+  /** Null when nothing was ever counted here or both pages are damaged. */
+  readCounters(): Counters | null {
+    return this.#readPages()?.counters ?? null;
+  }
+
+  #readPages(): CounterPage | null {
+    const read = readRegularFile(this.#host.files, this.countersPath, 2 * PAGE_BYTES);
+    if (!read.ok) return null;
+    const pages = [0, PAGE_BYTES].map((at) =>
+      decodeCounterPage(read.bytes.subarray(at, at + PAGE_BYTES), this.#hash),
+    );
+    return pages.reduce((best, page) => {
+      if (page === null) return best;
+      return best === null || page.generation > best.generation ? page : best;
+    }, null);
+  }
+
+  /**
+   * Adds to the counters: one read and one write under their lock. The page that is not in force is overwritten, so a
+   * process killed in the middle leaves the old figures.
+   * @throws the errno error when the file cannot be written.
+   */
+  async addToCounters(tally: Tally, lock: LockFile): Promise<void> {
+    if (tally.isEmpty) return;
+    await lock.hold(LOCK_BYTES.counters, { timeoutMs: COUNTERS_TIMEOUT_MS }, () => {
+      this.#writeCounters(tally);
+    });
+  }
+
+  #writeCounters(tally: Tally): void {
+    const { files, clock } = this.#host;
+    const current = this.#readPages();
+    const before = current?.counters ?? { sinceMs: clock.nowMs(), values: new Map() };
+    const generation = (current?.generation ?? 0n) + 1n;
+    const counters = addCounters(before, { sinceMs: before.sinceMs, values: tally.values });
+    const page = encodeCounterPage({ generation, counters }, this.#hash);
+    withFile(files, { path: this.countersPath, flags: 'createReadWrite' }, (fd) => {
+      // Preallocated at once: later writes need no space, so a full disk does not stop the figures.
+      if (files.fstat(fd).bytes < 2 * PAGE_BYTES) files.writeAt(fd, Buffer.alloc(2 * PAGE_BYTES), 0);
+      files.writeAt(fd, page, generation % 2n === 0n ? 0 : PAGE_BYTES);
+    });
+  }
+
+  /** Appends to the journal. Best effort: a journal that cannot be written loses its line and nothing else. */
+  addEvent(event: CacheEvent): void {
+    const { files } = this.#host;
+    try {
+      withFile(files, { path: this.eventsPath, flags: 'append' }, (fd) => {
+        files.write(fd, Buffer.from(`${JSON.stringify(event)}\n`, 'utf8'));
+        if (files.fstat(fd).bytes > MAX_EVENTS_BYTES) files.rename(this.eventsPath, `${this.eventsPath}.old`);
+      });
+    } catch {
+      // Best effort, see above.
+    }
+  }
+
+  /** The journal, oldest first; lines that do not decode are left out. */
+  readEvents(): readonly CacheEvent[] {
+    return [`${this.eventsPath}.old`, this.eventsPath].flatMap((path) => {
+      const read = readRegularFile(this.#host.files, path, 2 * MAX_EVENTS_BYTES);
+      return read.ok ? read.bytes.toString('utf8').split('\n').flatMap(decodeEvent) : [];
+    });
+  }
+}
+
+function decodeEvent(line: string): readonly CacheEvent[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    // Best effort: a line that was cut by a crash.
+    return [];
+  }
+  if (typeof value !== 'object' || value === null) return [];
+  const { atMs, kind, reason, fingerprint, message } = value as Record<string, unknown>;
+  if (typeof atMs !== 'number' || typeof reason !== 'string' || typeof message !== 'string') return [];
+  if (kind !== 'trouble' && kind !== 'nondeterministic' && kind !== 'removed' && kind !== 'swept') return [];
+  return [{ atMs, kind, reason, fingerprint: typeof fingerprint === 'string' ? fingerprint : null, message }];
+}
+
+/** The state folder for a root without private state of ours: `<stateDirectory>/<digest of the root>`. */
+export function foreignStateFolder(host: Host, stateDirectory: string, root: string): string {
+  const digest = Buffer.from(hashChunks(host.hash, [Buffer.from(root, 'utf8')])).toString('hex');
+  return join(stateDirectory, 'roots', digest.slice(0, 32));
+}

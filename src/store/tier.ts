@@ -1,0 +1,31 @@
+import type { Digest, Fingerprint } from '../model/fingerprint.js';
+import type { MissReason } from '../model/lifecycle.js';
+import type { ArtifactRecord } from '../model/record.js';
+
+/** A verified payload and what is known about it. */
+export interface Artifact {
+  readonly fingerprint: Fingerprint;
+  readonly payload: Buffer;
+  /** BLAKE3 of the payload, checked by the tier that hands it out. */
+  readonly digest: Digest;
+  /** Null for entries of other writers, and where the record is absent or unreadable. */
+  readonly record: ArtifactRecord | null;
+  /** Why `record` is null; null when it is not. */
+  readonly recordMiss: RecordMiss | null;
+}
+
+export type RecordMiss = 'absent' | 'unreadable' | 'newer-format';
+
+export type TierRead =
+  | { readonly hit: true; readonly artifact: Artifact }
+  | { readonly hit: false; readonly reason: MissReason };
+
+/**
+ * A place to look an artifact up. Whatever goes wrong inside is a miss with a reason, never an exception; what comes out has matched its checksum.
+ */
+export interface Tier {
+  readonly name: 'memory' | 'disk';
+  get(fingerprint: Fingerprint): Promise<TierRead>;
+  /** Keeps what a lower tier found, if it can; absent where reading does not fill the tier. */
+  readonly keep?: (artifact: Artifact) => void;
+}

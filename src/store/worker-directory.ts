@@ -1,0 +1,248 @@
+import { join } from 'node:path';
+import { readRegularFile, type DirectoryItem } from '../host/files.js';
+import type { Host } from '../host/host.js';
+import { OWNER_FILE, WORKER_PREFIX, type HomePaths } from '../layouts/vyre/home-paths.js';
+import { decoding, mismatch, parseJson, Reader } from '../model/decoder.js';
+import { errnoOf } from '../model/error.js';
+import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
+
+/** Tells a child which compilations it is part of: `<fingerprint>/<worker>` each, separated by `:`. */
+export const ACTIVE_VARIABLE = 'VYRE_CACHE_ACTIVE';
+
+const SCHEMA = 'vyre-cache.owner/1';
+const MAX_OWNER_BYTES = 65_536;
+const WHOLE_FILE = { offset: 0, length: 1 } as const;
+/** An owner of whom this process can see nothing counts as alive for a day. */
+const UNSEEN_OWNER_MS = 86_400_000;
+const END_TRIES = 50;
+const END_WAIT_MS = 20;
+
+/** Who compiles in a worker directory. */
+export interface Owner {
+  readonly pid: number;
+  readonly startTicks: number | null;
+  readonly host: string;
+  readonly bootId: string | null;
+  readonly pidNamespace: string | null;
+  /** False where the platform has no locks: then the pid decides. */
+  readonly locked: boolean;
+  readonly fingerprint: Fingerprint;
+  readonly startedAtMs: number;
+}
+
+/** One compilation in flight: `worker-dir-prepare-<random>/` of a home, owned through a lock on its file `owner`. */
+export interface WorkerDirectory {
+  readonly path: string;
+  /** The random part of its name. */
+  readonly random: string;
+  /** Removes the directory and gives up the ownership. Best effort: what stays is swept. */
+  remove(): void;
+}
+
+/**
+ * Makes a worker directory. It is staged in `new/` with its owner locked and renamed into place, so that no sweep ever
+ * meets one that is unlocked and alive.
+ * @throws the errno error of the step that failed; nothing stays at the top level then.
+ */
+export function createWorkerDirectory(host: Host, paths: HomePaths, fingerprint: Fingerprint): WorkerDirectory {
+  const { files, locks, random } = host;
+  const name = random.hex(8);
+  const staged = paths.staged(name);
+  makeStaged(host, paths, staged);
+  const fd = files.open(join(staged, OWNER_FILE), 'createNew');
+  try {
+    locks.tryLock(fd, WHOLE_FILE);
+    files.write(fd, Buffer.from(`${JSON.stringify(ownerDocument(host, fingerprint))}\n`, 'utf8'));
+    files.rename(staged, paths.workerDirectory(name));
+  } catch (error) {
+    files.close(fd);
+    removeQuietly(host, staged);
+    throw error;
+  }
+  const path = paths.workerDirectory(name);
+  return {
+    path,
+    random: name,
+    remove: () => {
+      discard(host, paths, path);
+      files.close(fd);
+    },
+  };
+}
+
+function makeStaged(host: Host, paths: HomePaths, staged: string): void {
+  try {
+    host.files.makeDirectory(staged);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    // Private state may be deleted at any time.
+    host.files.makeDirectories(paths.staging);
+    host.files.makeDirectory(staged);
+  }
+}
+
+function ownerDocument(host: Host, fingerprint: Fingerprint): Owner & { readonly schema: string } {
+  const { processes, locks, clock } = host;
+  return {
+    schema: SCHEMA,
+    pid: processes.pid,
+    startTicks: processes.info(processes.pid)?.startTicks ?? null,
+    ...processes.place,
+    locked: locks.available,
+    fingerprint,
+    startedAtMs: clock.nowMs(),
+  };
+}
+
+/** Renamed back to `new/` first: a process killed while it removes leaves no directory without owner at the top level. */
+function discard(host: Host, paths: HomePaths, path: string): void {
+  const staged = paths.staged(host.random.hex(8));
+  try {
+    host.files.rename(path, staged);
+  } catch {
+    removeQuietly(host, path);
+    return;
+  }
+  removeQuietly(host, staged);
+}
+
+function removeQuietly(host: Host, path: string): void {
+  try {
+    host.files.removeTree(path);
+  } catch {
+    // Best effort: the next sweep tries again.
+  }
+}
+
+/** A worker directory as another process finds it. */
+export interface FoundWorker {
+  readonly path: string;
+  readonly random: string;
+  /** Null when the owner file does not decode: its process was killed while it wrote it. */
+  readonly owner: Owner | null;
+}
+
+/** Every worker directory of ours at the top level of a home. A folder of that name without `owner` is not ours. */
+export function findWorkers(host: Host, paths: HomePaths): readonly FoundWorker[] {
+  const found: FoundWorker[] = [];
+  for (const item of topLevel(host, paths)) {
+    if (item.type !== 'directory' || !item.name.startsWith(WORKER_PREFIX)) continue;
+    const path = join(paths.root, item.name);
+    const read = readRegularFile(host.files, join(path, OWNER_FILE), MAX_OWNER_BYTES);
+    if (!read.ok) continue;
+    found.push({ path, random: item.name.slice(WORKER_PREFIX.length), owner: decodeOwner(read.bytes) });
+  }
+  return found;
+}
+
+function topLevel(host: Host, paths: HomePaths): readonly DirectoryItem[] {
+  try {
+    return host.files.readDirectory(paths.root);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return [];
+  }
+}
+
+function decodeOwner(bytes: Buffer): Owner | null {
+  const decoded = decoding(() => {
+    const reader = new Reader(parseJson(bytes.toString('utf8')), 'owner');
+    if (reader.text('schema') !== SCHEMA) mismatch('unknown schema');
+    const fingerprint = reader.text('fingerprint');
+    if (!isFingerprint(fingerprint)) return mismatch('no fingerprint');
+    return {
+      pid: reader.count('pid'),
+      startTicks: reader.countOrNull('startTicks'),
+      host: reader.text('host'),
+      bootId: reader.textOrNull('bootId'),
+      pidNamespace: reader.textOrNull('pidNamespace'),
+      locked: reader.flag('locked'),
+      fingerprint,
+      startedAtMs: reader.count('startedAtMs'),
+    };
+  });
+  return decoded.ok ? decoded.value : null;
+}
+
+/** True when the owner of a worker directory is gone. */
+export async function isDead(host: Host, worker: FoundWorker): Promise<boolean> {
+  return whileDead(host, worker, () => undefined);
+}
+
+/**
+ * Ends what a dead owner left running and removes its directory. Does nothing while the owner lives.
+ * @returns true when the directory was dead.
+ */
+export async function reclaimIfDead(host: Host, paths: HomePaths, worker: FoundWorker): Promise<boolean> {
+  return whileDead(host, worker, async () => {
+    await endLeftovers(host, worker);
+    discard(host, paths, worker.path);
+  });
+}
+
+/** Runs `work` in the place of a dead owner, so that only one process does it. */
+async function whileDead(host: Host, worker: FoundWorker, work: () => void | Promise<void>): Promise<boolean> {
+  const fd = openOwner(host, worker);
+  if (fd === null) return false;
+  try {
+    if (!host.locks.tryLock(fd, WHOLE_FILE)) return false;
+    if (ownerLives(host, worker.owner)) return false;
+    await work();
+    return true;
+  } finally {
+    host.files.close(fd);
+  }
+}
+
+function openOwner(host: Host, worker: FoundWorker): number | null {
+  try {
+    return host.files.open(join(worker.path, OWNER_FILE), 'readWrite');
+  } catch (error) {
+    // Gone since it was found, or not ours to judge.
+    if (errnoOf(error) === null) throw error;
+    return null;
+  }
+}
+
+/** Called with the lock of the owner file in hand: whoever was locked and lives would hold it. */
+function ownerLives(host: Host, owner: Owner | null): boolean {
+  if (owner === null) return false;
+  const { place } = host.processes;
+  const sameKernel = owner.bootId !== null && owner.bootId === place.bootId;
+  if (sameKernel && owner.locked && host.locks.available) return false;
+  if (sameKernel && owner.pidNamespace === place.pidNamespace) {
+    const process = host.processes.info(owner.pid);
+    return process !== null && !process.zombie && process.startTicks === owner.startTicks;
+  }
+  if (!sameKernel && owner.host === place.host && owner.bootId !== null && place.bootId !== null) return false;
+  return host.clock.nowMs() - owner.startedAtMs < UNSEEN_OWNER_MS;
+}
+
+/** Ends every process that carries this worker in its environment: the group of the compiler and what left the group. */
+async function endLeftovers(host: Host, worker: FoundWorker): Promise<void> {
+  const { processes, clock } = host;
+  const { owner } = worker;
+  if (owner === null || owner.bootId !== processes.place.bootId) return;
+  if (owner.pidNamespace !== processes.place.pidNamespace) return;
+  for (let attempt = 0; attempt < END_TRIES; attempt += 1) {
+    const left = membersOf(host, activeMark(owner.fingerprint, worker.random));
+    if (left.length === 0) return;
+    for (const pid of left) processes.kill(pid, 'SIGKILL');
+    await clock.sleep(END_WAIT_MS);
+  }
+}
+
+/** How a child names the compilation that started it. */
+export function activeMark(fingerprint: Fingerprint, random: string): string {
+  return `${fingerprint}/${random}`;
+}
+
+/** The living processes that were started by a compilation, wherever they went. */
+export function membersOf(host: Host, mark: string): readonly number[] {
+  const { processes } = host;
+  return processes
+    .list()
+    .filter((process) => !process.zombie && process.pid !== processes.pid)
+    .filter((process) => processes.variableOf(process.pid, ACTIVE_VARIABLE)?.split(':').includes(mark) === true)
+    .map((process) => process.pid);
+}

@@ -116,7 +116,11 @@ function usageError(command: CliCommand, parser: Command, error: CommanderError)
     case 'commander.missingArgument':
       return new CacheError('usage', `expected ${quoted}, got nothing`, { hint });
     case 'commander.excessArguments':
-      return new CacheError('usage', `expected ${parser.usage()}, got "${parser.args.join(' ')}"`, { hint });
+      return new CacheError(
+        'usage',
+        `expected "${parser.name()} ${parser.usage()}", got "${parser.args.join(' ')}"`,
+        { hint },
+      );
     default:
       return new CacheError('usage', error.message.replace(/^error: /, ''), { hint, cause: error });
   }

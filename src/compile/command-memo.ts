@@ -44,7 +44,11 @@ export class CommandMemo {
    * not empty: then those files alone decide it. A program that cannot be started answers with its error on stderr.
    */
   async ask(question: Question, dependsOn: readonly string[]): Promise<Captured> {
-    const key = JSON.stringify([question.argv, question.cwd, Object.entries(question.environment).toSorted(byName)]);
+    const key = JSON.stringify([
+      question.argv,
+      question.cwd,
+      Object.entries(question.environment).toSorted(byName),
+    ]);
     const running = this.#answers.get(key);
     if (running !== undefined) return running;
     const asked = this.#askOrRecall(key, question, dependsOn);
@@ -94,7 +98,9 @@ export class CommandMemo {
     }
     const first = states[0];
     if (first === undefined) return null;
-    const others = states.slice(1).map(([path, stat]) => [path, stat.inode, stat.bytes, stat.mtimeMs, stat.ctimeMs]);
+    const others = states
+      .slice(1)
+      .map(([path, stat]) => [path, stat.inode, stat.bytes, stat.mtimeMs, stat.ctimeMs]);
     const digest = toHex(hashChunks(hash, [Buffer.from(`${key}\0${JSON.stringify(others)}`, 'utf8')]));
     return { kind: `answer/${digest}`, realPath: first[0], stat: first[1] };
   }

@@ -1,10 +1,12 @@
+import type { HomeProblem } from '../store/home.js';
 import { ACTIVE_VARIABLE } from '../store/worker-directory.js';
-import { CacheError } from '../model/error.js';
-import { isHit, type Uncacheable } from '../model/lifecycle.js';
+import { CacheError, errnoOf } from '../model/error.js';
+import { isHit, type Degraded, type Uncacheable } from '../model/lifecycle.js';
 import { deliver } from './delivery.js';
 import { describe, type Description } from './description.js';
+import { findReadOnly, type Found } from './lookup-store.js';
 import { makePlan, type Plan } from './plan.js';
-import { produce } from './production.js';
+import { produce, productOf } from './production.js';
 import type { Produced, Product } from './product.js';
 import { commandDigest, readHistory, requestShape } from './request-history.js';
 import type { CompileOptions, CompileRequest, CompileResult, DeliveredOutput } from './request.js';
@@ -24,7 +26,7 @@ export async function compile(
   const startMs = session.host.clock.monotonicMs();
   const plan = makePlan(session.host, request);
   const produced = await obtain(session, plan, options);
-  return finish(session, plan, { produced, startMs });
+  return finish(session, plan, { produced, startMs, stopped: options.signal?.aborted === true });
 }
 
 type Obtained = Produced & { readonly joined: boolean };
@@ -32,15 +34,11 @@ type Obtained = Produced & { readonly joined: boolean };
 async function obtain(session: CacheSession, plan: Plan, options: CompileOptions): Promise<Obtained> {
   if (options.noCache) return uncached(session, { plan, options, word: null });
   const access = await session.openHome();
-  if (!access.ok) {
-    const { reason, message } = access.problem;
-    session.addTrouble({ kind: reason, message: `${message}; compiled without the cache` });
-    session.tally.add(`degraded:${reason}`);
-    return { ...(await uncached(session, { plan, options, word: null })), degraded: true };
-  }
+  if (!access.ok) return withoutHome(session, { plan, options, problem: access.problem });
   if (plan.uncacheable !== null) return uncacheable(session, { plan, options, ...plan.uncacheable });
   const description = await describe(session, plan);
-  if (description.uncacheable !== null) return uncacheable(session, { plan, options, ...description.uncacheable });
+  if (description.uncacheable !== null)
+    return uncacheable(session, { plan, options, ...description.uncacheable });
   if (isEmbedding(session, access.home, plan)) {
     const detail = 'its outputs contain the path where they were made';
     return uncacheable(session, { plan, options, word: 'embeds-path', detail });
@@ -49,16 +47,51 @@ async function obtain(session: CacheSession, plan: Plan, options: CompileOptions
   return inFlight(session, { home: access.home, plan, description, options });
 }
 
+/** A home that may be read and not written still gives what it has; any other is left alone. */
+async function withoutHome(
+  session: CacheSession,
+  call: { readonly plan: Plan; readonly options: CompileOptions; readonly problem: HomeProblem },
+): Promise<Obtained> {
+  const { plan, options, problem } = call;
+  if (READABLE.has(problem.reason) && plan.uncacheable === null && !options.refresh) {
+    const found = await findQuietly(session, plan);
+    if (found !== null) return { product: productOf(found), waited: false, degraded: false, joined: false };
+  }
+  session.addDegraded(problem);
+  return { ...(await uncached(session, { plan, options, word: null })), degraded: true };
+}
+
+async function findQuietly(session: CacheSession, plan: Plan): Promise<Found | null> {
+  const description = await describe(session, plan);
+  try {
+    const found = await findReadOnly(session, { plan, description });
+    return found.hit ? found : null;
+  } catch (error) {
+    // A root that cannot even be read.
+    if (errnoOf(error) === null) throw error;
+    return null;
+  }
+}
+
+/** Problems of space and permission, as opposed to those of trust and format. */
+const READABLE: ReadonlySet<Degraded> = new Set<Degraded>(['home-unwritable', 'no-space', 'io-error']);
+
 /** Requests inside one process join the running job. A refresh asks for a compilation of its own. */
 async function inFlight(
   session: CacheSession,
-  job: { readonly home: Home; readonly plan: Plan; readonly description: Description; readonly options: CompileOptions },
+  job: {
+    readonly home: Home;
+    readonly plan: Plan;
+    readonly description: Description;
+    readonly options: CompileOptions;
+  },
 ): Promise<Obtained> {
   const { plan, description, options } = job;
   const key = JSON.stringify([description.primary, plan.request.cwd, options.refresh]);
   const flight = await session.flights.run(key, async () => produce({ session, ...job }));
   // Outputs that lie at the places of the other request only, and nowhere in the cache.
-  if (flight.joined && flight.value.product.outputs === null) return uncached(session, { plan, options, word: null });
+  if (flight.joined && flight.value.product.outputs === null)
+    return uncached(session, { plan, options, word: null });
   return { ...flight.value, joined: flight.joined };
 }
 
@@ -99,15 +132,15 @@ function isActive(plan: Plan, description: Description): boolean {
 function finish(
   session: CacheSession,
   plan: Plan,
-  obtained: { readonly produced: Obtained; readonly startMs: number },
+  obtained: { readonly produced: Obtained; readonly startMs: number; readonly stopped: boolean },
 ): CompileResult {
-  const { produced, startMs } = obtained;
+  const { produced, startMs, stopped } = obtained;
   const product = produced.joined ? joinedProduct(produced.product) : produced.product;
   const delivery = deliverAll(session, plan, product);
   const wallSeconds = (session.host.clock.monotonicMs() - startMs) / 1000;
   const isSaving = product.outcome !== null && isHit(product.outcome) && product.exitCode === 0;
   const savedSeconds = isSaving ? Math.max(0, product.compileSeconds - wallSeconds) : null;
-  count(session, { product, waited: produced.waited, savedSeconds });
+  if (!stopped) count(session, { product, waited: produced.waited, savedSeconds });
   return {
     fingerprint: product.fingerprint,
     outcome: product.outcome,
@@ -163,7 +196,9 @@ function describeOutput(
   output: { readonly name: string; readonly path: string },
 ): DeliveredOutput | null {
   const stat = session.host.files.stat(output.path);
-  return stat === null ? null : { path: output.name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 };
+  return stat === null
+    ? null
+    : { path: output.name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 };
 }
 
 /** One request is one lookup, counted at its end; calls that were not cached are none. */

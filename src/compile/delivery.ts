@@ -34,7 +34,7 @@ export function deliver(host: Host, output: Deliverable): void {
     const errno = errnoOf(error);
     if (error instanceof CacheError || errno === null) throw error;
     throw new CacheError('environment', `the output "${output.path}" cannot be written (${errno})`, {
-      hint: 'the artifact is in the cache; make its folder writable and run the command again',
+      hint: 'Make its folder writable and run the command again.',
       cause: error,
     });
   }
@@ -43,7 +43,7 @@ export function deliver(host: Host, output: Deliverable): void {
 /** The error for a folder where a file is expected. */
 export function folderError(path: string): CacheError {
   return new CacheError('usage', `expected a file for the output "${path}", found a directory`, {
-    hint: 'outputs are files; name each file that the compiler writes',
+    hint: 'Name each file that the compiler writes: outputs are files.',
   });
 }
 
@@ -95,7 +95,7 @@ function writeContent(host: Host, fd: number, content: Deliverable['content']): 
   }
   const buffer = Buffer.allocUnsafe(COPY_BYTES);
   withFile(files, { path: content.file, flags: 'read' }, (source) => {
-    for (let position = 0; ; ) {
+    for (let position = 0; ;) {
       const count = files.readAt(source, buffer, COPY_BYTES, position);
       files.write(fd, buffer.subarray(0, count));
       if (count < COPY_BYTES) return;

@@ -24,19 +24,31 @@ export const NO_DEPENDENCIES: DependencySet = { files: [], absent: [] };
 /** The fields that complete a primary description; names that it has already are left out. */
 export function dependencyFields(set: DependencySet, primary: ReadonlySet<string>): readonly Field[] {
   const fields = new Map<string, Field>();
-  for (const { name, digest } of set.files) fields.set(`dep/${name}`, { name: `dep/${name}`, kind: 'digest', digest });
+  for (const { name, digest } of set.files)
+    fields.set(`dep/${name}`, { name: `dep/${name}`, kind: 'digest', digest });
   for (const name of set.absent) {
     if (!fields.has(`dep/${name}`)) fields.set(`dep/${name}`, { name: `dep/${name}`, kind: 'absent' });
   }
   return [...fields.values()].filter((field) => !primary.has(field.name));
 }
 
-/** True when every file of the set is as it was. Stops at the first difference. */
-export function isCurrent(host: Host, digests: FileDigests, cwd: string, set: DependencySet): boolean {
-  return (
-    set.files.every(({ name, digest }) => digestQuietly(digests, resolve(cwd, name)) === digest) &&
-    set.absent.every((name) => isAbsent(host, resolve(cwd, name)))
-  );
+/**
+ * Tells of a set whether every file of it is as it was, stopping at the first difference. Sets share most of their
+ * files: within one pass each file is looked at once.
+ */
+export function currentSets(host: Host, digests: FileDigests, cwd: string): (set: DependencySet) => boolean {
+  const seen = new Map<string, Digest | null>();
+  const digestNow = (name: string): Digest | null => {
+    let digest = seen.get(name);
+    if (digest === undefined) {
+      digest = digestQuietly(digests, resolve(cwd, name));
+      seen.set(name, digest);
+    }
+    return digest;
+  };
+  return (set) =>
+    set.files.every(({ name, digest }) => digestNow(name) === digest) &&
+    set.absent.every((name) => isAbsent(host, resolve(cwd, name)));
 }
 
 function digestQuietly(digests: FileDigests, path: string): Digest | null {

@@ -87,7 +87,7 @@ function digestOrThrow(session: CacheSession, file: NamedFile): FileDigest {
     const errno = errnoOf(error);
     if (errno === null) throw error;
     throw new CacheError('environment', `"${file.name}" cannot be read (${errno})`, {
-      hint: 'make it readable: what cannot be hashed cannot be cached',
+      hint: 'Make it readable: what cannot be hashed cannot be cached.',
       cause: error,
     });
   }

@@ -15,7 +15,8 @@ import { sameState } from './delivery.js';
 
 /** True where a compilation tells which further files it read. */
 export function discovers(plan: Plan): boolean {
-  return namesDepfile(plan.templates) || plan.preset?.listing(plan.line) != null;
+  const listing = plan.preset?.listing(plan.line) ?? null;
+  return namesDepfile(plan.templates) || listing !== null;
 }
 
 export type Discovered =

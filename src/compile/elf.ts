@@ -189,7 +189,9 @@ export function decodeElfFacts(text: string): ElfFacts | null | undefined {
 
 function readFacts(reader: Reader): ElfFacts {
   const texts = (key: string): readonly string[] =>
-    reader.list(key, (value, path) => (typeof value === 'string' ? value : mismatch(`${path} is not a string`)));
+    reader.list(key, (value, path) =>
+      typeof value === 'string' ? value : mismatch(`${path} is not a string`),
+    );
   const facts = {
     machine: reader.count('machine'),
     interpreter: reader.textOrNull('interpreter'),

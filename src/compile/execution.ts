@@ -116,7 +116,14 @@ function layoutOf(plan: Plan, setting: Setting): Layout {
     return join(numbered, name);
   });
   const stdout = outputs[stdoutIndex] ?? null;
-  return { outputs, home, folders, listPath: join(lists, LIST_NAME), depfile: join(lists, DEPFILE_NAME), stdout };
+  return {
+    outputs,
+    home,
+    folders,
+    listPath: join(lists, LIST_NAME),
+    depfile: join(lists, DEPFILE_NAME),
+    stdout,
+  };
 }
 
 function makeFolders(host: Host, layout: Layout, setting: Setting): void {
@@ -133,7 +140,11 @@ function lstatQuietly(host: Host, path: string): FileStat | null {
   }
 }
 
-async function withStdoutFile<T>(host: Host, layout: Layout, work: (fd: number | null) => Promise<T>): Promise<T> {
+async function withStdoutFile<T>(
+  host: Host,
+  layout: Layout,
+  work: (fd: number | null) => Promise<T>,
+): Promise<T> {
   if (layout.stdout === null) return work(null);
   const fd = host.files.open(layout.stdout, 'deliver', 0o666);
   try {
@@ -185,7 +196,11 @@ function commandArguments(plan: Plan, layout: Layout): readonly string[] {
 }
 
 /** The declared environment; HOME and TMPDIR are the worker directory's, or the caller's. */
-function environmentOf(plan: Plan, home: string | null, mark: string | null): Readonly<Record<string, string>> {
+function environmentOf(
+  plan: Plan,
+  home: string | null,
+  mark: string | null,
+): Readonly<Record<string, string>> {
   const caller = plan.request.environment;
   const variables: Record<string, string> = { ...plan.environment.variables };
   for (const name of plan.environment.workerVariables) {
@@ -238,7 +253,11 @@ const LIST_TIMEOUT_MS = 600_000;
  * What speaks against keeping the result of a successful execution; null when nothing does. `embeds-path` asks for a
  * repetition in the caller's setting.
  */
-export function judgeExecution(host: Host, execution: Execution, worker: WorkerDirectory): Uncacheable | null {
+export function judgeExecution(
+  host: Host,
+  execution: Execution,
+  worker: WorkerDirectory,
+): Uncacheable | null {
   if (execution.run.lingering) return 'irregular-output';
   if (execution.outputs.some((output) => output.stat === null)) return 'irregular-output';
   if (leftovers(host, execution, worker) || embeds(host, execution, worker)) return 'embeds-path';

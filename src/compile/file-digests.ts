@@ -48,7 +48,7 @@ export class FileDigests {
     const { files, hash } = this.#host;
     const state = hash.create();
     withFile(files, { path, flags: 'read' }, (fd) => {
-      for (let position = 0; ; ) {
+      for (let position = 0; ;) {
         const count = files.readAt(fd, buffer, buffer.byteLength, position);
         if (count > 0) state.update(buffer.subarray(0, count));
         if (count < buffer.byteLength) return;

@@ -2,7 +2,14 @@ import { createWorkerDirectory } from '../store/worker-directory.js';
 import { hashChunks } from '../host/hash.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import { showField } from '../model/fingerprint.js';
-import { dependencyFields, isCurrent, NO_DEPENDENCIES, readSets, rememberSet, type DependencySet } from './dependency-sets.js';
+import {
+  currentSets,
+  dependencyFields,
+  NO_DEPENDENCIES,
+  readSets,
+  rememberSet,
+  type DependencySet,
+} from './dependency-sets.js';
 import { describe, type Description } from './description.js';
 import { discover, discovers } from './discovery.js';
 import { execute, succeeded } from './execution.js';
@@ -39,7 +46,10 @@ export async function fingerprintOfRequest(
 }
 
 function uncacheable(objection: { readonly word: string; readonly detail: string }): CacheError {
-  return new CacheError('usage', `expected a command that can be cached: ${objection.detail} (${objection.word})`);
+  return new CacheError(
+    'usage',
+    `expected a command that can be cached: ${objection.detail} (${objection.word})`,
+  );
 }
 
 interface Discovery {
@@ -53,19 +63,23 @@ async function dependenciesOf(session: CacheSession, request: Discovery): Promis
   if (!discovers(plan)) return NO_DEPENDENCIES;
   const { host, paths } = session;
   const known = readSets(host, paths, description.primary);
-  const current = known.find((set) => isCurrent(host, session.digests, plan.request.cwd, set));
+  const current = known.find(currentSets(host, session.digests, plan.request.cwd));
   if (current !== undefined) return current;
   const access = await session.openHome();
   if (!access.ok) {
     throw new CacheError('environment', access.problem.message, {
-      hint: 'the dependencies of this command are known after a compilation, which needs a usable cache',
+      hint: 'Name a usable cache with --cache-dir: the dependencies of this command are found out by running it there.',
     });
   }
   return discoverByRunning(session, access.home, request);
 }
 
 /** Everything happens in a worker directory, so that no output of the user is touched. */
-async function discoverByRunning(session: CacheSession, home: Home, request: Discovery): Promise<DependencySet> {
+async function discoverByRunning(
+  session: CacheSession,
+  home: Home,
+  request: Discovery,
+): Promise<DependencySet> {
   const { plan, description, options } = request;
   const { host } = session;
   const worker = createWorkerDirectory(host, home.paths, description.primary);
@@ -74,20 +88,29 @@ async function discoverByRunning(session: CacheSession, home: Home, request: Dis
     const execution = await execute(host, { plan, options, setting, onOverflow: null });
     if (!succeeded(execution.run)) {
       const status = exitCodeOf(execution.run.end);
-      throw new CacheError('environment', `expected the compiler to list what it reads, but it ended with status ${status}`, {
-        hint: execution.run.stderr.toString('utf8').trim().slice(0, 2000),
-      });
+      throw new CacheError(
+        'environment',
+        `expected the compiler to list what it reads, but it ended with status ${status}`,
+        {
+          hint: execution.run.stderr.toString('utf8').trim().slice(0, 2000),
+        },
+      );
     }
     const discovered = discover({ session, home, plan, description, options }, execution, worker);
     if (!discovered.ok) {
-      throw new CacheError('environment', `the dependencies of this command cannot be listed (${discovered.word})`);
+      throw new CacheError(
+        'environment',
+        `the dependencies of this command cannot be listed (${discovered.word})`,
+      );
     }
     rememberSet(host, home.paths, description.primary, discovered.set);
     return discovered.set;
   } catch (error) {
     const errno = error instanceof CacheError ? null : errnoOf(error);
     if (errno === null) throw error;
-    throw new CacheError('environment', `the cache at "${home.paths.root}" cannot be used (${errno})`, { cause: error });
+    throw new CacheError('environment', `the cache at "${home.paths.root}" cannot be used (${errno})`, {
+      cause: error,
+    });
   } finally {
     worker.remove();
   }

@@ -111,7 +111,8 @@ export class Identifier {
 
   /** The package of a script, or of the script that an interpreter is told to run. */
   #addPackage(fields: IdentityFields, request: IdentityRequest): boolean {
-    const script = request.program.kind === 'script' ? request.program.realPath : this.#scriptArgument(request.line);
+    const script =
+      request.program.kind === 'script' ? request.program.realPath : this.#scriptArgument(request.line);
     const found = script === null ? null : findPackage(this.#host.files, script);
     if (found === null) return false;
     fields.addPackage('package', found);
@@ -146,16 +147,26 @@ export class Identifier {
     const text = answer.stdout.toString('utf8') + answer.stderr.toString('utf8');
     if (answer.status === 0 && text.trim() !== '') return text;
     const ending = answer.status === null ? 'was ended' : `ended with status ${answer.status}`;
-    const shown = text.trim() === '' ? 'printed nothing' : `printed "${text.trim().slice(0, MAX_SHOWN_CHARACTERS)}"`;
-    throw new CacheError('usage', `expected --compiler-version to print a version, got "${command}": it ${ending} and ${shown}`, {
-      hint: 'Give a command that prints what identifies the compiler and ends with status 0.',
-    });
+    const shown =
+      text.trim() === '' ? 'printed nothing' : `printed "${text.trim().slice(0, MAX_SHOWN_CHARACTERS)}"`;
+    throw new CacheError(
+      'usage',
+      `expected --compiler-version to print a version, got "${command}": it ${ending} and ${shown}`,
+      {
+        hint: 'Give a command that prints what identifies the compiler and ends with status 0.',
+      },
+    );
   }
 
-  async #addMachine(fields: IdentityFields, line: CommandLine, facts: Facts | null): Promise<Identity['uncacheable']> {
+  async #addMachine(
+    fields: IdentityFields,
+    line: CommandLine,
+    facts: Facts | null,
+  ): Promise<Identity['uncacheable']> {
     if (facts?.machineModel === true) {
       const model = describeProcessor(this.#host.files);
-      if (model === null) return { word: 'unknown-identity', detail: 'the processor of this machine is not known' };
+      if (model === null)
+        return { word: 'unknown-identity', detail: 'the processor of this machine is not known' };
       fields.add(textField('compiler/processor', model));
     }
     if (facts?.gpuModel !== true) return null;

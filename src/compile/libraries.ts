@@ -12,7 +12,8 @@ export interface Library {
 }
 
 /** The C library's own parts: they run the compiler and have no say in what it writes. */
-const LIBC = /^(?:lib(?:c|m|mvec|dl|pthread|rt|util|resolv|nsl|anl|BrokenLocale|thread_db|nss_[a-z]+)|ld-linux[a-z0-9-]*|ld64|linux-vdso|linux-gate)\.so(?:\.|$)/;
+const LIBC =
+  /^(?:lib(?:c|m|mvec|dl|pthread|rt|util|resolv|nsl|anl|BrokenLocale|thread_db|nss_[a-z]+)|ld-linux[a-z0-9-]*|ld64|linux-vdso|linux-gate)\.so(?:\.|$)/;
 
 const MAX_LIBRARIES = 512;
 const MAX_CONFIGURATION_BYTES = 65_536;
@@ -66,7 +67,8 @@ export class Libraries {
         if (paths.length === 0) found.set(name, { name, path: null });
         for (const library of paths) found.set(library.name, library);
         const main = paths.at(-1)?.path ?? null;
-        const next = main === null ? null : this.#search(main, [...search.inheritedRpath, ...ownRpath(search)]);
+        const next =
+          main === null ? null : this.#search(main, [...search.inheritedRpath, ...ownRpath(search)]);
         if (next !== null) queue.push(next);
       }
     }
@@ -141,7 +143,9 @@ export class Libraries {
 }
 
 function ownRpath(search: Search): readonly string[] {
-  return search.file.runpath.length > 0 ? [] : search.file.rpath.map((folder) => expandOrigin(folder, search.origin));
+  return search.file.runpath.length > 0
+    ? []
+    : search.file.rpath.map((folder) => expandOrigin(folder, search.origin));
 }
 
 function expandOrigin(folder: string, origin: string): string {

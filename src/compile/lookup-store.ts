@@ -1,12 +1,18 @@
 import type { DiskTier } from '../store/disk-tier.js';
-import type { LayeredStore } from '../store/layered-store.js';
+import { LayeredStore } from '../store/layered-store.js';
 import type { Artifact } from '../store/tier.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import { unpackMembers, type Member } from '../model/archive.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
 import type { ArtifactRecord } from '../model/record.js';
-import { dependencyFields, isCurrent, NO_DEPENDENCIES, readSets, type DependencySet } from './dependency-sets.js';
+import {
+  currentSets,
+  dependencyFields,
+  NO_DEPENDENCIES,
+  readSets,
+  type DependencySet,
+} from './dependency-sets.js';
 import { fingerprint, type Description } from './description.js';
 import { discovers } from './discovery.js';
 import type { Plan } from './plan.js';
@@ -48,22 +54,33 @@ export async function find(
   const { plan, description } = request;
   const { host } = session;
   const known = discovers(plan) ? readSets(host, place.paths, description.primary) : [NO_DEPENDENCIES];
-  const current = known.filter((set) => isCurrent(host, session.digests, plan.request.cwd, set));
+  const isNow = currentSets(host, session.digests, plan.request.cwd);
+  const current = known.filter(isNow);
+  const sets = JSON.stringify(known);
   let miss: NotFound = {
     hit: false,
     reason: 'absent',
     fingerprint: null,
     discoveredKnown: current.length > 0 || known.length === 0,
-    sets: JSON.stringify(known),
+    sets,
   };
   for (const set of current) {
     const complete = completeFingerprint(session, description, set);
     const read = await readArtifact(place.store, complete, plan.outputs.length);
     if (read.hit) return { ...read, fingerprint: complete };
-    miss = { ...miss, reason: read.reason, fingerprint: complete };
+    miss = { hit: false, reason: read.reason, fingerprint: complete, discoveredKnown: true, sets };
     if (read.reason !== 'absent') break;
   }
   return miss;
+}
+
+/** The same for a root that is only read. @throws the errno error when it cannot be read at all. */
+export async function findReadOnly(
+  session: CacheSession,
+  request: { readonly plan: Plan; readonly description: Description },
+): Promise<Found | NotFound> {
+  const disk = session.openStore();
+  return find(session, { paths: session.paths, disk, store: new LayeredStore([disk]) }, request);
 }
 
 /** The fingerprint of a description together with what was discovered. */
@@ -80,7 +97,11 @@ export function completeFingerprint(
 
 type ArtifactRead = Omit<Found, 'fingerprint'> | { readonly hit: false; readonly reason: MissReason };
 
-async function readArtifact(store: LayeredStore, complete: Fingerprint, outputCount: number): Promise<ArtifactRead> {
+async function readArtifact(
+  store: LayeredStore,
+  complete: Fingerprint,
+  outputCount: number,
+): Promise<ArtifactRead> {
   const read = await store.get(complete);
   if (!read.hit) return read;
   const { artifact, tier } = read;
@@ -96,7 +117,8 @@ async function readArtifact(store: LayeredStore, complete: Fingerprint, outputCo
 /** The outputs inside a payload; null when record and payload do not fit. */
 export function unpackOutputs(payload: Buffer, record: ArtifactRecord): readonly Member[] | null {
   const [only] = record.outputs;
-  if (record.outputs.length === 1 && only !== undefined) return [{ bytes: payload, executable: only.executable }];
+  if (record.outputs.length === 1 && only !== undefined)
+    return [{ bytes: payload, executable: only.executable }];
   const unpacked = unpackMembers(payload);
   return unpacked.ok && unpacked.value.length === record.outputs.length ? unpacked.value : null;
 }

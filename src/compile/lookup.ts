@@ -1,6 +1,5 @@
 import { basename, join } from 'node:path';
-import { DiskTier } from '../store/disk-tier.js';
-import { LayeredStore } from '../store/layered-store.js';
+import type { DiskTier } from '../store/disk-tier.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import { unpackMembers } from '../model/archive.js';
 import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
@@ -8,7 +7,7 @@ import type { ArtifactRecord } from '../model/record.js';
 import type { MissReason } from '../model/lifecycle.js';
 import { deliver } from './delivery.js';
 import { describe } from './description.js';
-import { find, unpackOutputs } from './lookup-store.js';
+import { findReadOnly, unpackOutputs } from './lookup-store.js';
 import { makePlan } from './plan.js';
 import type { CompileRequest, DeliveredOutput, LookupResult } from './request.js';
 import type { CacheSession } from './session.js';
@@ -23,8 +22,7 @@ export async function lookup(session: CacheSession, request: CompileRequest): Pr
   const plan = makePlan(host, request);
   const description = await describe(session, plan);
   const disk = openStore(session);
-  const place = { paths: session.paths, disk, store: new LayeredStore([disk]) };
-  const found = await find(session, place, { plan, description });
+  const found = await findReadOnly(session, { plan, description });
   if (!found.hit) {
     const reason = found.reason === 'absent' && disk.isEmpty() ? 'empty-cache' : found.reason;
     return missed(session, reason, found.fingerprint);
@@ -70,7 +68,9 @@ function openStore(session: CacheSession): DiskTier {
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === null) throw error;
-    throw new CacheError('environment', `the cache at "${session.root}" cannot be read (${errno})`, { cause: error });
+    throw new CacheError('environment', `the cache at "${session.root}" cannot be read (${errno})`, {
+      cause: error,
+    });
   }
 }
 
@@ -142,12 +142,20 @@ function namedMembers(
   if (record !== null) {
     const outputs = unpackOutputs(payload, record);
     if (outputs !== null) {
-      return outputs.map((output, index) => ({ ...output, name: safeName(record.outputs[index]?.name, index) }));
+      return outputs.map((output, index) => ({
+        bytes: output.bytes,
+        executable: output.executable,
+        name: safeName(record.outputs[index]?.name, index),
+      }));
     }
   }
   const unpacked = unpackMembers(payload);
   if (!unpacked.ok) return [{ name: fingerprint, bytes: payload, executable: false }];
-  return unpacked.value.map((member, index) => ({ ...member, name: String(index + 1) }));
+  return unpacked.value.map(({ bytes, executable }, index) => ({
+    name: String(index + 1),
+    bytes,
+    executable,
+  }));
 }
 
 /** A record may come from elsewhere: its names never lead out of the folder. */

@@ -56,20 +56,29 @@ function parsePlaceholder(word: string, argument: string, context: TemplateConte
   }
   const meant = NAMES.find((known) => name !== known && isNear(name, known));
   if (meant !== undefined && context.strict) {
-    throw new CacheError('usage', `expected a placeholder such as {${meant}}, got "{${word}}" in "${argument}"`, {
-      hint: `write {${meant}}, or {{${word}}} if the command needs these very characters`,
-    });
+    throw new CacheError(
+      'usage',
+      `expected a placeholder such as {${meant}}, got "{${word}}" in "${argument}"`,
+      {
+        hint: `Write {${meant}}, or {{${word}}} if the command needs these very characters.`,
+      },
+    );
   }
   return null;
 }
 
-function parseNumber(name: 'input' | 'output', number: string, argument: string, context: TemplateContext): number {
+function parseNumber(
+  name: 'input' | 'output',
+  number: string,
+  argument: string,
+  context: TemplateContext,
+): number {
   const count = name === 'input' ? context.inputs : context.outputs;
   const value = /^[1-9][0-9]{0,5}$/.test(number) ? Number(number) : null;
   if (value === null || value > count) {
     const range = count === 0 ? `no ${name} was given` : `{${name}:1} to {${name}:${count}}`;
     throw new CacheError('usage', `expected ${range}, got "{${name}:${number}}" in "${argument}"`, {
-      hint: `${name}s are numbered from 1 in the order they were given`,
+      hint: `Number ${name}s from 1, in the order they were given.`,
     });
   }
   return value - 1;
@@ -83,14 +92,18 @@ function checkSingle(pieces: Template, argument: string, context: TemplateContex
     if (piece.index !== null || (pieces.length === 1 && count > 0) || count === 1) continue;
     const given = count === 0 ? `no ${piece.kind} was given` : `${count} ${piece.kind}s were given`;
     throw new CacheError('usage', `expected exactly one ${piece.kind} for "${argument}", but ${given}`, {
-      hint:
-        count === 0
-          ? piece.kind === 'input'
-            ? 'name the input before "--"'
-            : 'name the output with -o before "--"'
-          : `write {${piece.kind}:1}, {${piece.kind}:2} …, or {${piece.kind}} as an argument of its own`,
+      hint: count === 0 ? MISSING_HINTS[piece.kind] : severalHint(piece.kind),
     });
   }
+}
+
+const MISSING_HINTS = {
+  input: 'Name the input before "--".',
+  output: 'Name the output with -o before "--".',
+} as const;
+
+function severalHint(kind: 'input' | 'output'): string {
+  return `Write {${kind}:1}, {${kind}:2} and so on, or {${kind}} as an argument of its own.`;
 }
 
 /** True at a distance of one insertion, deletion, replacement or swap of neighbours. */

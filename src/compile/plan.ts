@@ -85,17 +85,20 @@ export function makePlan(host: Host, request: CompileRequest): Plan {
     tools,
     inputs,
     outputs,
-    dependencies: [...declaredDependencies(host, request), ...argumentFiles(host, { request, templates, inputs, outputs })],
+    dependencies: [
+      ...declaredDependencies(host, request),
+      ...argumentFiles(host, { request, templates, inputs, outputs }),
+    ],
     relocatable,
     inWorker: relocatable && named,
-    uncacheable: judge(request, outputs, facts),
+    uncacheable: judge({ request, outputs, facts, environment }),
   };
 }
 
 /** The error for a missing command. */
 function emptyCommand(): CacheError {
   return new CacheError('usage', 'expected a command after "--", got nothing', {
-    hint: 'for example: vyre-cache compile a.c -o a.o -- gcc -c {input} -o {output}',
+    hint: 'For example: vyre-cache compile a.c -o a.o -- gcc -c {input} -o {output}',
   });
 }
 
@@ -110,9 +113,14 @@ function regularFile(
   const path = resolve(file.cwd, file.name);
   const stat = statQuietly(host, path);
   if (stat?.type === 'file') return { name: file.name, path };
-  const found = stat === null ? 'no such file' : stat.type === 'directory' ? 'it is a directory' : 'it is no regular file';
+  const found =
+    stat === null
+      ? 'no such file'
+      : stat.type === 'directory'
+        ? 'it is a directory'
+        : 'it is no regular file';
   throw new CacheError('usage', `expected a file for the ${file.what} "${file.name}": ${found}`, {
-    hint: `paths are relative to "${file.cwd}"`,
+    hint: `Paths are relative to "${file.cwd}".`,
   });
 }
 
@@ -130,16 +138,17 @@ function plannedOutputs(host: Host, request: CompileRequest): readonly PlannedOu
   if (request.stdoutFile !== null) names.push({ name: request.stdoutFile, isStdout: true });
   if (names.length === 0) {
     throw new CacheError('usage', 'expected at least one output, got none', {
-      hint: 'name each file that the command writes with -o FILE, or take its stdout with --stdout FILE',
+      hint: 'Name each file that the command writes with -o FILE, or take its stdout with --stdout FILE.',
     });
   }
   return names.map(({ name, isStdout }) => {
     const path = resolve(request.cwd, name);
-    if (name === '' || name.endsWith('/') || statQuietly(host, path)?.type === 'directory') throw folderError(name);
+    if (name === '' || name.endsWith('/') || statQuietly(host, path)?.type === 'directory')
+      throw folderError(name);
     const folder = dirname(path);
     if (statQuietly(host, folder)?.type !== 'directory') {
       throw new CacheError('usage', `expected an existing folder for the output "${name}", got "${folder}"`, {
-        hint: `make it first: mkdir -p "${folder}"`,
+        hint: `Make it first: mkdir -p "${folder}"`,
       });
     }
     return { name, path, isStdout };
@@ -151,7 +160,10 @@ function checkDistinct(inputs: readonly NamedFile[], outputs: readonly PlannedOu
   for (const output of outputs) {
     const other = taken.get(output.path);
     if (other !== undefined && output.path !== '/dev/null') {
-      throw new CacheError('usage', `expected different files, but the output "${output.name}" is also ${other}`);
+      throw new CacheError(
+        'usage',
+        `expected different files, but the output "${output.name}" is also ${other}`,
+      );
     }
     taken.set(output.path, `the output "${output.name}"`);
   }
@@ -239,14 +251,12 @@ function candidates(argument: string): readonly string[] {
   return names.filter((name) => name !== '' && !name.includes('\0'));
 }
 
-function judge(
-  request: CompileRequest,
-  outputs: readonly PlannedOutput[],
-  facts: Facts | null,
-): Plan['uncacheable'] {
-  const words = [...request.command, ...request.inputs, ...request.outputs, ...request.deps, request.cwd];
+function judge(known: Pick<Plan, 'request' | 'outputs' | 'facts' | 'environment'>): Plan['uncacheable'] {
+  const { request, outputs, facts, environment } = known;
+  const paths = [...request.inputs, ...request.outputs, ...request.deps, request.cwd];
+  const words = [...request.command, ...request.keys, ...paths, ...Object.values(environment.variables)];
   if (words.some((word) => word.includes(REPLACEMENT))) {
-    return { word: 'not-utf8', detail: 'an argument or a path is not UTF-8' };
+    return { word: 'not-utf8', detail: 'an argument, a variable or a path is not UTF-8' };
   }
   if (facts === null) return null;
   if (facts.uncacheable !== null) return facts.uncacheable;

@@ -1,4 +1,9 @@
-import { createWorkerDirectory, findWorkers, reclaimIfDead, type WorkerDirectory } from '../store/worker-directory.js';
+import {
+  createWorkerDirectory,
+  findWorkers,
+  reclaimIfDead,
+  type WorkerDirectory,
+} from '../store/worker-directory.js';
 import { fingerprintByte } from '../store/lock-file.js';
 import { errnoOf } from '../model/error.js';
 import { isDamage, type MissReason, type Uncacheable } from '../model/lifecycle.js';
@@ -8,8 +13,15 @@ import type { Job } from './job.js';
 import { find, type Found, type NotFound } from './lookup-store.js';
 import type { Produced, Product } from './product.js';
 import { keep, resultOf } from './publication.js';
-import { changedReason, commandDigest, readHistory, rememberRequest, requestShape } from './request-history.js';
+import {
+  changedReason,
+  commandDigest,
+  readHistory,
+  rememberRequest,
+  requestShape,
+} from './request-history.js';
 import type { CompileOptions } from './request.js';
+import { exitCodeOf } from './runner.js';
 import { runInCallerSetting } from './uncached.js';
 
 /** Below this a failed compilation may have failed for want of space. */
@@ -27,10 +39,25 @@ export async function produce(job: Job): Promise<Produced> {
     { timeoutMs: options.lockTimeoutMs, onWait: () => announceWait(job), ...signalOf(options) },
     async (waited) => underLock(job, { waited, reason, miss }),
   );
+  if (!held.held && options.signal?.aborted === true)
+    return { product: STOPPED, waited: true, degraded: false };
   if (!held.held) return unstored(job, { reason, notStored: 'lock-timeout', waited: true });
   if (held.value !== 'unstorable') return held.value;
   return unstored(job, { reason, notStored: 'store-failed', waited: true });
 }
+
+/** The caller was asked to stop while it waited. */
+const STOPPED: Product = {
+  fingerprint: null,
+  outcome: null,
+  reason: null,
+  notStored: null,
+  exitCode: exitCodeOf('stopped'),
+  stdout: Buffer.alloc(0),
+  stderr: Buffer.alloc(0),
+  compileSeconds: 0,
+  outputs: null,
+};
 
 function hit(job: Job, found: Found, waited: boolean): Produced {
   job.home.disk.markUsed(found.fingerprint);
@@ -45,7 +72,9 @@ function signalOf(options: CompileOptions): { readonly signal?: AbortSignal } {
 function announceWait(job: Job): void {
   const { session, home, description, options } = job;
   if (options.onWaiting === undefined) return;
-  const worker = findWorkers(session.host, home.paths).find((found) => found.owner?.fingerprint === description.primary);
+  const worker = findWorkers(session.host, home.paths).find(
+    (found) => found.owner?.fingerprint === description.primary,
+  );
   options.onWaiting({ pid: worker?.owner?.pid ?? null, sinceMs: worker?.owner?.startedAtMs ?? null });
 }
 
@@ -61,7 +90,10 @@ function missReason(job: Job, miss: NotFound | null): MissReason {
 }
 
 /** Discovered files are judged by their sets; only declared ones are compared with the last request. */
-function withoutDiscovered<T extends { readonly fields: ReadonlyMap<string, string> }>(history: T, description: Description): T {
+function withoutDiscovered<T extends { readonly fields: ReadonlyMap<string, string> }>(
+  history: T,
+  description: Description,
+): T {
   const declared = new Set(description.fields.map((field) => field.name));
   const fields = [...history.fields].filter(([name]) => !name.startsWith('dep/') || declared.has(name));
   return { ...history, fields: new Map(fields) };
@@ -74,9 +106,10 @@ async function underLock(
   const { session, home, plan, description, options } = job;
   const again = await find(session, home, { plan, description });
   if (again.hit && !options.refresh) return hit(job, again, state.waited);
+  const died = await takeOver(job);
   if (state.waited && !options.refresh) {
     const published = !again.hit && state.miss !== null && again.sets !== state.miss.sets;
-    if (!(await takeOver(job)) && !published) return 'unstorable';
+    if (!died && !published) return 'unstorable';
   }
   return compileAndPublish(job, state);
 }
@@ -111,15 +144,15 @@ async function compileAndPublish(
 }
 
 /** The home cannot take a compilation: the compiler runs all the same, and nothing of it is kept. */
-async function degrade(job: Job, cause: { readonly error: unknown; readonly waited: boolean }): Promise<Produced> {
+async function degrade(
+  job: Job,
+  cause: { readonly error: unknown; readonly waited: boolean },
+): Promise<Produced> {
   const errno = errnoOf(cause.error);
   if (errno === null) throw cause.error;
-  const kind = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
-  job.session.addTrouble({
-    kind,
-    message: `the cache at "${job.home.paths.root}" cannot be used (${errno}); compiled without it`,
-  });
-  job.session.tally.add(`degraded:${kind}`);
+  const reason = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
+  const message = `the cache at "${job.home.paths.root}" cannot be used (${errno})`;
+  job.session.addDegraded({ reason, message });
   return { product: await runInCallerSetting(job.session, job), waited: cause.waited, degraded: true };
 }
 
@@ -135,14 +168,22 @@ async function compileIn(
   const onOverflow = options.onOverflow ?? null;
   let execution: Execution;
   try {
-    execution = await execute(host, { plan, options, setting: { mode, worker, primary: description.primary }, onOverflow });
+    execution = await execute(host, {
+      plan,
+      options,
+      setting: { mode, worker, primary: description.primary },
+      onOverflow,
+    });
   } catch (error) {
     return degrade(job, { error, waited: state.waited });
   }
   const outcome = outcomeOf(state.reason);
   if (!succeeded(execution.run)) {
     if (isNearlyFull(job, worker) && typeof execution.run.end === 'object') {
-      return degrade(job, { error: Object.assign(new Error('no space'), { code: 'ENOSPC' }), waited: state.waited });
+      return degrade(job, {
+        error: Object.assign(new Error('no space'), { code: 'ENOSPC' }),
+        waited: state.waited,
+      });
     }
     if (embeds(host, execution, worker) && typeof execution.run.end === 'object') {
       return repeatInCallerSetting(job, execution, state);
@@ -160,7 +201,8 @@ async function compileIn(
 }
 
 function outcomeOf(reason: MissReason): 'compiled' | 'recompiled' {
-  const wasThere = isDamage(reason) || reason === 'no-record' || reason === 'newer-format' || reason === 'refresh';
+  const wasThere =
+    isDamage(reason) || reason === 'no-record' || reason === 'newer-format' || reason === 'refresh';
   return wasThere ? 'recompiled' : 'compiled';
 }
 
@@ -224,4 +266,3 @@ export function productOf(found: Found): Product {
     outputs: found.outputs,
   };
 }
-

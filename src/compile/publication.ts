@@ -41,7 +41,10 @@ function readOutputs(job: Job, execution: Execution): readonly (Member | null)[]
 export function resultOf(
   job: Job,
   execution: Execution,
-  about: Pick<Product, 'outcome' | 'reason'> & { readonly notStored?: Uncacheable | null; readonly fingerprint?: Fingerprint },
+  about: Pick<Product, 'outcome' | 'reason'> & {
+    readonly notStored?: Uncacheable | null;
+    readonly fingerprint?: Fingerprint;
+  },
 ): Product {
   const outputs = readOutputs(job, execution);
   if (outputs === null) deliverFromWorker(job, execution);
@@ -105,32 +108,33 @@ interface Publication {
   readonly members: readonly Member[];
 }
 
-async function store(
-  job: Job,
-  made: Publication,
-): Promise<Uncacheable | null> {
+async function store(job: Job, made: Publication): Promise<Uncacheable | null> {
   const { session, home, description } = job;
   const { complete } = made;
   const publishing = async (): Promise<Uncacheable | null> => publish(job, made);
   try {
     // The lock of the primary is ours. Removal and quarantine lock the complete one, and only for a moment.
     if (fingerprintByte(complete) === fingerprintByte(description.primary)) return await publishing();
-    const held = await home.lock.hold(fingerprintByte(complete), { timeoutMs: job.options.lockTimeoutMs }, publishing);
+    const held = await home.lock.hold(
+      fingerprintByte(complete),
+      { timeoutMs: job.options.lockTimeoutMs },
+      publishing,
+    );
     return held.held ? held.value : 'lock-timeout';
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === null) throw error;
     session.tally.add('rejectedPuts');
     const kind = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
-    session.addTrouble({ kind, message: `an artifact could not be stored in "${home.paths.root}" (${errno})` }, complete);
+    session.addTrouble(
+      { kind, message: `an artifact could not be stored in "${home.paths.root}" (${errno})` },
+      complete,
+    );
     return 'store-failed';
   }
 }
 
-async function publish(
-  job: Job,
-  made: Publication,
-): Promise<Uncacheable | null> {
+async function publish(job: Job, made: Publication): Promise<Uncacheable | null> {
   const { session, home, description, options } = job;
   const { host } = session;
   const artifact = artifactOf(job, made);
@@ -184,14 +188,12 @@ function reportNondeterminism(session: CacheSession, complete: Fingerprint): voi
   });
 }
 
-function artifactOf(
-  job: Job,
-  made: Publication,
-): Artifact {
+function artifactOf(job: Job, made: Publication): Artifact {
   const { session, plan, description } = job;
   const { host } = session;
   const [only] = made.members;
-  const payload = made.members.length === 1 && only !== undefined ? Buffer.from(only.bytes) : packMembers(made.members);
+  const payload =
+    made.members.length === 1 && only !== undefined ? Buffer.from(only.bytes) : packMembers(made.members);
   const digest = digestOfBytes(hashChunks(host.hash, [payload]));
   const hash = (chunks: readonly Uint8Array[]): Uint8Array => hashChunks(host.hash, chunks);
   const record: ArtifactRecord = {
@@ -199,7 +201,9 @@ function artifactOf(
     payloadDigest: digest,
     payloadBytes: payload.byteLength,
     createdAtMs: host.clock.nowMs(),
-    fields: [...description.fields, ...discoveredFields(job, made.set)].map((field) => showField(field, hash)),
+    fields: [...description.fields, ...discoveredFields(job, made.set)].map((field) =>
+      showField(field, hash),
+    ),
     outputs: plan.outputs.map((output, index) => ({
       name: basename(output.name),
       executable: made.members[index]?.executable === true,
@@ -212,4 +216,3 @@ function artifactOf(
   };
   return { fingerprint: made.complete, payload, digest, record, recordMiss: null };
 }
-

@@ -21,7 +21,12 @@ export interface RequestHistory {
 /** The name under which a request is remembered: where it runs, what it is called, what it reads and writes. */
 export function requestShape(host: Host, plan: Plan): string {
   const { request } = plan;
-  return digestOf(host, [request.cwd, plan.line.typed, request.inputs, plan.outputs.map((output) => output.name)]);
+  return digestOf(host, [
+    request.cwd,
+    plan.line.typed,
+    request.inputs,
+    plan.outputs.map((output) => output.name),
+  ]);
 }
 
 /** The digest of a command, to tell whether it is still the one that was remembered. */

@@ -120,12 +120,18 @@ export function startError(error: unknown, spawn: SpawnOptions): unknown {
   const errno = errnoOf(error);
   if (errno === null) return error;
   if (errno === 'ENOENT') {
-    return new CacheError('not-found', `"${spawn.program}" cannot be started: it, its interpreter or its folder is missing`, {
-      hint: `look at the first line of the file, and at the folder "${spawn.cwd}"`,
-      cause: error,
-    });
+    return new CacheError(
+      'not-found',
+      `"${spawn.program}" cannot be started: it, its interpreter or its folder is missing`,
+      {
+        hint: `Look at the first line of the file, and at the folder "${spawn.cwd}".`,
+        cause: error,
+      },
+    );
   }
-  return new CacheError('not-executable', `"${spawn.program}" cannot be started (${messageOf(error)})`, { cause: error });
+  return new CacheError('not-executable', `"${spawn.program}" cannot be started (${messageOf(error)})`, {
+    cause: error,
+  });
 }
 
 /** Waits for the pipes; children left behind hold them for a while at most. @returns false when they still did. */
@@ -190,7 +196,9 @@ function treeOf(host: Host, leader: number, mark: string | null): ReadonlySet<nu
 
 function residentBytes(host: Host, leader: number, mark: string | null): number {
   const tree = treeOf(host, leader, mark);
-  return host.processes.list().reduce((sum, process) => sum + (tree.has(process.pid) ? process.residentBytes : 0), 0);
+  return host.processes
+    .list()
+    .reduce((sum, process) => sum + (tree.has(process.pid) ? process.residentBytes : 0), 0);
 }
 
 /** Asks the tree to end, then kills what is left of it. Comes back when nothing of it lives. */

@@ -24,7 +24,10 @@ export interface SessionOptions {
   readonly stateDirectory: string | null;
   readonly maxPayloadBytes: number;
   /** Run once, before the first compilation in a home. */
-  readonly sweep?: (host: Host, home: { readonly paths: HomePaths; readonly lock: LockFile }) => Promise<unknown>;
+  readonly sweep?: (
+    host: Host,
+    home: { readonly paths: HomePaths; readonly lock: LockFile },
+  ) => Promise<unknown>;
 }
 
 /** A home that may be published into. */
@@ -37,7 +40,9 @@ export interface Home {
   readonly store: LayeredStore;
 }
 
-export type HomeAccess = { readonly ok: true; readonly home: Home } | { readonly ok: false; readonly problem: HomeProblem };
+export type HomeAccess =
+  | { readonly ok: true; readonly home: Home }
+  | { readonly ok: false; readonly problem: HomeProblem };
 
 /**
  * What one process keeps while it works on one root: the opened home, what it learned about files and compilers, what
@@ -86,6 +91,13 @@ export class CacheSession {
     this.#troubles.set(trouble.kind, trouble);
     this.onTrouble?.(trouble);
     this.addEvent({ kind: 'trouble', reason: trouble.kind, fingerprint, message: trouble.message });
+  }
+
+  /** The cache could not be used for a call: counted, and shown once per kind. */
+  addDegraded(problem: HomeProblem): void {
+    this.tally.add('degraded');
+    this.tally.add(`degraded:${problem.reason}`);
+    this.addTrouble({ kind: problem.reason, message: `${problem.message}; compiled without the cache` });
   }
 
   addEvent(event: {

@@ -41,7 +41,7 @@ export class Stamps {
   constructor(host: Host, paths: HomePaths | null) {
     this.#host = host;
     this.#paths = paths;
-    this.#stamps = paths === null ? new Map() : load(host, paths.stamps);
+    this.#stamps = paths === null ? new Map<string, string>() : load(host, paths.stamps);
   }
 
   get(kind: string, realPath: string, stat: FileStat): string | null {

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { errnoOf } from '../model/error.js';
 
 /** The identity and size of a file, as far as the rules of a cache need them. Times in milliseconds, with fractions. */
 export interface FileStat {
@@ -185,12 +186,12 @@ export function readRegularFile(files: Files, path: string, maxBytes: number): S
   try {
     return readChecked(files, path, maxBytes);
   } catch (error) {
-    const code = error instanceof Error && 'code' in error ? error.code : null;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return { ok: false, reason: 'absent' };
+    const errno = errnoOf(error);
+    if (errno === null) throw error;
+    if (errno === 'ENOENT' || errno === 'ENOTDIR') return { ok: false, reason: 'absent' };
     // ELOOP: a link. ENXIO: a socket. Both appeared after the lstat.
-    if (code === 'ELOOP' || code === 'ENXIO') return { ok: false, reason: 'not-a-file' };
-    if (typeof code === 'string') return { ok: false, reason: 'unreadable' };
-    throw error;
+    if (errno === 'ELOOP' || errno === 'ENXIO') return { ok: false, reason: 'not-a-file' };
+    return { ok: false, reason: 'unreadable' };
   }
 }
 
@@ -203,7 +204,9 @@ function readChecked(files: Files, path: string, maxBytes: number): SmallRead {
     if (before === null) return { ok: false, reason: 'absent' };
     if (before.type !== 'file') return { ok: false, reason: 'not-a-file' };
     if (before.bytes > maxBytes) return { ok: false, reason: 'oversized' };
-    const read = withFile(files, { path, flags: 'read' }, (fd) => readOpened(files, { fd, before, maxBytes }));
+    const read = withFile(files, { path, flags: 'read' }, (fd) =>
+      readOpened(files, { fd, before, maxBytes }),
+    );
     if (read !== null) return read;
   }
   return { ok: false, reason: 'unreadable' };

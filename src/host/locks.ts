@@ -22,8 +22,8 @@ export interface LockRange {
 }
 
 interface LockAddon {
-  tryLock(fd: number, offset: number, length: number, options: { shared: boolean }): boolean;
-  unlock(fd: number, offset: number, length: number): void;
+  readonly tryLock: (fd: number, offset: number, length: number, options: { shared: boolean }) => boolean;
+  readonly unlock: (fd: number, offset: number, length: number) => void;
 }
 
 function isLockAddon(value: unknown): value is LockAddon {

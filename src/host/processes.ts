@@ -109,7 +109,7 @@ export function parseProcStat(text: string): ProcessInfo | null {
   if (nameEnd < 0 || !Number.isSafeInteger(pid)) return null;
   const fields = text.slice(nameEnd + 2).split(' ');
   const at = (index: number): number => Number(fields[index]);
-  const info = {
+  const found = {
     pid,
     parent: at(1),
     group: at(2),
@@ -118,7 +118,7 @@ export function parseProcStat(text: string): ProcessInfo | null {
     zombie: fields[0] === 'Z' || fields[0] === 'X',
     residentBytes: at(21) * PAGE_BYTES,
   };
-  return Number.isFinite(info.startTicks) && Number.isFinite(info.group) ? info : null;
+  return Number.isFinite(found.startTicks) && Number.isFinite(found.group) ? found : null;
 }
 
 function info(pid: number): ProcessInfo | null {

@@ -26,12 +26,20 @@ function demandOwner(root: MaintainedRoot): void {
   const { uid } = root.host.user;
   const stat = root.host.files.stat(root.root);
   if (stat === null || uid === 0 || stat.uid === uid) return;
-  throw new CacheError('environment', `expected a cache of yours, but "${root.root}" belongs to user ${stat.uid}`, {
-    hint: `run the command as the owner of "${root.root}"`,
-  });
+  throw new CacheError(
+    'environment',
+    `expected a cache of yours, but "${root.root}" belongs to user ${stat.uid}`,
+    {
+      hint: `Run the command as the owner of "${root.root}".`,
+    },
+  );
 }
 
-async function removeOne(store: DiskTier, lock: LockFile | null, fingerprint: Fingerprint): Promise<RemovedEntry> {
+async function removeOne(
+  store: DiskTier,
+  lock: LockFile | null,
+  fingerprint: Fingerprint,
+): Promise<RemovedEntry> {
   const remove = (): RemovedEntry => tryRemove(store, fingerprint);
   if (lock === null) return remove();
   const held = await lock.tryHold(fingerprintByte(fingerprint), remove);

@@ -21,7 +21,10 @@ export interface SweepReport {
  * The start-up sweep: removes the worker directories of dead processes and what lay in `new/` for a day. One process
  * sweeps at a time; the others go on. Touches nothing that a living process owns, and nothing else in the home.
  */
-export async function sweep(host: Host, home: { readonly paths: HomePaths; readonly lock: LockFile }): Promise<SweepReport> {
+export async function sweep(
+  host: Host,
+  home: { readonly paths: HomePaths; readonly lock: LockFile },
+): Promise<SweepReport> {
   const held = await home.lock.tryHold(LOCK_BYTES.sweep, async () => ({
     workers: await sweepWorkers(host, home),
     staged: sweepStaged(host, home.paths),

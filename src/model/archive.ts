@@ -8,7 +8,17 @@ export interface Member {
 
 const BLOCK = 512;
 /** Field offsets of a ustar header. */
-const AT = { name: 0, mode: 100, uid: 108, gid: 116, size: 124, mtime: 136, checksum: 148, type: 156, magic: 257 };
+const AT = {
+  name: 0,
+  mode: 100,
+  uid: 108,
+  gid: 116,
+  size: 124,
+  mtime: 136,
+  checksum: 148,
+  type: 156,
+  magic: 257,
+};
 const MODE_PLAIN = '0000644\0';
 const MODE_EXECUTABLE = '0000755\0';
 const ZERO_8 = '0000000\0';
@@ -68,7 +78,8 @@ export function unpackMembers(payload: Buffer): Decoded<readonly Member[]> {
       at += BLOCK + member.bytes.byteLength + padding(member.bytes.byteLength);
     }
     const end = payload.subarray(at);
-    if (end.byteLength !== 2 * BLOCK || !end.every((byte) => byte === 0)) return mismatch('bytes after the end');
+    if (end.byteLength !== 2 * BLOCK || !end.every((byte) => byte === 0))
+      return mismatch('bytes after the end');
     return members;
   });
 }
@@ -80,7 +91,8 @@ function readMember(payload: Buffer, at: number, index: number): Member {
   if (!/^[0-7]{11}$/.test(digits)) mismatch(`member ${index + 1} has no size`);
   const bytes = Number.parseInt(digits, 8);
   const start = at + BLOCK;
-  if (start + bytes + padding(bytes) > payload.byteLength) mismatch(`member ${index + 1} is longer than the archive`);
+  if (start + bytes + padding(bytes) > payload.byteLength)
+    mismatch(`member ${index + 1} is longer than the archive`);
   const executable = block.toString('latin1', AT.mode, AT.mode + 8) === MODE_EXECUTABLE;
   const member = { bytes: payload.subarray(start, start + bytes), executable };
   if (!header(index, member).equals(block)) mismatch(`member ${index + 1} is not one of ours`);

@@ -40,7 +40,10 @@ export type CounterName =
 const SLOTS = 288;
 const SLOT_OF: ReadonlyMap<string, number> = new Map(
   Object.entries(GROUPS).flatMap(([group, { first, names }]) =>
-    names.map((name, index): [string, number] => [group === 'plain' ? name : `${group}:${name}`, first + index]),
+    names.map((name, index): [string, number] => [
+      group === 'plain' ? name : `${group}:${name}`,
+      first + index,
+    ]),
   ),
 );
 

@@ -1,5 +1,7 @@
 /** Decoders never throw: damage is a value with its reason. */
-export type Decoded<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly reason: string };
+export type Decoded<T> =
+  | { readonly ok: true; readonly value: T }
+  | { readonly ok: false; readonly reason: string };
 
 /** Thrown inside a decoder only, and caught by {@link decoding}. */
 class Mismatch extends Error {}
@@ -34,7 +36,8 @@ export class Reader {
   readonly #unread: Set<string>;
 
   constructor(value: unknown, path: string) {
-    if (typeof value !== 'object' || value === null || Array.isArray(value)) mismatch(`${path} is not an object`);
+    if (typeof value !== 'object' || value === null || Array.isArray(value))
+      mismatch(`${path} is not an object`);
     this.#object = { ...value };
     this.#path = path;
     this.#unread = new Set(Object.keys(value));
@@ -53,7 +56,9 @@ export class Reader {
 
   textOrNull(key: string): string | null {
     const value = this.#take(key);
-    return value === null || typeof value === 'string' ? value : mismatch(`${this.#path}.${key} is not a string`);
+    return value === null || typeof value === 'string'
+      ? value
+      : mismatch(`${this.#path}.${key} is not a string`);
   }
 
   /** A whole number from 0 to 2^53 - 1. */

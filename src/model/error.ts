@@ -23,8 +23,11 @@ export class CacheError extends Error {
 /** The errno name of a failed system call (`ENOENT`, `EACCES`, …), or null for any other value. */
 export function errnoOf(error: unknown): string | null {
   if (!(error instanceof Error) || !('code' in error)) return null;
-  return typeof error.code === 'string' ? error.code : null;
+  return typeof error.code === 'string' && ERRNO.test(error.code) ? error.code : null;
 }
+
+/** Node's own codes (`ERR_…`) and ours are none. */
+const ERRNO = /^E[A-Z0-9]+$/;
 
 /** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {

@@ -26,7 +26,10 @@ export type RecordRead =
 
 export type PublishResult =
   | { readonly stored: true; readonly kept: boolean; readonly nondeterministic: boolean }
-  | { readonly stored: false; readonly reason: 'payload-too-large' | 'output-too-large' | 'not-a-file' | 'newer-format' };
+  | {
+      readonly stored: false;
+      readonly reason: 'payload-too-large' | 'output-too-large' | 'not-a-file' | 'newer-format';
+    };
 
 export interface PublishOptions {
   /** An existing folder of ours on the same file system, where the files are written before they are renamed. */
@@ -107,9 +110,12 @@ export class DiskTier implements Tier {
     const entry = this.readEntry(fingerprint);
     if (!entry.ok) return { hit: false, reason: entry.reason };
     const read = this.readRecord(fingerprint);
-    if (read.ok && !belongs(read.record, fingerprint, entry)) return { hit: false, reason: 'record-mismatch' };
+    if (read.ok && !belongs(read.record, fingerprint, entry))
+      return { hit: false, reason: 'record-mismatch' };
     const { payload, digest } = entry;
-    const record = read.ok ? { record: read.record, recordMiss: null } : { record: null, recordMiss: read.reason };
+    const record = read.ok
+      ? { record: read.record, recordMiss: null }
+      : { record: null, recordMiss: read.reason };
     return { hit: true, artifact: { fingerprint, payload, digest, ...record } };
   }
 
@@ -204,7 +210,11 @@ export class DiskTier implements Tier {
   }
 }
 
-function belongs(record: ArtifactRecord, fingerprint: Fingerprint, entry: { readonly payload: Buffer; readonly digest: Digest }): boolean {
+function belongs(
+  record: ArtifactRecord,
+  fingerprint: Fingerprint,
+  entry: { readonly payload: Buffer; readonly digest: Digest },
+): boolean {
   return (
     record.fingerprint === fingerprint &&
     record.payloadDigest === entry.digest &&

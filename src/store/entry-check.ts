@@ -10,7 +10,12 @@ const CHUNK_BYTES = 262_144;
 const TRIES = 5;
 
 export type EntryCheck =
-  | { readonly verdict: 'valid'; readonly digest: Digest; readonly payloadBytes: number; readonly stat: FileStat }
+  | {
+      readonly verdict: 'valid';
+      readonly digest: Digest;
+      readonly payloadBytes: number;
+      readonly stat: FileStat;
+    }
   | {
       readonly verdict: 'damaged';
       readonly reason: 'truncated' | 'oversized' | 'bad-checksum' | 'not-a-file';
@@ -41,7 +46,8 @@ export class EntryChecker {
       const errno = errnoOf(error);
       if (errno === null) throw error;
       if (errno === 'ENOENT') return { verdict: 'absent' };
-      if (errno === 'ELOOP' || errno === 'ENXIO') return { verdict: 'damaged', reason: 'not-a-file', bytes: 0 };
+      if (errno === 'ELOOP' || errno === 'ENXIO')
+        return { verdict: 'damaged', reason: 'not-a-file', bytes: 0 };
       return { verdict: 'unreadable', errno };
     }
   }
@@ -55,7 +61,8 @@ export class EntryChecker {
     if (!size.ok) return { verdict: 'damaged', reason: size.reason, bytes: there.bytes };
     return withFile(files, { path, flags: 'read' }, (fd) => {
       const before = files.fstat(fd);
-      if (before.inode !== there.inode || before.type !== 'file' || before.bytes !== there.bytes) return 'changed';
+      if (before.inode !== there.inode || before.type !== 'file' || before.bytes !== there.bytes)
+        return 'changed';
       const read = this.#digest(files, fd, size.payloadBytes);
       const after = files.fstat(fd);
       if (after.bytes !== before.bytes || after.mtimeMs !== before.mtimeMs) return 'changed';
@@ -68,7 +75,7 @@ export class EntryChecker {
   #digest(files: Files, fd: number, payloadBytes: number): Digest | null {
     const state = this.#host.hash.create();
     const buffer = this.#buffer;
-    for (let position = 0; position < payloadBytes; ) {
+    for (let position = 0; position < payloadBytes;) {
       const want = Math.min(buffer.byteLength, payloadBytes - position);
       const count = files.readAt(fd, buffer, want, position);
       if (count < want) return null;

@@ -6,7 +6,10 @@ import { errnoOf } from '../model/error.js';
 import type { Degraded } from '../model/lifecycle.js';
 
 const MARKER_PREFIX = 'vyre-cache.home/';
-const MARKER = { schema: `${MARKER_PREFIX}1`, note: 'private state of vyre-cache; may be deleted while nothing runs' };
+const MARKER = {
+  schema: `${MARKER_PREFIX}1`,
+  note: 'private state of vyre-cache; may be deleted while nothing runs',
+};
 const MAX_MARKER_BYTES = 65_536;
 /** Backup programs skip a folder with this file (bford.info/cachedir). */
 const TAG_TEXT = `Signature: 8a477f597d28d172789f06886806bc55
@@ -21,7 +24,15 @@ export type OpenedHome =
   | { readonly ok: false; readonly problem: HomeProblem };
 
 /** What a directory is to us before anything is done to it. */
-export type RootKind = 'absent' | 'empty' | 'home' | 'sections' | 'store' | 'foreign' | 'not-a-directory' | 'newer-home';
+export type RootKind =
+  | 'absent'
+  | 'empty'
+  | 'home'
+  | 'sections'
+  | 'store'
+  | 'foreign'
+  | 'not-a-directory'
+  | 'newer-home';
 
 /** Looks at the top level of a root. Reads only. @throws the errno error when the root cannot be read. */
 export function rootKind(host: Host, paths: HomePaths): RootKind {
@@ -92,7 +103,10 @@ function refusal(kind: RootKind, root: string): HomeProblem | null {
         message: `"${root}" holds files that are not ours and no cache; name an empty directory with --cache-dir`,
       };
     case 'newer-home':
-      return { reason: 'home-newer-format', message: `"${root}" was written by a newer version of vyre-cache` };
+      return {
+        reason: 'home-newer-format',
+        message: `"${root}" was written by a newer version of vyre-cache`,
+      };
     case 'absent':
     case 'empty':
     case 'home':
@@ -110,7 +124,10 @@ function problemOf(error: unknown, root: string): HomeProblem {
     return { reason: 'no-space', message: `no space left for the cache at "${root}"` };
   }
   if (errno === 'ENOTDIR' || errno === 'EEXIST') {
-    return { reason: 'home-not-a-directory', message: `expected a directory at "${root}", found a file on the way` };
+    return {
+      reason: 'home-not-a-directory',
+      message: `expected a directory at "${root}", found a file on the way`,
+    };
   }
   if (errno === 'EACCES' || errno === 'EPERM' || errno === 'EROFS') {
     return { reason: 'home-unwritable', message: `the cache at "${root}" cannot be written (${errno})` };
@@ -193,4 +210,3 @@ function resolveExisting(host: Host, path: string): string {
 export function hasPrivateState(host: Host, paths: HomePaths): boolean {
   return host.files.lstat(paths.private)?.type === 'directory';
 }
-

@@ -11,7 +11,7 @@ import {
   type Counters,
   type Tally,
 } from '../model/counters.js';
-import { LOCK_BYTES, LockFile } from './lock-file.js';
+import { LOCK_BYTES, type LockFile } from './lock-file.js';
 
 /** The journal is cut here; one older half is kept. Some 1000 events each. */
 const MAX_EVENTS_BYTES = 262_144;
@@ -56,7 +56,7 @@ export class PrivateState {
     return join(this.folder, 'events');
   }
 
-  #hash = (bytes: Uint8Array): Uint8Array => hashChunks(this.#host.hash, [bytes]);
+  readonly #hash = (bytes: Uint8Array): Uint8Array => hashChunks(this.#host.hash, [bytes]);
 
   /** Null when nothing was ever counted here or both pages are damaged. */
   readCounters(): Counters | null {

@@ -44,7 +44,11 @@ export interface WorkerDirectory {
  * meets one that is unlocked and alive.
  * @throws the errno error of the step that failed; nothing stays at the top level then.
  */
-export function createWorkerDirectory(host: Host, paths: HomePaths, fingerprint: Fingerprint): WorkerDirectory {
+export function createWorkerDirectory(
+  host: Host,
+  paths: HomePaths,
+  fingerprint: Fingerprint,
+): WorkerDirectory {
   const { files, locks, random } = host;
   const name = random.hex(8);
   const staged = paths.staged(name);
@@ -181,7 +185,11 @@ export async function reclaimIfDead(host: Host, paths: HomePaths, worker: FoundW
 }
 
 /** Runs `work` in the place of a dead owner, so that only one process does it. */
-async function whileDead(host: Host, worker: FoundWorker, work: () => void | Promise<void>): Promise<boolean> {
+async function whileDead(
+  host: Host,
+  worker: FoundWorker,
+  work: () => void | Promise<void>,
+): Promise<boolean> {
   const fd = openOwner(host, worker);
   if (fd === null) return false;
   try {
@@ -214,7 +222,8 @@ function ownerLives(host: Host, owner: Owner | null): boolean {
     const process = host.processes.info(owner.pid);
     return process !== null && !process.zombie && process.startTicks === owner.startTicks;
   }
-  if (!sameKernel && owner.host === place.host && owner.bootId !== null && place.bootId !== null) return false;
+  if (!sameKernel && owner.host === place.host && owner.bootId !== null && place.bootId !== null)
+    return false;
   return host.clock.nowMs() - owner.startedAtMs < UNSEEN_OWNER_MS;
 }
 
@@ -243,6 +252,8 @@ export function membersOf(host: Host, mark: string): readonly number[] {
   return processes
     .list()
     .filter((process) => !process.zombie && process.pid !== processes.pid)
-    .filter((process) => processes.variableOf(process.pid, ACTIVE_VARIABLE)?.split(':').includes(mark) === true)
+    .filter(
+      (process) => processes.variableOf(process.pid, ACTIVE_VARIABLE)?.split(':').includes(mark) === true,
+    )
     .map((process) => process.pid);
 }

@@ -32,7 +32,8 @@ async function run(call: Call): Promise<number> {
     stdout.write(renderRemoveJson(report));
   } else {
     for (const line of renderNotRemoved(report)) stderr.write(problemLines(line));
-    if (!context.quiet) stdout.write(renderRemoved(report));
+    const removedAny = report.entries.some((entry) => entry.result === 'removed');
+    if (removedAny && !context.quiet) stdout.write(renderRemoved(report));
   }
   return exitCode(report);
 }

@@ -11,7 +11,7 @@ export function renderCompileLine(result: CompileResult): string {
   const words = [
     hit ? `hit (${outcome})` : (outcome ?? 'not cached'),
     reason === null || reason === outcome ? null : `(${reason})`,
-    notStored === null ? null : `not stored (${notStored})`,
+    notStored === null ? null : `${outcome === null ? '' : 'not stored '}(${notStored})`,
     fingerprint,
   ].filter((word) => word !== null);
   const time = hit ? `saved ${formatDuration(savedSeconds ?? 0)}` : `took ${formatDuration(wallSeconds)}`;

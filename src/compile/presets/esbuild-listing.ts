@@ -12,14 +12,25 @@ export function esbuildListing(line: CommandLine): Listing | null {
   if (!line.args.some((argument) => !argument.startsWith('-'))) return null;
   // Where the user's own metafile was really written: in the worker directory if the outputs are made there.
   let metafile: string | null = null;
+  // Without a place for its output esbuild refuses --metafile: then it builds once more afterwards, into the list's.
+  const toStdout = !line.args.some((argument) => /^--out(?:file|dir)=/.test(argument));
   return {
     augment: (args, listPath) => {
+      if (toStdout) return args;
       const own = args.findLast((argument) => argument.startsWith('--metafile='));
       metafile = own?.slice('--metafile='.length) ?? null;
       return own === undefined ? [...args, `--metafile=${listPath}`] : args;
     },
-    collect: async (run) => collect(run, metafile === null ? run.listPath : resolve(run.line.cwd, metafile)),
+    collect: async (run) => {
+      if (toStdout) await buildAgain(run);
+      return collect(run, metafile === null ? run.listPath : resolve(run.line.cwd, metafile));
+    },
   };
+}
+
+async function buildAgain(run: ListingRun): Promise<void> {
+  const { line, listPath } = run;
+  await run.capture([line.program, ...line.args, `--outfile=${listPath}.js`, `--metafile=${listPath}`]);
 }
 
 async function collect(run: ListingRun, path: string): Promise<Listed> {

@@ -45,9 +45,10 @@ const HARMLESS_WITH_VALUE: ReadonlySet<string> = new Set([
   '-o', '-I', '-isystem', '-iquote', '-idirafter', '-include', '-imacros', '-isysroot', '--sysroot', '-D', '-U', '-A',
   '-x', '-L', '-l', '-z', '-u', '--param', '-MF', '-MT', '-MQ',
 ]);
-/** Words for the linker and the preprocessor that keep an output relocatable; tested as {@link HARMLESS} was. */
+/** Words for the linker that keep an output relocatable; tested as {@link HARMLESS} was. */
 const HARMLESS_WORD =
-  /^(?:-O[0-9]?|-s|-S|-x|-z.*|-rpath.*|--rpath.*|-rpath-link.*|-soname.*|--soname.*|-h.*|--(?:no-)?as-needed|--gc-sections|--build-id(?:=.*)?|--hash-style=.*|--no-undefined|--(?:start|end)-group|--(?:no-)?whole-archive|--exclude-libs.*|-Bsymbolic.*|-Bstatic|-Bdynamic|-E|--export-dynamic|--strip-all|--strip-debug|--enable-new-dtags|--disable-new-dtags|relro|now|noexecstack|lazy|defs|\$ORIGIN.*|[A-Za-z0-9_+-]+\.so(?:\.[0-9]+)*)$/;
+  /^(?:-O[0-9]?|-s|-S|-x|-z.+|-?-rpath(?:-link)?=.+|-?-soname=.+|-h.+|--(?:no-)?as-needed|--gc-sections|--build-id(?:=.*)?|--hash-style=.+|--no-undefined|--(?:start|end)-group|--(?:no-)?whole-archive|--exclude-libs=.+|-Bsymbolic.*|-Bstatic|-Bdynamic|-E|--export-dynamic|--strip-all|--strip-debug|--(?:en|dis)able-new-dtags)$/;
+const HARMLESS_WORD_WITH_VALUE = /^(?:-z|-?-rpath(?:-link)?|-?-soname|-h|--hash-style|--exclude-libs)$/;
 const HARMLESS_CPP_WORD = /^-[DU].+$/;
 const SAFE_LANGUAGES: ReadonlySet<string> = new Set(['c', 'c++', 'assembler-with-cpp', 'preprocessed']);
 
@@ -73,16 +74,18 @@ function isRelocatable(line: CommandLine, parsed: GccArguments): boolean {
   if (parsed.sources.some((source) => source.language === 'preprocessed')) return false;
   const harmless = parsed.options.every((option) => {
     if (option.value === null) return HARMLESS.test(option.name);
-    if (option.name === '-Wl,' || option.name === '-Xlinker') return option.value.split(',').every(isHarmlessWord);
+    if (option.name === '-Wl,' || option.name === '-Xlinker') return true;
     if (option.name === '-Wp,') return option.value.split(',').every((word) => HARMLESS_CPP_WORD.test(word));
     return HARMLESS_WITH_VALUE.has(option.name);
   });
   // A depfile or another further output holds paths.
-  return harmless && line.outputs.every((path) => path === parsed.output);
-}
-
-function isHarmlessWord(word: string): boolean {
-  return HARMLESS_WORD.test(word);
+  const linker = wordsFor(parsed, '-Wl,', '-Xlinker').every(
+    (word, index, words) =>
+      HARMLESS_WORD.test(word) ||
+      HARMLESS_WORD_WITH_VALUE.test(word) ||
+      HARMLESS_WORD_WITH_VALUE.test(words[index - 1] ?? ''),
+  );
+  return harmless && linker && line.outputs.every((path) => path === parsed.output);
 }
 
 type Reason = NonNullable<Facts['uncacheable']>;

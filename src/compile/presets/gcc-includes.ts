@@ -16,16 +16,23 @@ export interface SearchedFolders {
   readonly system: readonly string[];
 }
 
+/** Whom to ask, and with which arguments. */
+export interface AskedCompiler {
+  readonly parsed: GccArguments;
+  readonly plusPlus: boolean;
+  /** Absolute path of the compiler. */
+  readonly program: string;
+  /** Folders that come right before the compiler's own. */
+  readonly systemFolders: readonly string[];
+}
+
 const NO_STANDARD = /^-nostdinc(?:\+\+)?$|^-stdlib=/;
 
 /** The folders of the options, and those that gcc names itself (`gcc -E -v`). */
-export async function includeFolders(
-  run: ListingRun,
-  parsed: GccArguments,
-  plusPlus: boolean,
-): Promise<SearchedFolders> {
+export async function includeFolders(run: ListingRun, asked: AskedCompiler): Promise<SearchedFolders> {
   const { line, files } = run;
-  const probed = probe(await ask(run, probeCommand(run, parsed, plusPlus), [line.program]));
+  const { parsed, systemFolders } = asked;
+  const probed = probe(await ask(run, probeCommand(asked), [asked.program]));
   const exists = (folder: string): boolean => files.stat(folder) !== null;
   // A folder that the remembered answer calls missing and that is there now may have any place: the first is safe.
   const appeared = probed.missing.filter(exists);
@@ -39,19 +46,22 @@ export async function includeFolders(
       ...valuesOf(parsed, '-I'),
       ...environment,
       ...valuesOf(parsed, '-isystem'),
+      ...systemFolders,
       ...probed.folders,
       ...valuesOf(parsed, '-idirafter'),
     ],
     missing: probed.missing.filter((folder) => !exists(folder)),
-    system: probed.folders.map((folder) => resolve(line.cwd, folder)).filter((folder) => !environment.includes(folder)),
+    system: [...systemFolders, ...probed.folders]
+      .map((folder) => resolve(line.cwd, folder))
+      .filter((folder) => !environment.includes(folder)),
   };
 }
 
-function probeCommand(run: ListingRun, parsed: GccArguments, plusPlus: boolean): readonly string[] {
+function probeCommand({ parsed, plusPlus, program }: AskedCompiler): readonly string[] {
   const { sources, options } = parsed;
   const language = plusPlus || sources.some((source) => source.language === 'c++') ? 'c++' : 'c';
   const kept = options.filter(({ name }) => NO_STANDARD.test(name)).map(({ name }) => name);
-  return [run.line.program, ...steering(parsed), ...kept, '-E', '-v', '-x', language, '/dev/null', '-o', '/dev/null'];
+  return [program, ...steering(parsed), ...kept, '-E', '-v', '-x', language, '/dev/null', '-o', '/dev/null'];
 }
 
 /** Reads the output of `gcc -E -v`; an output of another form names no folders. */

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { depfilePrerequisites } from '../depfile.js';
 import { readFollowing } from './file-text.js';
 import { hasOption, wordsFor, type GccArguments } from './gcc-arguments.js';
+import { gccFacts } from './gcc-facts.js';
 import { GccReads } from './gcc-reads.js';
 import { linkerShadows } from './gcc-link-search.js';
 import type { Listed, Listing, ListingRun } from './preset.js';
@@ -87,7 +88,13 @@ async function collect(run: ListingRun, collecting: Collecting): Promise<Listed>
   const own = (path: string): boolean => isOwn(run, path);
   const assembledFiles = assembled === null ? [] : depfilePrerequisites(assembled).filter((path) => !own(path));
   const linkedFiles = linked === null ? [] : depfilePrerequisites(linked).filter((path) => !own(path));
-  const reads = new GccReads(run, { ...collecting, listsIncbin: assembled !== null });
+  const reads = new GccReads(run, {
+    ...collecting,
+    program: run.line.program,
+    systemFolders: [],
+    relocatable: gccFacts(run.line, parsed).relocatable,
+    listsIncbin: assembled !== null,
+  });
   await reads.add({ preprocessed, assembled: assembledFiles });
   if (reads.problem !== null) return reads.problem;
   return {

@@ -81,8 +81,6 @@ function temporaryExtensions(parsed: GccArguments, source: GccSource): readonly 
  * of the same name. Devices as outputs count as none.
  */
 function auxiliaryBase(parsed: GccArguments, source: GccSource): string {
-  const explicit = valuesOf(parsed, '-dumpdir').at(-1);
-  if (explicit !== undefined) return `${explicit}${baseOf(source)}`;
   const output = parsed.output === null || parsed.output.startsWith('/dev/') ? null : parsed.output;
   if (parsed.stage !== 'link') return output === null ? baseOf(source) : withoutExtension(output);
   const program = (output ?? 'a.out').replace(/\.(?:exe|out)$/, '');

@@ -2,7 +2,6 @@ import { dirname, resolve } from 'node:path';
 import { scanCSource, type CInclude, type CSource } from './c-source.js';
 import { readFollowing } from './file-text.js';
 import { valuesOf, type GccArguments } from './gcc-arguments.js';
-import { gccFacts } from './gcc-facts.js';
 import { includeFolders, type SearchedFolders } from './gcc-includes.js';
 import { ShadowSearch } from './include-search.js';
 import type { Listed, ListingRun } from './preset.js';
@@ -10,6 +9,12 @@ import type { Listed, ListingRun } from './preset.js';
 export interface GccReadsOptions {
   readonly parsed: GccArguments;
   readonly plusPlus: boolean;
+  /** The compiler that is asked for its folders: the program itself, or the host compiler of nvcc. */
+  readonly program: string;
+  /** Folders that come before the compiler's own and whose files count as its own: those of CUDA. */
+  readonly systemFolders: readonly string[];
+  /** Neither the working directory nor the output's folder may reach the bytes. */
+  readonly relocatable: boolean;
   /** The assembler has named what `.incbin` read. */
   readonly listsIncbin: boolean;
 }
@@ -20,7 +25,6 @@ type Problem = Extract<Listed, { readonly ok: false }>;
 export class GccReads {
   readonly #run: ListingRun;
   readonly #options: GccReadsOptions;
-  readonly #relocatable: boolean;
   readonly #files = new Set<string>();
   #absent: readonly string[] = [];
   #problem: Problem | null = null;
@@ -28,7 +32,6 @@ export class GccReads {
   constructor(run: ListingRun, options: GccReadsOptions) {
     this.#run = run;
     this.#options = options;
-    this.#relocatable = gccFacts(run.line, options.parsed).relocatable;
   }
 
   get files(): readonly string[] {
@@ -45,9 +48,9 @@ export class GccReads {
   }
 
   async add(read: { readonly preprocessed: readonly string[]; readonly assembled: readonly string[] }): Promise<void> {
-    const { parsed, plusPlus } = this.#options;
+    const { parsed } = this.#options;
     const { cwd } = this.#run.line;
-    const searched = await includeFolders(this.#run, parsed, plusPlus);
+    const searched = await includeFolders(this.#run, this.#options);
     const sources = parsed.sources.map((source) => source.path).filter((path) => path !== '-');
     const listed = [...new Set([...read.preprocessed, ...sources])];
     const search = new ShadowSearch(this.#run.files, { cwd, ...searched }, listed);
@@ -114,7 +117,7 @@ export class GccReads {
     if (source.hasIncbin && !this.#options.listsIncbin && this.#assembles()) {
       this.#fail('preset:unlisted-read', `"${path}" may include a file by .incbin, which nothing lists`);
     }
-    if (source.hasDebugDirective && this.#relocatable) {
+    if (source.hasDebugDirective && this.#options.relocatable) {
       this.#fail('embeds-path', `"${path}" holds .loc or .file, with which the assembler writes the working directory`);
     }
   }

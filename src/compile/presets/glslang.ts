@@ -90,15 +90,19 @@ function facts(line: CommandLine): Facts {
 function listing(line: CommandLine): Listing | null {
   const parsed = parse(line.args);
   if (parsed.sources.length === 0) return null;
+  // Where the user's own depfile was really written: in the worker directory if the outputs are made there.
+  let depfile = parsed.depfile;
   return {
-    augment: (args, listPath) => (parsed.depfile === null ? [...args, '--depfile', listPath] : args),
-    collect: async (run) => collect(run, parsed),
+    augment: (args, listPath) => {
+      depfile = parse(args).depfile;
+      return depfile === null ? [...args, '--depfile', listPath] : args;
+    },
+    collect: async (run) => collect(run, parsed, depfile === null ? run.listPath : resolve(run.line.cwd, depfile)),
   };
 }
 
-async function collect(run: ListingRun, parsed: GlslangArguments): Promise<Listed> {
+async function collect(run: ListingRun, parsed: GlslangArguments, listPath: string): Promise<Listed> {
   const { cwd } = run.line;
-  const listPath = parsed.depfile === null ? run.listPath : resolve(cwd, parsed.depfile);
   const list = readFollowing(run.files, listPath);
   if (list === null) return unlisted('glslangValidator wrote no list');
   const files = [...new Set([...depfilePrerequisites(list), ...parsed.sources])];

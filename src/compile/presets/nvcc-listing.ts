@@ -1,0 +1,101 @@
+import { depfilePrerequisites } from '../depfile.js';
+import { readFollowing } from './file-text.js';
+import { linkerShadows } from './gcc-link-search.js';
+import { GccReads } from './gcc-reads.js';
+import { asGccArguments, hasNvccOption, nvccValues, type NvccArguments } from './nvcc-arguments.js';
+import { askToolkit } from './nvcc-toolkit.js';
+import type { Listed, Listing, ListingRun } from './preset.js';
+
+interface Plan {
+  /** `-MD -MF`; else `nvcc -M` runs afterwards. */
+  readonly preprocessor: boolean;
+  readonly linker: boolean;
+}
+
+/**
+ * `-MD -MF` names what every pass has read, host and each GPU architecture, and changes no byte of -ptx, -cubin and
+ * -fatbin. nvcc refuses it together with -E, and a user's -M option is left alone.
+ */
+export function nvccListing(parsed: NvccArguments): Listing | null {
+  if (parsed.stage === 'query') return null;
+  const usesM = hasNvccOption(parsed, 'M', 'MM', 'MD', 'MMD', 'MF');
+  const links = parsed.stage === 'link' && !hasNvccOption(parsed, 'lib', 'dlink');
+  const ownList = nvccValues(parsed, 'Xlinker').some((word) => /^--?dependency-file/.test(word));
+  return {
+    augment: (args, listPath) => [...args, ...listOptions(planFor(listPath), listPath)],
+    collect: async (run) => collect(run, parsed, planFor(run.listPath)),
+  };
+  function planFor(listPath: string): Plan {
+    return {
+      preprocessor: !usesM && parsed.stage !== 'preprocess' && parsed.sources.length === 1,
+      // nvcc splits the linker's options at commas.
+      linker: links && !ownList && !listPath.includes(','),
+    };
+  }
+}
+
+function listOptions(plan: Plan, listPath: string): readonly string[] {
+  return [
+    ...(plan.preprocessor ? ['-MD', '-MF', listPath] : []),
+    ...(plan.linker ? ['-Xlinker', `--dependency-file=${listPath}.ld`] : []),
+  ];
+}
+
+function unlisted(detail: string): Listed {
+  return { ok: false, word: 'preset:unlisted-read', detail };
+}
+
+async function collect(run: ListingRun, parsed: NvccArguments, plan: Plan): Promise<Listed> {
+  const preprocessed = await preprocessedFiles(run, parsed, plan);
+  if (preprocessed === null) return unlisted('nvcc wrote no list of the files that it read');
+  const linked = plan.linker ? readFollowing(run.files, `${run.listPath}.ld`) : null;
+  if (parsed.stage === 'link' && linked === null) return unlisted('the linker wrote no list of the files that it read');
+  const toolkit = await askToolkit(run.line, parsed, async (argv) => run.capture(argv), run.files);
+  if (toolkit === null || toolkit.hostCompiler === null) return unlisted('nvcc does not tell where its headers are');
+  const inner: ListingRun = { ...run, line: { ...run.line, program: toolkit.hostCompiler } };
+  const gcc = asGccArguments(parsed);
+  const reads = new GccReads(inner, {
+    parsed: gcc,
+    plusPlus: true,
+    program: toolkit.hostCompiler,
+    systemFolders: toolkit.includeFolders,
+    relocatable: false,
+    listsIncbin: false,
+  });
+  await reads.add({ preprocessed, assembled: [] });
+  if (reads.problem !== null) return reads.problem;
+  const linkedFiles = linked === null ? [] : depfilePrerequisites(linked).filter((path) => !isTemporary(run, path));
+  return {
+    ok: true,
+    files: [...new Set([...reads.files, ...parsed.linkInputs, ...linkedFiles])],
+    absent: [...reads.absent, ...(linked === null ? [] : await linkerShadows(inner, gcc, linkedFiles))],
+  };
+}
+
+/** nvcc's own temporary files: `tmpxft_…` below TMPDIR, which is in the worker directory. */
+function isTemporary(run: ListingRun, path: string): boolean {
+  return path.startsWith(`${run.workerDirectory}/`) || /\/tmpxft_[^/]*$/.test(path);
+}
+
+async function preprocessedFiles(run: ListingRun, parsed: NvccArguments, plan: Plan): Promise<readonly string[] | null> {
+  if (parsed.sources.length === 0) return [];
+  if (plan.preprocessor) {
+    const list = readFollowing(run.files, run.listPath);
+    return list === null ? null : depfilePrerequisites(list);
+  }
+  const answer = await run.capture([run.line.program, ...argumentsForM(run.line.args, parsed), '-M']);
+  return answer.status === 0 ? depfilePrerequisites(answer.stdout.toString('utf8')) : null;
+}
+
+const DROPPED_FOR_M = /^(?:E|M|MM|MD|MMD|MF|MT|MP|cuda|ptx|cubin|fatbin|optix-ir|ltoir|c|dc|dw|dlink|lib|link|shared|o|odir|Xlinker)$/;
+
+function argumentsForM(args: readonly string[], parsed: NvccArguments): readonly string[] {
+  const dropped = new Set<number>();
+  for (const { name, index, separate } of parsed.options) {
+    if (!DROPPED_FOR_M.test(name)) continue;
+    dropped.add(index);
+    if (separate) dropped.add(index + 1);
+  }
+  const objects = new Set(parsed.linkInputs);
+  return args.filter((argument, index) => !dropped.has(index) && !objects.has(argument));
+}

@@ -1,5 +1,6 @@
 import type { Clock } from '../host/clock.js';
 import { formatBytes, formatCount } from '../model/units.js';
+import { wantsColor } from './color.js';
 import type { Context } from './context.js';
 import { isCi } from './settings/environment.js';
 
@@ -28,7 +29,8 @@ export async function startProgress(context: Context, verb: string): Promise<Pro
   if (isCi(environment)) return lineProgress(host.clock, verb, (line) => stderr.write(line));
   // A terminal of zero columns would be written to without end.
   if (!stderr.isTerminal || stderr.columns === 0 || environment['TERM'] === 'dumb') return NONE;
-  return spinner(host.clock, verb);
+  const isColored = wantsColor({ setting: context.settings.color, environment, isTerminal: true });
+  return spinner(host.clock, { verb, isColored });
 }
 
 function sentence(verb: string, figures: ProgressFigures, seconds: number): string {
@@ -51,10 +53,15 @@ export function lineProgress(clock: Clock, verb: string, write: (line: string) =
   };
 }
 
-async function spinner(clock: Clock, verb: string): Promise<Progress> {
+async function spinner(
+  clock: Clock,
+  { verb, isColored }: { readonly verb: string; readonly isColored: boolean },
+): Promise<Progress> {
   const { default: ora } = await import('ora');
-  // `discardStdin` would swallow Ctrl-C.
-  const spinning = ora({ text: verb, stream: process.stderr, discardStdin: false }).start();
+  // `discardStdin` would swallow Ctrl-C. Hiding the cursor would install handlers for signals, which wait until a busy
+  // loop ends; without them Ctrl-C ends the process at once.
+  const options = { text: verb, stream: process.stderr, discardStdin: false, hideCursor: false };
+  const spinning = ora({ ...options, color: isColored ? 'cyan' : false }).start();
   const startMs = clock.monotonicMs();
   let lastMs = startMs;
   return {
@@ -63,6 +70,8 @@ async function spinner(clock: Clock, verb: string): Promise<Progress> {
       if (nowMs - lastMs < REDRAW_MS) return;
       lastMs = nowMs;
       spinning.text = sentence(verb, figures, (nowMs - startMs) / 1000);
+      // The timer of the spinner does not run while a loop is busy.
+      spinning.render();
     },
     done: () => {
       spinning.stop();

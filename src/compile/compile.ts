@@ -89,9 +89,11 @@ async function inFlight(
   const { plan, description, options } = job;
   const key = JSON.stringify([description.primary, plan.request.cwd, options.refresh]);
   const flight = await session.flights.run(key, async () => produce({ session, ...job }));
-  // Outputs that lie at the places of the other request only, and nowhere in the cache.
-  if (flight.joined && flight.value.product.outputs === null)
+  const { product } = flight.value;
+  // Outputs that lie at the places of the other request only, or words that only the other caller has heard.
+  if (flight.joined && (product.outputs === null || product.streamed)) {
     return uncached(session, { plan, options, word: null });
+  }
   return { ...flight.value, joined: flight.joined };
 }
 

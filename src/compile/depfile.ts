@@ -57,6 +57,7 @@ function splitWords(line: string): DepfileRule | null {
     } else if (character === ':' && !colon && isSeparator(line, index)) {
       end();
       colon = true;
+      if (line[index + 1] === ':') index += 1;
     } else {
       word += character;
     }

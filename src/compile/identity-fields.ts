@@ -1,4 +1,5 @@
-import { digestField, textField, type Field } from '../model/fingerprint.js';
+import { errnoOf } from '../model/error.js';
+import { digestField, textField, type Digest, type Field } from '../model/fingerprint.js';
 import type { FileDigests } from './file-digests.js';
 import type { Libraries } from './libraries.js';
 import type { FoundPackage } from './package-version.js';
@@ -11,6 +12,7 @@ export class IdentityFields {
   readonly #fields = new Map<string, Field>();
   /** Path behind each name: a second file of one name gets another name. */
   readonly #paths = new Map<string, string>();
+  #unreadable: string | null = null;
 
   constructor(digests: FileDigests, libraries: Libraries, libraryPath: string | undefined) {
     this.#digests = digests;
@@ -20,6 +22,11 @@ export class IdentityFields {
 
   get list(): readonly Field[] {
     return [...this.#fields.values()];
+  }
+
+  /** A file of the compiler that may be executed and not read, or null. */
+  get unreadable(): string | null {
+    return this.#unreadable;
   }
 
   add(field: Field): void {
@@ -50,12 +57,20 @@ export class IdentityFields {
       unique = `${name}#${number}`;
     }
     this.#paths.set(unique, path);
-    const found = this.#digests.digest(path);
+    const digest = this.#digestOf(path);
     this.add(
-      found === null
-        ? { name: `compiler/${unique}`, kind: 'absent' }
-        : digestField(`compiler/${unique}`, found.digest),
+      digest === null ? { name: `compiler/${unique}`, kind: 'absent' } : digestField(`compiler/${unique}`, digest),
     );
     return true;
+  }
+
+  #digestOf(path: string): Digest | null {
+    try {
+      return this.#digests.digest(path)?.digest ?? null;
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      this.#unreadable ??= path;
+      return null;
+    }
   }
 }

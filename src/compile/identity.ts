@@ -11,7 +11,7 @@ import { Libraries } from './libraries.js';
 import { findPackage } from './package-version.js';
 import type { CommandLine, Facts, Preset } from './presets/preset.js';
 import { describeGpus, describeProcessor } from './processor.js';
-import { describeProgram, isInterpreterName, isProxyName, type ProgramDescription } from './program.js';
+import { describeProgram, isInterpreterName, isProxyName, statQuietly, type ProgramDescription } from './program.js';
 
 /** A `--tool`. */
 export interface Tool {
@@ -78,7 +78,12 @@ export class Identifier {
       covered = known || covered;
     }
     const machine = await this.#addMachine(fields, line, facts);
-    return { fields: fields.list, uncovered: covered ? null : uncoveredLine(line), uncacheable: machine };
+    return { fields: fields.list, uncovered: covered ? null : uncoveredLine(line), uncacheable: unreadable(fields) ?? machine };
+  }
+
+  /** For runs of a compiler that only ask: the answers that {@link identify} gets are shared. */
+  async ask(line: CommandLine, argv: readonly string[], dependsOn: readonly string[]): Promise<Captured> {
+    return this.#ask(argv, line, dependsOn);
   }
 
   async #addDelegates(fields: IdentityFields, line: CommandLine, preset: Preset): Promise<void> {
@@ -127,7 +132,7 @@ export class Identifier {
       if (/^-[A-Za-z]*[ce]$|^--?(?:eval|print|command)\b/.test(argument)) return null;
       if (argument.startsWith('-')) continue;
       const path = resolve(line.cwd, argument);
-      return files.stat(path)?.type === 'file' ? files.realpath(path) : null;
+      return statQuietly(files, path)?.type === 'file' ? files.realpath(path) : null;
     }
     return null;
   }
@@ -183,6 +188,11 @@ export function hasOwnIdentity(program: ProgramDescription): boolean {
   return [basename(program.path), basename(program.realPath)].every(
     (name) => !isInterpreterName(name) && !isProxyName(name),
   );
+}
+
+function unreadable(fields: IdentityFields): Identity['uncacheable'] {
+  const path = fields.unreadable;
+  return path === null ? null : { word: 'unknown-identity', detail: `"${path}" may be executed and not read` };
 }
 
 function uncoveredLine(line: CommandLine): string {

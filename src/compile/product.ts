@@ -11,6 +11,8 @@ export interface Product {
   readonly exitCode: number;
   readonly stdout: Uint8Array;
   readonly stderr: Uint8Array;
+  /** True when the streams were handed on as they came, so that `stdout` and `stderr` hold none of it. */
+  readonly streamed: boolean;
   /** Of the compiler, as recorded for a hit. */
   readonly compileSeconds: number;
   /**

@@ -27,6 +27,10 @@ import { runInCallerSetting } from './uncached.js';
 /** Below this a failed compilation may have failed for want of space. */
 const NEARLY_FULL_BYTES = 16_777_216;
 
+/** How often somebody is looked at who owns a worker directory of a fingerprint whose lock we hold. */
+const TAKEOVER_LOOKS = 5;
+const TAKEOVER_WAIT_MS = 10;
+
 /** Steps 1 to 6 of the life of an artifact: look up, lock, take over, compile, publish. */
 export async function produce(job: Job): Promise<Produced> {
   const { session, home, plan, description, options } = job;
@@ -55,6 +59,7 @@ const STOPPED: Product = {
   exitCode: exitCodeOf('stopped'),
   stdout: Buffer.alloc(0),
   stderr: Buffer.alloc(0),
+  streamed: false,
   compileSeconds: 0,
   outputs: null,
 };
@@ -114,13 +119,21 @@ async function underLock(
   return compileAndPublish(job, state);
 }
 
-/** True when somebody died while compiling this: what was left behind is ended and removed. */
+/**
+ * True when somebody died while compiling this: what was left behind is ended and removed, since it may still write to
+ * the outputs. A sweep that looks at the dead owner in the same moment holds its lock, which must not pass for life.
+ */
 async function takeOver(job: Job): Promise<boolean> {
   const { session, home, description } = job;
+  const { host } = session;
   let died = false;
-  for (const worker of findWorkers(session.host, home.paths)) {
-    if (worker.owner?.fingerprint !== description.primary) continue;
-    died = (await reclaimIfDead(session.host, home.paths, worker)) || died;
+  for (let look = 0; look < TAKEOVER_LOOKS; look += 1) {
+    const left = findWorkers(host, home.paths).filter(
+      (worker) => worker.owner?.fingerprint === description.primary,
+    );
+    if (left.length === 0) return died;
+    if (look > 0) await host.clock.sleep(TAKEOVER_WAIT_MS);
+    for (const worker of left) died = (await reclaimIfDead(host, home.paths, worker)) || died;
   }
   return died;
 }
@@ -262,6 +275,7 @@ export function productOf(found: Found): Product {
     exitCode: 0,
     stdout: found.record.stdout,
     stderr: found.record.stderr,
+    streamed: false,
     compileSeconds: found.record.cost.wallSeconds,
     outputs: found.outputs,
   };

@@ -69,7 +69,7 @@ function isExecutable(stat: FileStat): boolean {
 }
 
 /** Null for what is not there and for what the system refuses to look at, as a shell treats it. */
-function statQuietly(files: Files, path: string): FileStat | null {
+export function statQuietly(files: Files, path: string): FileStat | null {
   try {
     return files.stat(path);
   } catch (error) {

@@ -56,6 +56,7 @@ export function resultOf(
     exitCode: exitCodeOf(execution.run.end),
     stdout: execution.run.stdout,
     stderr: execution.run.stderr,
+    streamed: execution.run.overflowed && job.options.onOverflow !== undefined,
     compileSeconds: execution.run.wallSeconds,
     outputs,
   };

@@ -10,6 +10,8 @@ const GRACE_MS = 1000;
 const MEMORY_POLL_MS = 100;
 /** How long children that a compiler left behind may hold its pipes. */
 const DRAIN_MS = 5000;
+/** Timers beyond 2^31 - 1 ms fire at once; a limit of 24 days is as good as any longer one. */
+const MAX_TIMER_MS = 2_147_483_647;
 const EXIT_TIMEOUT = 124;
 const EXIT_MEMORY = 137;
 const EXIT_NOT_EXECUTABLE = 126;
@@ -164,7 +166,7 @@ function watch(host: Host, running: RunningProcess, request: RunRequest): Watch 
   const onAbort = (): void => {
     end('stopped');
   };
-  const timer = request.timeoutMs === null ? null : setTimeout(end, request.timeoutMs, 'timeout');
+  const timer = request.timeoutMs === null ? null : setTimeout(end, Math.min(request.timeoutMs, MAX_TIMER_MS), 'timeout');
   const limit = request.memoryBytes;
   const poll =
     limit === null

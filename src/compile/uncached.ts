@@ -26,6 +26,7 @@ export async function runInCallerSetting(
     exitCode: exitCodeOf(execution.run.end),
     stdout: streams.stdout,
     stderr: streams.stderr,
+    streamed: execution.run.overflowed && onOverflow !== null,
     compileSeconds: execution.run.wallSeconds,
     outputs: null,
   };

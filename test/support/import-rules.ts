@@ -57,7 +57,7 @@ const PACKAGES: Readonly<Record<string, Layer>> = {
   ora: 'cli',
   'cli-table3': 'cli',
   'smol-toml': 'cli',
-  valibot: 'cli',
+  tinyglobby: 'cli',
   '@noble/hashes': 'host',
   '@napi-rs/blake-hash': 'host',
   'fs-native-extensions': 'host',

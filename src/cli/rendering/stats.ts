@@ -16,7 +16,7 @@ export function renderStats(report: StatsReport, paint: Paint): string {
   return [
     trouble(report.trouble, paint),
     `${paint.strong(headline(counters))}\n${contents(report)}\n`,
-    renderTable({ head: null, align: ['left', 'right', 'right'], rows: counterRows(counters) }),
+    renderTable({ head: null, align: ['left', 'right', 'right'], rows: alignWholes(counterRows(counters)) }),
     layouts(report, paint),
   ]
     .filter((part) => part !== '')
@@ -56,7 +56,18 @@ function contents({ root, entries, bytes, oldestSeconds, newestSeconds }: StatsR
   return `${size}\nlast used ${formatDuration(newestSeconds)} to ${formatDuration(oldestSeconds)} ago`;
 }
 
+const SLASH = ' / ';
+
 type Row = readonly [string, string, string];
+
+/** Pads what stands behind a slash, so that the slashes of all rows are below each other. */
+function alignWholes(rows: readonly Row[]): readonly Row[] {
+  const width = Math.max(...rows.map(([, figure]) => figure.split(SLASH)[1]?.length ?? 0));
+  return rows.map(([label, figure, note]) => {
+    const [part = '', whole] = figure.split(SLASH);
+    return [label, whole === undefined ? part : `${part}${SLASH}${whole.padStart(width)}`, note];
+  });
+}
 
 /** A tree like the one of `ccache -s`: what is zero is left out below the first level. */
 function counterRows(counters: Counters): readonly Row[] {
@@ -90,7 +101,7 @@ function counterRows(counters: Counters): readonly Row[] {
 function share(depth: number, label: string, part: number, whole: number): Row {
   return [
     `${'  '.repeat(depth)}${label}`,
-    `${formatCount(part)} / ${formatCount(whole)}`,
+    `${formatCount(part)}${SLASH}${formatCount(whole)}`,
     formatPercent(part, whole),
   ];
 }

@@ -87,7 +87,7 @@ export interface SettingsFile {
 }
 
 /** The bytes of a settings file that only the user and root can have written. @throws CacheError `usage`. */
-export function readSettingsBytes(
+function readSettingsBytes(
   host: Host,
   place: SettingsPlace,
 ): { readonly realPath: string; readonly bytes: Uint8Array } {

@@ -48,7 +48,6 @@ export class EsbuildReads {
     const name = input.path.replace(/^\([a-z-]+\):/, '').replace(/[?#].*$/, '');
     const path = resolve(this.#run.line.cwd, name);
     if (this.#search.typeOf(path) !== 'file') {
-      // `import('./pages/' + name)` takes whatever lies in a folder.
       this.#problem ??= `"${input.path}" stands for files that are not listed`;
       return;
     }
@@ -56,7 +55,13 @@ export class EsbuildReads {
     this.#visitFolders(dirname(path));
     this.#addSourceMap(path);
     const config = this.#tsconfigOf(dirname(path));
-    for (const imported of input.imports) this.#resolution.add(imported, { path, config });
+    for (const imported of input.imports) {
+      // `import('./pages/' + name)` takes whatever lies in a folder.
+      if (imported.external && /^\.\.?\/.*\*/.test(imported.path)) {
+        this.#problem ??= `"${name}" imports whatever fits "${imported.path}"`;
+      }
+      this.#resolution.add(imported, { path, config });
+    }
   }
 
   /** Files that options name. */

@@ -42,7 +42,9 @@ export class EsbuildResolution {
   }
 
   add(imported: MetafileImport, importer: Importer): void {
-    const specifier = (imported.original ?? '').replace(/[?#].*$/, '');
+    // What was not found, or was not to be found, stands as it was written in `path`.
+    const written = imported.original ?? (imported.external ? imported.path : '');
+    const specifier = written.replace(/[?#].*$/, '');
     if (specifier === '' || /^[a-z][a-z0-9+.-]*:/i.test(specifier)) return;
     const found = imported.external ? null : resolve(this.#run.line.cwd, imported.path);
     if (specifier.startsWith('/')) this.#addCandidates(specifier, found);

@@ -1,0 +1,264 @@
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import fc from 'fast-check';
+import {
+  decodeRecord,
+  encodeRecord,
+  MAX_CAPTURED_BYTES,
+  MAX_RECORD_BYTES,
+  type ArtifactRecord,
+} from '../../src/model/record.js';
+import { digestOf, fingerprintFrom, makeRecord } from '../support/artifacts.js';
+import { goldenBytes, goldenText } from '../support/golden.js';
+import { checkProperty } from '../support/properties.js';
+
+const VYRE = digestOf(Buffer.from('vyre'));
+const GOLDEN: ArtifactRecord = {
+  fingerprint: fingerprintFrom('0123456789abcdef'.repeat(4)),
+  payloadDigest: VYRE,
+  payloadBytes: 4,
+  createdAtMs: 1_700_000_000_123,
+  compiler: 'cc',
+  command: ['cc', '-c', '{input:a.c}', '-o', '{output:1}'],
+  outputs: [{ name: 'a.o', executable: false }],
+  cost: { wallSeconds: 1.25, cpuSeconds: null, peakMemoryBytes: null },
+  stdout: Buffer.alloc(0),
+  stderr: Buffer.from('warning: \xff\n', 'latin1'),
+  fields: [
+    { name: 'arch', value: 'x64', digest: null },
+    { name: 'dep/config.h', value: null, digest: null },
+    { name: 'env/TOKEN', value: null, digest: digestOf(Buffer.from('hunter2')) },
+    { name: 'input/a.c', value: null, digest: VYRE },
+  ],
+};
+
+type Document = Record<string, unknown>;
+
+function goldenDocument(): Document {
+  return JSON.parse(goldenText('record.json')) as Document;
+}
+
+function decodeText(text: string): ReturnType<typeof decodeRecord> {
+  return decodeRecord(Buffer.from(text, 'utf8'));
+}
+
+function missOf(document: unknown): string {
+  const decoded = decodeText(JSON.stringify(document));
+  return decoded.ok ? 'none' : decoded.miss;
+}
+
+/** Streams as plain arrays: a Buffer and a Uint8Array of the same bytes are the same. */
+function plain(record: ArtifactRecord): unknown {
+  return { ...record, stdout: [...record.stdout], stderr: [...record.stderr] };
+}
+
+describe('a record', () => {
+  it('is read from the golden file', () => {
+    const decoded = decodeRecord(goldenBytes('record.json'));
+    assert.ok(decoded.ok);
+    assert.deepEqual(plain(decoded.record), plain(GOLDEN));
+  });
+
+  it('is written like the golden file', () => {
+    assert.equal(Buffer.from(encodeRecord(GOLDEN)).toString('utf8'), goldenText('record.json'));
+  });
+
+  it('comes back as it was written', () => {
+    const shown = fc.record({
+      name: fc.string(),
+      value: fc.option(fc.string()),
+      digest: fc.option(fc.uint8Array({ maxLength: 3 }).map((bytes) => digestOf(bytes))),
+    });
+    const figures = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
+    const records = fc.record({
+      payloadBytes: fc.maxSafeNat(),
+      createdAtMs: fc.maxSafeNat(),
+      compiler: fc.string({ unit: 'grapheme' }),
+      command: fc.array(fc.string({ unit: 'grapheme' })),
+      outputs: fc.array(fc.record({ name: fc.string(), executable: fc.boolean() })),
+      cost: fc.record({
+        wallSeconds: figures,
+        cpuSeconds: fc.option(figures),
+        peakMemoryBytes: fc.option(fc.maxSafeNat()),
+      }),
+      fields: fc.array(shown),
+      stdout: fc.uint8Array(),
+      stderr: fc.uint8Array(),
+    });
+    checkProperty(
+      fc.property(records, (changed) => {
+        const record = makeRecord(fingerprintFrom('a'), Buffer.from('x'), changed);
+        const decoded = decodeRecord(encodeRecord(record));
+        assert.ok(decoded.ok, decoded.ok ? '' : decoded.reason);
+        assert.deepEqual(plain(decoded.record), plain(record));
+      }),
+    );
+  });
+
+  it('has the bounds of the contract', () => {
+    assert.equal(MAX_RECORD_BYTES, 1024 * 1024);
+    assert.equal(MAX_CAPTURED_BYTES, 256 * 1024);
+  });
+
+  it('holds the captured streams of the largest size', () => {
+    const stdout = new Uint8Array(MAX_CAPTURED_BYTES).fill(0xff);
+    const bytes = encodeRecord(makeRecord(fingerprintFrom('a'), Buffer.from('x'), { stdout }));
+    assert.ok(bytes.byteLength <= MAX_RECORD_BYTES);
+    const decoded = decodeRecord(bytes);
+    assert.ok(decoded.ok);
+    assert.equal(decoded.record.stdout.byteLength, MAX_CAPTURED_BYTES);
+  });
+});
+
+describe('a record is unreadable', () => {
+  for (const key of Object.keys(goldenDocument())) {
+    it(`without ${key}`, () => {
+      const { [key]: _, ...rest } = goldenDocument();
+      assert.equal(missOf(rest), 'unreadable');
+    });
+  }
+
+  const outputs = [{ name: 'a.o', executable: false }];
+  const cost = { wallSeconds: 1, cpuSeconds: null, peakMemoryBytes: null };
+  const field = { name: 'arch', value: 'x64', digest: null };
+  const wrong: readonly (readonly [string, readonly unknown[]])[] = [
+    ['schema', [null, 1, '', 'vyre-cache.record/0', 'vyre-cache.record/01', 'vyre-cache.record/', 'vyre-cache.entry/2', 'vyre-cache.record/2 ', 'vyre-cache.record/-2', 'vyre-cache.record/2.5']],
+    ['fingerprint', [null, 1, '', 'a'.repeat(63), 'A'.repeat(64), `${'a'.repeat(63)}g`, ['a'.repeat(64)]]],
+    ['payloadDigest', [null, '', 'a'.repeat(65), 'A'.repeat(64)]],
+    ['payloadBytes', [null, -1, 0.5, '4', Number.MAX_SAFE_INTEGER + 1, [4]]],
+    ['createdAtMs', [null, -1, 0.5, '4']],
+    ['compiler', [null, 1, ['cc']]],
+    ['command', [null, 'cc', [1], [null], [['cc']], { 0: 'cc' }]],
+    [
+      'outputs',
+      [
+        null,
+        {},
+        ['a.o'],
+        [{ name: 'a.o' }],
+        [{ name: 1, executable: false }],
+        [{ name: 'a.o', executable: 0 }],
+        [{ name: 'a.o', executable: false, mode: 1 }],
+        [null],
+        [outputs],
+      ],
+    ],
+    [
+      'cost',
+      [
+        null,
+        [],
+        {},
+        { ...cost, wallSeconds: null },
+        { ...cost, wallSeconds: -1 },
+        { ...cost, cpuSeconds: '1' },
+        { ...cost, peakMemoryBytes: 1.5 },
+        { ...cost, more: 1 },
+      ],
+    ],
+    ['failure', [{}, 'no', 0, [], false]],
+    ['stdout', [null, 1, '*', 'YQ', 'YQ= =', 'Y_8=', 'YQ==\n', 'YR==']],
+    ['stderr', [null, 1, '*', '=']],
+    [
+      'fields',
+      [
+        null,
+        {},
+        [{ ...field, digest: 'a' }],
+        [{ name: 'arch', value: 'x64' }],
+        [{ ...field, value: 1 }],
+        [{ ...field, kind: 'text' }],
+        [field, null],
+      ],
+    ],
+    ['mac', [0, {}, []]],
+  ];
+  it('tells of each of its keys', () => {
+    assert.deepEqual(wrong.map(([key]) => key).toSorted(), Object.keys(goldenDocument()).toSorted());
+  });
+  for (const [key, values] of wrong) {
+    for (const value of values) {
+      it(`with ${key} ${JSON.stringify(value)}`, () => {
+        assert.equal(missOf({ ...goldenDocument(), [key]: value }), 'unreadable');
+      });
+    }
+  }
+
+  it('with an unknown key', () => {
+    assert.equal(missOf({ ...goldenDocument(), more: null }), 'unreadable');
+  });
+
+  it('with a __proto__ key', () => {
+    const text = goldenText('record.json');
+    const injected = text.replace('{', `{"__proto__":{"polluted":true},`);
+    const decoded = decodeText(injected);
+    assert.equal(decoded.ok, false);
+    assert.equal('polluted' in {}, false);
+  });
+
+  it('when its keys come from a prototype', () => {
+    assert.equal(decodeText(`{"__proto__":${goldenText('record.json').trim()}}`).ok, false);
+  });
+
+  for (const document of [null, [], 'record', 1, true, {}, [goldenDocument()]]) {
+    it(`as ${JSON.stringify(document).slice(0, 20)}`, () => {
+      assert.equal(missOf(document), 'unreadable');
+    });
+  }
+
+  it('when it is cut anywhere', () => {
+    const bytes = goldenBytes('record.json');
+    // The last byte is the newline, which JSON does not need.
+    for (let length = 0; length < bytes.byteLength - 1; length += 1) {
+      const decoded = decodeRecord(bytes.subarray(0, length));
+      assert.equal(decoded.ok ? 'none' : decoded.miss, 'unreadable', `cut to ${length} bytes`);
+    }
+  });
+
+  it('when it is not UTF-8', () => {
+    const bytes = goldenBytes('record.json');
+    bytes[bytes.indexOf('"cc"') + 1] = 0xff;
+    const decoded = decodeRecord(bytes);
+    assert.equal(decoded.ok ? 'none' : decoded.miss, 'unreadable');
+  });
+
+  it('above 1 MiB, and not at 1 MiB', () => {
+    const text = goldenText('record.json');
+    const padded = `${text}${' '.repeat(MAX_RECORD_BYTES - Buffer.byteLength(text))}`;
+    assert.equal(decodeText(padded).ok, true);
+    const decoded = decodeText(`${padded} `);
+    assert.equal(decoded.ok ? 'none' : decoded.miss, 'unreadable');
+  });
+
+  it('when it is nested a million times', () => {
+    for (const text of ['['.repeat(1_000_000), '{"a":'.repeat(200_000)]) {
+      const decoded = decodeText(text);
+      assert.equal(decoded.ok ? 'none' : decoded.miss, 'unreadable');
+    }
+  });
+
+  it('when any byte of it is damaged so that a fact changes, or it tells the same', () => {
+    const bytes = goldenBytes('record.json');
+    const byte = fc.record({ at: fc.nat(bytes.byteLength - 1), mask: fc.integer({ min: 1, max: 255 }) });
+    checkProperty(
+      fc.property(byte, ({ at, mask }) => {
+        const damaged = Buffer.from(bytes);
+        damaged[at] = (damaged[at] ?? 0) ^ mask;
+        assert.doesNotThrow(() => decodeRecord(damaged));
+      }),
+      1000,
+    );
+  });
+});
+
+describe('a record of a newer version', () => {
+  for (const version of ['2', '10', '999999999']) {
+    it(`is newer-format whatever else it holds: ${version}`, () => {
+      assert.equal(missOf({ schema: `vyre-cache.record/${version}` }), 'newer-format');
+      assert.equal(
+        missOf({ ...goldenDocument(), schema: `vyre-cache.record/${version}`, compression: 'zstd' }),
+        'newer-format',
+      );
+    });
+  }
+});

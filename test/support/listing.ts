@@ -1,0 +1,31 @@
+import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** Everything below a folder with its state and content, to show that nothing changed. */
+export function listing(folder: string): readonly string[] {
+  const lines: string[] = [];
+  visit(folder, '.', lines);
+  return lines;
+}
+
+function visit(path: string, name: string, lines: string[]): void {
+  const stat = lstatSync(path, { bigint: true });
+  const kind = stat.mode & 0o170_000n;
+  const facts = [name, stat.ino, stat.mode.toString(8), stat.size, stat.mtimeNs, stat.ctimeNs, stat.nlink];
+  let content = '';
+  if (stat.isFile()) content = readFileSync(path).toString('base64').slice(0, 4096);
+  else if (stat.isSymbolicLink()) content = readlinkSync(path);
+  lines.push([...facts, kind.toString(8), content].join(' '));
+  if (!stat.isDirectory()) return;
+  for (const item of readdirSync(path).toSorted()) visit(join(path, item), `${name}/${item}`, lines);
+}
+
+/** The paths below a folder, sorted; folders end with a slash. */
+export function tree(folder: string, prefix = ''): readonly string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
+    .flatMap((item) => {
+      const name = `${prefix}${item.name}`;
+      return item.isDirectory() ? [`${name}/`, ...tree(join(folder, item.name), `${name}/`)] : [name];
+    });
+}

@@ -26,7 +26,7 @@ export type Setting =
 export interface MadeOutput {
   /** Where it lies now. */
   readonly path: string;
-  /** Null when the compiler did not write it, or wrote something that is no regular file. */
+  /** Null when the compiler did not write it. */
   readonly stat: FileStat | null;
 }
 
@@ -66,7 +66,7 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
     const stat = lstatQuietly(host, path);
     const old = before[index] ?? null;
     const isOld = stat !== null && old !== null && path === plan.outputs[index]?.path && sameState(stat, old);
-    return { path, stat: stat?.type === 'file' && !isOld ? stat : null };
+    return { path, stat: isOld ? null : stat };
   });
   const listed =
     listing !== null && setting.mode !== 'caller' && result.end !== 'stopped' && succeeded(result)
@@ -259,27 +259,35 @@ export function judgeExecution(
   worker: WorkerDirectory,
 ): Uncacheable | null {
   if (execution.run.lingering) return 'irregular-output';
-  if (execution.outputs.some((output) => output.stat === null)) return 'irregular-output';
+  if (execution.outputs.some((output) => output.stat?.type !== 'file')) return 'irregular-output';
   if (leftovers(host, execution, worker) || embeds(host, execution, worker)) return 'embeds-path';
   return null;
 }
 
-/** True when a file lies in the worker directory that nobody declared. */
+/** True when a file lies in the worker directory that nobody declared, or a folder that cannot be looked into. */
 function leftovers(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
   const declared = new Set(execution.outputs.map((output) => output.path));
-  const holdsStranger = (folder: string): boolean =>
-    host.files.readDirectory(folder).some((item) => {
+  return [FOLDERS.outputs, FOLDERS.home].some((name) => holdsStranger(host, join(worker.path, name), declared));
+}
+
+function holdsStranger(host: Host, folder: string, declared: ReadonlySet<string>): boolean {
+  try {
+    return host.files.readDirectory(folder).some((item) => {
       const path = join(folder, item.name);
-      return item.type === 'directory' ? holdsStranger(path) : !declared.has(path);
+      return item.type === 'directory' ? holdsStranger(host, path, declared) : !declared.has(path);
     });
-  return [FOLDERS.outputs, FOLDERS.home].some((name) => holdsStranger(join(worker.path, name)));
+  } catch (error) {
+    // A name that is not UTF-8, or a folder that the compiler closed or removed.
+    if (errnoOf(error) === null) throw error;
+    return true;
+  }
 }
 
 /** True when an output or a stream contains the worker directory's path. */
 export function embeds(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
   const needle = Buffer.from(worker.path, 'utf8');
   if (execution.run.stdout.includes(needle) || execution.run.stderr.includes(needle)) return true;
-  return execution.outputs.some((output) => output.stat !== null && fileContains(host, output.path, needle));
+  return execution.outputs.some((output) => output.stat?.type === 'file' && fileContains(host, output.path, needle));
 }
 
 const SCAN_BYTES = 1_048_576;

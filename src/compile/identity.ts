@@ -11,7 +11,7 @@ import { Libraries } from './libraries.js';
 import { findPackage } from './package-version.js';
 import type { CommandLine, Facts, Preset } from './presets/preset.js';
 import { describeGpus, describeProcessor } from './processor.js';
-import { describeProgram, isInterpreterName, isProxyName, statQuietly, type ProgramDescription } from './program.js';
+import { describeProgram, hasOwnIdentity, isInterpreterName, statQuietly, type ProgramDescription } from './program.js';
 
 /** A `--tool`. */
 export interface Tool {
@@ -95,8 +95,12 @@ export class Identifier {
     for (const { name, path } of delegates) fields.addProgram(`tool/${name}`, path);
   }
 
+  /** What a script or a proxy answers depends on files that nobody names: it is forgotten with the process. */
   async #ask(argv: readonly string[], line: CommandLine, dependsOn: readonly string[]): Promise<Captured> {
-    return this.#memo.ask({ argv, cwd: line.cwd, environment: line.environment }, dependsOn);
+    const question = { argv, cwd: line.cwd, environment: line.environment };
+    const { files } = this.#host;
+    const program = describeProgram(argv[0] ?? '', { files, searchPath: line.environment['PATH'], cwd: line.cwd });
+    return this.#memo.ask(question, hasOwnIdentity(program) ? dependsOn : []);
   }
 
   /** A tool that is a script brings its interpreter and its package. */
@@ -180,14 +184,6 @@ export class Identifier {
     fields.add(textField('compiler/gpu', model));
     return null;
   }
-}
-
-/** True when the bytes of the program say what it does: no script, no interpreter, nothing that starts another one. */
-export function hasOwnIdentity(program: ProgramDescription): boolean {
-  if (program.kind !== 'elf') return false;
-  return [basename(program.path), basename(program.realPath)].every(
-    (name) => !isInterpreterName(name) && !isProxyName(name),
-  );
 }
 
 function unreadable(fields: IdentityFields): Identity['uncacheable'] {

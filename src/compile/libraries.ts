@@ -185,7 +185,7 @@ function includedFiles(files: Files, words: string): readonly string[] {
     const expression = new RegExp(`^${escaped.replaceAll('*', '.*')}$`);
     return namesIn(files, folder)
       .filter((name) => expression.test(name))
-      .sort()
+      .toSorted()
       .map((name) => `${folder}/${name}`);
   });
 }

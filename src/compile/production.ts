@@ -190,27 +190,56 @@ async function compileIn(
   } catch (error) {
     return degrade(job, { error, waited: state.waited });
   }
+  // Somebody removed the home while the compiler ran.
+  if (host.files.lstat(worker.path) === null) {
+    return degrade(job, { error: errnoError('ENOENT'), waited: state.waited });
+  }
+  return succeeded(execution.run)
+    ? settleSuccess(job, { execution, worker }, state)
+    : settleFailure(job, { execution, worker }, state);
+}
+
+interface Done {
+  readonly execution: Execution;
+  readonly worker: WorkerDirectory;
+}
+
+async function settleSuccess(
+  job: Job,
+  done: Done,
+  state: { readonly waited: boolean; readonly reason: MissReason },
+): Promise<Produced> {
+  const { execution, worker } = done;
+  const objection = judgeExecution(job.session.host, execution, worker);
+  if (objection === 'embeds-path') rememberEmbedding(job);
+  if (objection === 'embeds-path' || madeIrregular(job, execution)) {
+    return repeatInCallerSetting(job, { execution, notStored: objection ?? 'irregular-output' }, state);
+  }
   const outcome = outcomeOf(state.reason);
-  if (!succeeded(execution.run)) {
-    if (isNearlyFull(job, worker) && typeof execution.run.end === 'object') {
-      return degrade(job, {
-        error: Object.assign(new Error('no space'), { code: 'ENOSPC' }),
-        waited: state.waited,
-      });
-    }
-    if (embeds(host, execution, worker) && typeof execution.run.end === 'object') {
-      return repeatInCallerSetting(job, execution, state);
-    }
-    const product = resultOf(job, execution, { outcome: 'failed', reason: state.reason });
-    return { product, waited: state.waited, degraded: false };
-  }
-  const objection = judgeExecution(host, execution, worker);
-  if (objection === 'embeds-path') {
-    rememberEmbedding(job);
-    return repeatInCallerSetting(job, execution, state);
-  }
   const product = await keep(job, { execution, worker, objection, outcome, reason: state.reason });
   return { product, waited: state.waited, degraded: false };
+}
+
+/** A failure that the cache may have caused is the user's only when the compiler fails without it, too. */
+async function settleFailure(
+  job: Job,
+  done: Done,
+  state: { readonly waited: boolean; readonly reason: MissReason },
+): Promise<Produced> {
+  const { execution, worker } = done;
+  const endedByItself = typeof execution.run.end === 'object';
+  if (endedByItself && isNearlyFull(job, worker)) {
+    return degrade(job, { error: errnoError('ENOSPC'), waited: state.waited });
+  }
+  if (endedByItself && embeds(job.session.host, execution, worker)) {
+    return repeatInCallerSetting(job, { execution, notStored: 'embeds-path' }, state);
+  }
+  const product = resultOf(job, execution, { outcome: 'failed', reason: state.reason });
+  return { product, waited: state.waited, degraded: false };
+}
+
+function errnoError(code: string): Error {
+  return Object.assign(new Error(code), { code });
 }
 
 function outcomeOf(reason: MissReason): 'compiled' | 'recompiled' {
@@ -239,14 +268,19 @@ function rememberEmbedding(job: Job): void {
   });
 }
 
-/** The worker directory showed in the result: once more without it. What was printed already is not printed again. */
+/** True for a link, a folder or a pipe in the worker directory: only the compiler itself can make it at its real place. */
+function madeIrregular(job: Job, execution: Execution): boolean {
+  return job.plan.inWorker && execution.outputs.some(({ stat }) => stat !== null && stat.type !== 'file');
+}
+
+/** Once more without the worker directory. What was printed already is not printed again. */
 async function repeatInCallerSetting(
   job: Job,
-  execution: Execution,
+  done: { readonly execution: Execution; readonly notStored: Uncacheable },
   state: { readonly waited: boolean; readonly reason: MissReason },
 ): Promise<Produced> {
-  const silent = execution.run.overflowed && job.options.onOverflow !== undefined;
-  return unstored(job, { ...state, notStored: 'embeds-path', silent });
+  const silent = done.execution.run.overflowed && job.options.onOverflow !== undefined;
+  return unstored(job, { ...state, notStored: done.notStored, silent });
 }
 
 /** A lookup whose result nobody else will see: run as the bare command would, with the declared environment. */

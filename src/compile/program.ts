@@ -219,3 +219,11 @@ function envProgram(words: readonly string[]): string | null {
 export function interpreterFolders(description: ProgramDescription): readonly string[] {
   return description.interpreters.filter((path) => basename(path) !== 'env').map((path) => dirname(path));
 }
+
+/** True when the bytes of the program say what it does: no script, no interpreter, nothing that starts another one. */
+export function hasOwnIdentity(program: ProgramDescription): boolean {
+  if (program.kind !== 'elf') return false;
+  return [basename(program.path), basename(program.realPath)].every(
+    (name) => !isInterpreterName(name) && !isProxyName(name),
+  );
+}

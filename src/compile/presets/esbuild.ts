@@ -47,7 +47,7 @@ function mainOutputs(args: readonly string[]): readonly string[] {
   const [entry] = entries;
   // Several entries are named by their lowest common folder, and --entry-names says it in its own way.
   if (outdir === null || entry === undefined || entries.length > 1 || flagValue(args, 'entry-names') !== null) return [];
-  const extension = flagValue(args, 'out-extension:.js') ?? (/\.css$/.test(entry) ? '.css' : '.js');
+  const extension = flagValue(args, 'out-extension:.js') ?? (entry.endsWith('.css') ? '.css' : '.js');
   return [join(outdir, basename(entry).replace(/\.[^.]*$/, '') + extension)];
 }
 

@@ -24,16 +24,19 @@ const PREPROCESSED_LANGUAGES: ReadonlySet<string> = new Set(['c', 'c++', 'objc',
  * -E, -g, --coverage, -frecord-gcc-switches, -fverbose-asm and linking; except that with -flto the object keeps the
  * arguments of the assembler, so gas is not asked then, and `.incbin` is uncacheable.
  */
-export function gccListing(parsed: GccArguments, plusPlus: boolean): Listing | null {
+export function gccListing(
+  parsed: GccArguments,
+  { plusPlus, isGnu }: { readonly plusPlus: boolean; readonly isGnu: boolean },
+): Listing | null {
   if (parsed.stage === 'query') return null;
-  const plan = planOf(parsed);
+  const plan = planOf(parsed, isGnu);
   return {
     augment: (args, listPath) => [...args, ...listOptions(plan, listPath)],
     collect: async (run) => collect(run, { parsed, plan, plusPlus }),
   };
 }
 
-function planOf(parsed: GccArguments): Plan {
+function planOf(parsed: GccArguments, isGnu: boolean): Plan {
   const { stage, sources } = parsed;
   const lto = hasOption(parsed, /^-flto/);
   const usesM = hasOption(parsed, /^-M/) || wordsFor(parsed, '-Wp,', '-Xpreprocessor').some((word) => word.startsWith('-M'));
@@ -41,7 +44,7 @@ function planOf(parsed: GccArguments): Plan {
   const ownMd = wordsFor(parsed, '-Wa,', '-Xassembler').some((word) => word.startsWith('--MD'));
   return {
     preprocessor: !usesM && sources.length === 1 && isPreprocessed(parsed),
-    assembler: assembles && sources.length === 1 && !lto && !ownMd,
+    assembler: isGnu && assembles && sources.length === 1 && !lto && !ownMd,
     linker: stage === 'link' && !sources.some((source) => source.header) && isBfd(parsed),
   };
 }
@@ -142,7 +145,7 @@ function argumentsForM(args: readonly string[], parsed: GccArguments): readonly 
 /** Files that options name in their own ways: `-Wl,--version-script=x`, `-T x`, `-specs=x`. */
 function optionFiles(run: ListingRun): readonly string[] {
   const { cwd, args, outputs } = run.line;
-  const words = args.flatMap((argument) => [...argument.split(','), ...argument.split(/[=,]/).slice(1)]);
+  const words = args.flatMap((argument) => argument.split(',').concat(argument.split(/[=,]/).slice(1)));
   return words.filter((word) => {
     if (word === '' || word.startsWith('-') || word.includes('\0') || outputs.includes(word)) return false;
     return statOrNull(run, resolve(cwd, word)) === 'file' && !isOwn(run, word);

@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { parseGccArguments, type GccArguments } from './gcc-arguments.js';
 import { gccDelegates } from './gcc-delegates.js';
 import { gccFacts } from './gcc-facts.js';
@@ -7,6 +8,9 @@ import type { CommandLine, Preset } from './preset.js';
 /** `gcc`, `gcc-12`, `x86_64-linux-gnu-gcc-12`, `cc`, `c99`. */
 const C_NAME = /^(?:[a-z0-9_]+-(?:[a-z0-9_.]+-)*)?gcc(?:-[0-9][0-9.]*)?$|^(?:cc|c89|c99)$/;
 const PLUS_NAME = /^(?:[a-z0-9_]+-(?:[a-z0-9_.]+-)*)?(?:g\+\+)(?:-[0-9][0-9.]*)?$|^c\+\+$/;
+
+/** Names that may stand for clang, whose assembler has other options than GNU's. */
+const ANY_COMPILER = /^(?:cc|c\+\+|c89|c99)$/;
 
 /**
  * In declared use gcc gets none of its own variables (CPATH, GCC_EXEC_PREFIX, …): `--env` names them where they are
@@ -22,7 +26,7 @@ function gccPreset(name: 'gcc' | 'g++'): Preset {
     delegates: async (context) => gccDelegates(context, parse(context.line)),
     versionArgs: ['--version'],
     environment: [],
-    listing: (line) => gccListing(parse(line), plusPlus),
+    listing: (line) => gccListing(parse(line), { plusPlus, isGnu: !ANY_COMPILER.test(basename(line.typed)) }),
   };
 }
 

@@ -38,7 +38,7 @@ export function readTsconfig(files: Files, path: string, depth = 0): Tsconfig | 
     files: [...parents.flatMap((parent) => parent.files), path],
     baseUrl: own ?? parents.findLast((parent) => parent.baseUrl !== null)?.baseUrl ?? null,
     paths: new Map([
-      ...parents.flatMap((parent) => [...parent.paths]),
+      ...parents.flatMap((parent) => Array.from(parent.paths)),
       ...pathsOf(options?.get('paths'), own ?? dirname(path)),
     ]),
   };

@@ -33,6 +33,7 @@ export class CommandMemo {
   readonly #host: Host;
   readonly #stamps: Stamps;
   readonly #answers = new Map<string, Promise<Captured>>();
+  readonly #environmentKeys = new WeakMap<Question['environment'], string>();
 
   constructor(host: Host, stamps: Stamps) {
     this.#host = host;
@@ -44,16 +45,21 @@ export class CommandMemo {
    * not empty: then those files alone decide it. A program that cannot be started answers with its error on stderr.
    */
   async ask(question: Question, dependsOn: readonly string[]): Promise<Captured> {
-    const key = JSON.stringify([
-      question.argv,
-      question.cwd,
-      Object.entries(question.environment).toSorted(byName),
-    ]);
+    const key = JSON.stringify([question.argv, question.cwd, this.#environmentKey(question.environment)]);
     const running = this.#answers.get(key);
     if (running !== undefined) return running;
     const asked = this.#askOrRecall(key, question, dependsOn);
     this.#answers.set(key, asked);
     return asked;
+  }
+
+  /** The same object comes with every question about one command line. */
+  #environmentKey(environment: Question['environment']): string {
+    const known = this.#environmentKeys.get(environment);
+    if (known !== undefined) return known;
+    const key = JSON.stringify(Object.entries(environment).toSorted(byName));
+    this.#environmentKeys.set(environment, key);
+    return key;
   }
 
   async #askOrRecall(key: string, question: Question, dependsOn: readonly string[]): Promise<Captured> {

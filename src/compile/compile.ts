@@ -37,8 +37,8 @@ async function obtain(session: CacheSession, plan: Plan, options: CompileOptions
   if (!access.ok) return withoutHome(session, { plan, options, problem: access.problem });
   if (plan.uncacheable !== null) return uncacheable(session, { plan, options, ...plan.uncacheable });
   const description = await describe(session, plan);
-  if (description.uncacheable !== null)
-    return uncacheable(session, { plan, options, ...description.uncacheable });
+  const machine = description.identity.uncacheable;
+  if (machine !== null) return uncacheable(session, { plan, options, ...machine });
   if (isEmbedding(session, access.home, plan)) {
     const detail = 'its outputs contain the path where they were made';
     return uncacheable(session, { plan, options, word: 'embeds-path', detail });

@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import type { Host } from '../host/host.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import { mismatch, Reader } from '../model/decoder.js';
@@ -41,14 +40,19 @@ export function currentSets(host: Host, digests: FileDigests, cwd: string): (set
   const digestNow = (name: string): Digest | null => {
     let digest = seen.get(name);
     if (digest === undefined) {
-      digest = digestQuietly(digests, resolve(cwd, name));
+      digest = digestQuietly(digests, pathOf(cwd, name));
       seen.set(name, digest);
     }
     return digest;
   };
   return (set) =>
     set.files.every(({ name, digest }) => digestNow(name) === digest) &&
-    set.absent.every((name) => isAbsent(host, resolve(cwd, name)));
+    set.absent.every((name) => isAbsent(host, pathOf(cwd, name)));
+}
+
+/** As a compiler opens it: nothing is resolved, so that `..` behind a link means what it means to the compiler. */
+export function pathOf(cwd: string, name: string): string {
+  return name.startsWith('/') ? name : `${cwd}/${name}`;
 }
 
 function digestQuietly(digests: FileDigests, path: string): Digest | null {

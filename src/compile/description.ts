@@ -11,8 +11,8 @@ import {
   type Field,
   type Fingerprint,
 } from '../model/fingerprint.js';
-import type { Uncacheable } from '../model/lifecycle.js';
 import type { FileDigest } from './file-digests.js';
+import type { Identity } from './identity.js';
 import { escapeLiteral, expand } from './placeholders.js';
 import type { NamedFile, Plan } from './plan.js';
 import type { CacheSession } from './session.js';
@@ -24,9 +24,20 @@ export interface Description {
   readonly primary: Fingerprint;
   /** The inputs and declared dependencies as they were hashed. */
   readonly hashed: readonly FileDigest[];
-  /** What the fingerprint does not cover, in one line; null when it covers all. */
-  readonly uncovered: string | null;
-  readonly uncacheable: { readonly word: Uncacheable; readonly detail: string } | null;
+  /** Of the compiler: its fields are among `fields`. */
+  readonly identity: Identity;
+}
+
+/** What identifies the compiler of a plan now. */
+export async function identityOf(session: CacheSession, plan: Plan): Promise<Identity> {
+  return session.identifier.identify({
+    line: plan.line,
+    program: plan.program,
+    preset: plan.preset,
+    facts: plan.facts,
+    tools: plan.tools,
+    compilerVersion: plan.request.compilerVersion,
+  });
 }
 
 /**
@@ -35,14 +46,7 @@ export interface Description {
  */
 export async function describe(session: CacheSession, plan: Plan): Promise<Description> {
   const { host } = session;
-  const identity = await session.identifier.identify({
-    line: plan.line,
-    program: plan.program,
-    preset: plan.preset,
-    facts: plan.facts,
-    tools: plan.tools,
-    compilerVersion: plan.request.compilerVersion,
-  });
+  const identity = await identityOf(session, plan);
   const hashed: FileDigest[] = [];
   const hashFile = (group: 'input' | 'dep', file: NamedFile): Field => {
     const digest = digestOrThrow(session, file);
@@ -66,7 +70,7 @@ export async function describe(session: CacheSession, plan: Plan): Promise<Descr
     }),
   ]);
   const primary = fingerprint(host, fields);
-  return { fields, primary, hashed, uncovered: identity.uncovered, uncacheable: identity.uncacheable };
+  return { fields, primary, hashed, identity };
 }
 
 /** The fingerprint of fields, with this host's BLAKE3. */

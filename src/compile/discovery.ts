@@ -5,9 +5,10 @@ import type { Digest } from '../model/fingerprint.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import type { WorkerDirectory } from '../store/worker-directory.js';
 import { depfilePrerequisites } from './depfile.js';
-import { NO_DEPENDENCIES, type DependencySet } from './dependency-sets.js';
+import { NO_DEPENDENCIES, pathOf, type DependencySet } from './dependency-sets.js';
 import type { Execution } from './execution.js';
 import type { FileDigest } from './file-digests.js';
+import { identityOf } from './description.js';
 import type { Job } from './job.js';
 import { namesDepfile } from './placeholders.js';
 import type { Plan } from './plan.js';
@@ -36,9 +37,11 @@ export function discover(job: Job, execution: Execution, worker: WorkerDirectory
   const known = new Set([...plan.inputs, ...plan.dependencies].map((file) => file.path));
   const files = new Map<string, Digest>();
   for (const name of names.files) {
-    const path = resolve(plan.request.cwd, name);
-    if (known.has(path) || path.startsWith(`${worker.path}/`)) continue;
-    const digest = digestSince(job, path, startedMs);
+    const resolved = resolve(plan.request.cwd, name);
+    // Behind a link `..` leads elsewhere than its letters say: such a name is hashed even if it seems to be known.
+    if (known.has(resolved) && !name.includes('..')) continue;
+    if (resolved.startsWith(`${worker.path}/`)) continue;
+    const digest = digestSince(job, pathOf(plan.request.cwd, name), startedMs);
     if (digest === null) return { ok: false, word: 'input-changed' };
     files.set(name, digest);
   }
@@ -91,6 +94,13 @@ export function inputsUnchanged(job: Job): boolean {
     if (before.settled && sameState(now, before.stat)) return true;
     return digestQuietly(job, before.path)?.digest === before.digest;
   });
+}
+
+/** True when the files of the compiler are still what was hashed before it was started. */
+export async function compilerUnchanged(job: Job): Promise<boolean> {
+  const now = await identityOf(job.session, job.plan);
+  const before = job.description.identity;
+  return JSON.stringify(now.fields) === JSON.stringify(before.fields);
 }
 
 function statQuietly(job: Job, path: string): FileStat | null {

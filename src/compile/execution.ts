@@ -8,7 +8,7 @@ import { ACTIVE_VARIABLE, activeMark, type WorkerDirectory } from '../store/work
 import { sameState } from './delivery.js';
 import { expand, namesDepfile } from './placeholders.js';
 import type { Plan } from './plan.js';
-import type { Listed, Listing } from './presets/preset.js';
+import type { Listed, Listing, ListingRun } from './presets/preset.js';
 import type { CompileOptions } from './request.js';
 import { run, type RunRequest, type RunResult } from './runner.js';
 
@@ -44,6 +44,8 @@ export interface ExecutionRequest {
   readonly options: CompileOptions;
   readonly setting: Setting;
   readonly onOverflow: RunRequest['onOverflow'];
+  /** Asks the compiler what does not change between compilations. */
+  readonly memoised: NonNullable<ListingRun['memoised']>;
 }
 
 /** Subfolders of a worker directory. The owner file lies beside them. */
@@ -70,7 +72,7 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
   });
   const listed =
     listing !== null && setting.mode !== 'caller' && result.end !== 'stopped' && succeeded(result)
-      ? await collect(host, { plan, layout, listing, worker: setting.worker })
+      ? await collect(host, { plan, layout, listing, worker: setting.worker, memoised: request.memoised })
       : null;
   return { run: result, outputs, listed, depfile: readDepfile(host, plan, layout) };
 }
@@ -220,15 +222,17 @@ async function collect(
     readonly layout: Layout;
     readonly listing: Listing;
     readonly worker: WorkerDirectory;
+    readonly memoised: ExecutionRequest['memoised'];
   },
 ): Promise<Listed> {
-  const { plan, layout, listing, worker } = made;
+  const { plan, layout, listing, worker, memoised } = made;
   const environment = environmentOf(plan, layout.home, null);
   return listing.collect({
     line: plan.line,
     listPath: layout.listPath ?? '',
     workerDirectory: worker.path,
     files: host.files,
+    memoised,
     capture: async (argv) => {
       const [program = '', ...args] = argv;
       return host.processes.capture(

@@ -34,7 +34,7 @@ export async function fingerprintOfRequest(
   const objection = plan.uncacheable;
   if (objection !== null) throw uncacheable(objection);
   const description = await describe(session, plan);
-  if (description.uncacheable !== null) throw uncacheable(description.uncacheable);
+  if (description.identity.uncacheable !== null) throw uncacheable(description.identity.uncacheable);
   const set = await dependenciesOf(session, { plan, description, options });
   const declared = new Set(description.fields.map((field) => field.name));
   const fields = [...description.fields, ...dependencyFields(set, declared)];
@@ -85,7 +85,7 @@ async function discoverByRunning(
   const worker = createWorkerDirectory(host, home.paths, description.primary);
   try {
     const setting = { mode: 'worker', worker, primary: description.primary } as const;
-    const execution = await execute(host, { plan, options, setting, onOverflow: null });
+    const execution = await execute(host, { plan, options, setting, onOverflow: null, memoised: session.memoised(plan.line) });
     if (!succeeded(execution.run)) {
       const status = exitCodeOf(execution.run.end);
       throw new CacheError(

@@ -1,76 +1,142 @@
+import type { FileStat } from '../host/files.js';
+import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
-import { digestField, textField, type Digest, type Field } from '../model/fingerprint.js';
+import { digestField, type Field } from '../model/fingerprint.js';
 import type { FileDigests } from './file-digests.js';
 import type { Libraries } from './libraries.js';
-import type { FoundPackage } from './package-version.js';
 
-/** Collects the `compiler/…` fields: each name once, whoever brings it. */
+/** A file of a compiler and its name in the fingerprint, without `compiler/`. */
+export interface CompilerFile {
+  readonly name: string;
+  /** Absolute. */
+  readonly path: string;
+  /** The libraries that it loads belong to it. */
+  readonly withLibraries: boolean;
+}
+
+export interface FileFields {
+  readonly fields: readonly Field[];
+  /** A file that may be executed and not read, or null. */
+  readonly unreadable: string | null;
+}
+
+interface Collection extends FileFields {
+  /** The files in the state for which the fields hold. */
+  readonly states: readonly { readonly path: string; readonly stat: FileStat }[];
+}
+
+interface Kept {
+  readonly collection: Collection;
+  /** By the clock that never runs backwards. */
+  readonly checkedAtMs: number;
+}
+
+/**
+ * How long a look at the files of a compiler holds for the requests that follow. Worst effect: a compiler that is
+ * replaced within this time is taken for its predecessor, as one that is replaced between the look and its start.
+ */
+const CHECKED_MS = 20;
+
+/**
+ * The fields of compiler files. One process asks for the same compiler thousands of times: the answer is kept while
+ * every file that was hashed is as it was. A library that appears in an earlier folder during the process is not seen.
+ */
 export class IdentityFields {
+  readonly #host: Host;
   readonly #digests: FileDigests;
   readonly #libraries: Libraries;
-  readonly #libraryPath: string | undefined;
-  readonly #fields = new Map<string, Field>();
-  /** Path behind each name: a second file of one name gets another name. */
-  readonly #paths = new Map<string, string>();
-  #unreadable: string | null = null;
+  readonly #kept = new Map<string, Kept>();
 
-  constructor(digests: FileDigests, libraries: Libraries, libraryPath: string | undefined) {
+  constructor(host: Host, digests: FileDigests, libraries: Libraries) {
+    this.#host = host;
     this.#digests = digests;
     this.#libraries = libraries;
-    this.#libraryPath = libraryPath;
   }
 
-  get list(): readonly Field[] {
-    return [...this.#fields.values()];
-  }
-
-  /** A file of the compiler that may be executed and not read, or null. */
-  get unreadable(): string | null {
-    return this.#unreadable;
-  }
-
-  add(field: Field): void {
-    this.#fields.set(field.name, field);
-  }
-
-  /** The digest of a program or library and those of the libraries that it loads. */
-  addProgram(name: string, path: string): void {
-    if (!this.#addFile(name, path)) return;
-    for (const library of this.#libraries.of(path, this.#libraryPath)) {
-      if (library.path === null) this.add({ name: `compiler/library/${library.name}`, kind: 'absent' });
-      else this.#addFile(`library/${library.name}`, library.path);
+  /** `libraryPath` is LD_LIBRARY_PATH of the compiler. */
+  of(compiler: readonly CompilerFile[], libraryPath: string | undefined): FileFields {
+    const key = JSON.stringify([libraryPath, compiler.map(({ name, path }) => [name, path])]);
+    const kept = this.#kept.get(key);
+    const nowMs = this.#host.clock.monotonicMs();
+    if (kept !== undefined && this.#holds(kept, nowMs)) {
+      if (nowMs - kept.checkedAtMs >= CHECKED_MS) this.#kept.set(key, { ...kept, checkedAtMs: nowMs });
+      return kept.collection;
     }
+    const collected = new Collected(this.#digests);
+    for (const file of compiler) {
+      if (!collected.add(file.name, file.path) || !file.withLibraries) continue;
+      for (const { name, path } of this.#libraries.of(file.path, libraryPath))
+        collected.add(`library/${name}`, path);
+    }
+    const collection = collected.result;
+    if (collected.settled) this.#kept.set(key, { collection, checkedAtMs: nowMs });
+    return collection;
   }
 
-  addPackage(name: string, found: FoundPackage): void {
-    this.#addFile(name, found.path);
-    this.add(textField(`compiler/${name}-version`, `${found.name}@${found.version}`));
+  #holds(kept: Kept, nowMs: number): boolean {
+    return (
+      nowMs - kept.checkedAtMs < CHECKED_MS ||
+      kept.collection.states.every(({ path, stat }) => this.#isSame(path, stat))
+    );
   }
 
-  /** False when this file stands there already. */
-  #addFile(name: string, path: string): boolean {
+  #isSame(path: string, before: FileStat): boolean {
+    const now = this.#host.files.stat(path);
+    return (
+      now !== null &&
+      now.inode === before.inode &&
+      now.ctimeMs === before.ctimeMs &&
+      now.mtimeMs === before.mtimeMs &&
+      now.bytes === before.bytes &&
+      now.device === before.device
+    );
+  }
+}
+
+/** Fields under distinct names, whoever brings them. */
+class Collected {
+  readonly #digests: FileDigests;
+  readonly #fields = new Map<string, Field>();
+  /** Path behind each name: a second file of one name gets another name. */
+  readonly #paths = new Map<string, string | null>();
+  readonly #states: { readonly path: string; readonly stat: FileStat }[] = [];
+  #unreadable: string | null = null;
+  /** False when a file is so young, or missing, that its state proves nothing. */
+  settled = true;
+
+  constructor(digests: FileDigests) {
+    this.#digests = digests;
+  }
+
+  get result(): Collection {
+    return { fields: [...this.#fields.values()], states: this.#states, unreadable: this.#unreadable };
+  }
+
+  /** False when this file stands there already. A null path is a file that is not there. */
+  add(name: string, path: string | null): boolean {
     let unique = name;
-    for (let number = 2; ; number += 1) {
-      const known = this.#paths.get(unique);
-      if (known === path) return false;
-      if (known === undefined) break;
+    for (let number = 2; this.#paths.has(unique); number += 1) {
+      if (this.#paths.get(unique) === path) return false;
       unique = `${name}#${number}`;
     }
     this.#paths.set(unique, path);
-    const digest = this.#digestOf(path);
-    this.add(
-      digest === null ? { name: `compiler/${unique}`, kind: 'absent' } : digestField(`compiler/${unique}`, digest),
-    );
+    const field = `compiler/${unique}`;
+    this.#fields.set(field, this.#fieldOf(field, path));
     return true;
   }
 
-  #digestOf(path: string): Digest | null {
+  #fieldOf(name: string, path: string | null): Field {
     try {
-      return this.#digests.digest(path)?.digest ?? null;
+      const found = path === null ? null : this.#digests.digest(path);
+      this.settled &&= found?.settled === true;
+      if (found === null) return { name, kind: 'absent' };
+      this.#states.push({ path: found.path, stat: found.stat });
+      return digestField(name, found.digest);
     } catch (error) {
       if (errnoOf(error) === null) throw error;
+      this.settled = false;
       this.#unreadable ??= path;
-      return null;
+      return { name, kind: 'absent' };
     }
   }
 }

@@ -6,12 +6,18 @@ import { textField, type Field } from '../model/fingerprint.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import { CommandMemo } from './command-memo.js';
 import type { FileDigests } from './file-digests.js';
-import { IdentityFields } from './identity-fields.js';
+import { IdentityFields, type CompilerFile } from './identity-fields.js';
 import { Libraries } from './libraries.js';
-import { findPackage } from './package-version.js';
+import { findPackage, type FoundPackage } from './package-version.js';
 import type { CommandLine, Facts, Preset } from './presets/preset.js';
 import { describeGpus, describeProcessor } from './processor.js';
-import { describeProgram, hasOwnIdentity, isInterpreterName, statQuietly, type ProgramDescription } from './program.js';
+import {
+  hasOwnIdentity,
+  isInterpreterName,
+  ProgramMemo,
+  statQuietly,
+  type ProgramDescription,
+} from './program.js';
 
 /** A `--tool`. */
 export interface Tool {
@@ -44,18 +50,17 @@ export interface Identity {
 /** How much of a failed version command is shown. */
 const MAX_SHOWN_CHARACTERS = 2000;
 
-/** Finds out what identifies a compiler. One per process: version commands and library searches are remembered. */
+/** Finds out what identifies a compiler. One per process: answers of compilers and digests are remembered. */
 export class Identifier {
   readonly #host: Host;
-  readonly #digests: FileDigests;
+  readonly #fields: IdentityFields;
   readonly #memo: CommandMemo;
-  readonly #libraries: Libraries;
+  readonly #programs = new ProgramMemo();
 
   constructor(host: Host, digests: FileDigests) {
     this.#host = host;
-    this.#digests = digests;
     this.#memo = new CommandMemo(host, digests.stamps);
-    this.#libraries = new Libraries(host.files, digests.stamps);
+    this.#fields = new IdentityFields(host, digests, new Libraries(host.files, digests.stamps));
   }
 
   /**
@@ -63,22 +68,27 @@ export class Identifier {
    * @throws CacheError `usage` when the command of `--compiler-version` fails or prints nothing.
    */
   async identify(request: IdentityRequest): Promise<Identity> {
-    const { line, program, preset, facts, tools, compilerVersion } = request;
-    const fields = new IdentityFields(this.#digests, this.#libraries, line.environment['LD_LIBRARY_PATH']);
-    fields.addProgram('program', program.path);
-    for (const path of program.interpreters) fields.addProgram(`interpreter/${basename(path)}`, path);
-    if (preset !== null) await this.#addDelegates(fields, line, preset);
-    for (const tool of tools) this.#addTool(fields, tool, line);
+    const { line, program, tools, compilerVersion } = request;
+    const files = [...programFiles(program), ...(await this.#delegates(request))];
+    const texts: Field[] = [];
+    for (const tool of tools) this.#addTool(tool, line, { files, texts });
     let covered = hasOwnIdentity(program) || tools.length > 0;
-    const version = compilerVersion === null ? null : await this.#requestedVersion(compilerVersion, line);
-    if (version !== null) fields.add(textField('compiler/version', version));
-    covered = version !== null || covered;
+    if (compilerVersion !== null) {
+      texts.push(textField('compiler/version', await this.#requestedVersion(compilerVersion, line)));
+      covered = true;
+    }
     if (!hasOwnIdentity(program)) {
-      const known = this.#addPackage(fields, request) || (await this.#addPresetVersion(fields, request));
+      const known =
+        this.#addPackage(request, { files, texts }) || (await this.#addPresetVersion(request, texts));
       covered = known || covered;
     }
-    const machine = await this.#addMachine(fields, line, facts);
-    return { fields: fields.list, uncovered: covered ? null : uncoveredLine(line), uncacheable: unreadable(fields) ?? machine };
+    const machine = await this.#addMachine(request, texts);
+    const { fields, unreadable } = this.#fields.of(files, line.environment['LD_LIBRARY_PATH']);
+    return {
+      fields: [...fields, ...texts],
+      uncovered: covered ? null : uncoveredLine(line),
+      uncacheable: unreadable === null ? machine : unreadableFile(unreadable),
+    };
   }
 
   /** For runs of a compiler that only ask: the answers that {@link identify} gets are shared. */
@@ -86,46 +96,45 @@ export class Identifier {
     return this.#ask(argv, line, dependsOn);
   }
 
-  async #addDelegates(fields: IdentityFields, line: CommandLine, preset: Preset): Promise<void> {
+  async #delegates({ line, preset }: IdentityRequest): Promise<readonly CompilerFile[]> {
+    if (preset === null) return [];
     const delegates = await preset.delegates({
       line,
       files: this.#host.files,
       memoised: async (argv, dependsOn) => this.#ask(argv, line, dependsOn),
     });
-    for (const { name, path } of delegates) fields.addProgram(`tool/${name}`, path);
+    return delegates.map(({ name, path }) => ({ name: `tool/${name}`, path, withLibraries: true }));
   }
 
   /** What a script or a proxy answers depends on files that nobody names: it is forgotten with the process. */
   async #ask(argv: readonly string[], line: CommandLine, dependsOn: readonly string[]): Promise<Captured> {
     const question = { argv, cwd: line.cwd, environment: line.environment };
-    const { files } = this.#host;
-    const program = describeProgram(argv[0] ?? '', { files, searchPath: line.environment['PATH'], cwd: line.cwd });
-    return this.#memo.ask(question, hasOwnIdentity(program) ? dependsOn : []);
+    const mayBeKept = dependsOn.length > 0 && hasOwnIdentity(this.#describe(argv[0] ?? '', line));
+    return this.#memo.ask(question, mayBeKept ? dependsOn : []);
   }
 
-  /** A tool that is a script brings its interpreter and its package. */
-  #addTool(fields: IdentityFields, tool: Tool, line: CommandLine): void {
-    const name = basename(tool.path);
-    fields.addProgram(`tool/${name}`, tool.path);
-    const described = describeProgram(tool.path, {
+  #describe(path: string, line: CommandLine): ProgramDescription {
+    return this.#programs.describe(path, {
       files: this.#host.files,
       searchPath: line.environment['PATH'],
       cwd: line.cwd,
     });
-    for (const path of described.interpreters) fields.addProgram(`interpreter/${basename(path)}`, path);
-    if (described.kind === 'elf') return;
-    const found = findPackage(this.#host.files, described.realPath);
-    if (found !== null) fields.addPackage(`tool/${name}/package`, found);
+  }
+
+  /** A tool that is a script brings its interpreter and its package. */
+  #addTool(tool: Tool, line: CommandLine, found: Found): void {
+    const name = `tool/${basename(tool.path)}`;
+    const program = this.#describe(tool.path, line);
+    found.files.push(...programFiles(program, name));
+    if (program.kind === 'script')
+      addPackage(findPackage(this.#host.files, program.realPath), `${name}/package`, found);
   }
 
   /** The package of a script, or of the script that an interpreter is told to run. */
-  #addPackage(fields: IdentityFields, request: IdentityRequest): boolean {
+  #addPackage(request: IdentityRequest, found: Found): boolean {
     const script =
       request.program.kind === 'script' ? request.program.realPath : this.#scriptArgument(request.line);
-    const found = script === null ? null : findPackage(this.#host.files, script);
-    if (found === null) return false;
-    fields.addPackage('package', found);
-    return true;
+    return script !== null && addPackage(findPackage(this.#host.files, script), 'package', found);
   }
 
   /** The first argument that is a file, and none when code comes from the command line. */
@@ -141,13 +150,12 @@ export class Identifier {
     return null;
   }
 
-  async #addPresetVersion(fields: IdentityFields, request: IdentityRequest): Promise<boolean> {
-    const { line, preset } = request;
+  async #addPresetVersion({ line, preset }: IdentityRequest, texts: Field[]): Promise<boolean> {
     if (preset === null || preset.versionArgs === null) return false;
     const answer = await this.#ask([line.program, ...preset.versionArgs], line, []);
     const text = answer.stdout.toString('utf8');
     if (answer.status !== 0 || text.trim() === '') return false;
-    fields.add(textField('compiler/preset-version', text));
+    texts.push(textField('compiler/preset-version', text));
     return true;
   }
 
@@ -167,28 +175,47 @@ export class Identifier {
     );
   }
 
-  async #addMachine(
-    fields: IdentityFields,
-    line: CommandLine,
-    facts: Facts | null,
-  ): Promise<Identity['uncacheable']> {
+  async #addMachine({ line, facts }: IdentityRequest, texts: Field[]): Promise<Identity['uncacheable']> {
     if (facts?.machineModel === true) {
       const model = describeProcessor(this.#host.files);
       if (model === null)
         return { word: 'unknown-identity', detail: 'the processor of this machine is not known' };
-      fields.add(textField('compiler/processor', model));
+      texts.push(textField('compiler/processor', model));
     }
     if (facts?.gpuModel !== true) return null;
     const model = await describeGpus(this.#host.files, async (argv) => this.#ask(argv, line, []));
     if (model === null) return { word: 'unknown-identity', detail: 'the GPU of this machine is not known' };
-    fields.add(textField('compiler/gpu', model));
+    texts.push(textField('compiler/gpu', model));
     return null;
   }
 }
 
-function unreadable(fields: IdentityFields): Identity['uncacheable'] {
-  const path = fields.unreadable;
-  return path === null ? null : { word: 'unknown-identity', detail: `"${path}" may be executed and not read` };
+/** What was found so far. */
+interface Found {
+  readonly files: CompilerFile[];
+  readonly texts: Field[];
+}
+
+function programFiles(program: ProgramDescription, name = 'program'): CompilerFile[] {
+  const own = { name, path: program.path, withLibraries: true };
+  const interpreters = program.interpreters.map((path) => {
+    return { name: `interpreter/${basename(path)}`, path, withLibraries: true };
+  });
+  return [own, ...interpreters];
+}
+
+function addPackage(found: FoundPackage | null, name: string, { files, texts }: Found): boolean {
+  if (found === null) return false;
+  files.push({ name, path: found.path, withLibraries: false });
+  const field = `compiler/${name}-version`;
+  // Two tools of one name: the digest of their package.json gets another name in the same way.
+  const same = texts.filter((text) => text.name === field || text.name.startsWith(`${field}#`)).length;
+  texts.push(textField(same === 0 ? field : `${field}#${same + 1}`, `${found.name}@${found.version}`));
+  return true;
+}
+
+function unreadableFile(path: string): Identity['uncacheable'] {
+  return { word: 'unknown-identity', detail: `"${path}" may be executed and not read` };
 }
 
 function uncoveredLine(line: CommandLine): string {

@@ -176,7 +176,7 @@ async function compileIn(
 ): Promise<Produced> {
   const { session, plan, description, options } = job;
   const { host } = session;
-  if (description.uncovered !== null) session.addNote(description.uncovered);
+  if (description.identity.uncovered !== null) session.addNote(description.identity.uncovered);
   const mode = plan.inWorker ? 'worker' : 'place';
   const onOverflow = options.onOverflow ?? null;
   let execution: Execution;
@@ -186,6 +186,7 @@ async function compileIn(
       options,
       setting: { mode, worker, primary: description.primary },
       onOverflow,
+      memoised: session.memoised(plan.line),
     });
   } catch (error) {
     return degrade(job, { error, waited: state.waited });

@@ -50,9 +50,6 @@ function withoutVersion(name: string): string {
   return name.replace(/[-_.]?[0-9][0-9.]*$/, '');
 }
 
-/** The names of {@link isInterpreterName}, without versions. */
-export const interpreterNames: ReadonlySet<string> = INTERPRETERS;
-
 /** True for the base name of a program that runs code of others and so has no identity of its own. */
 export function isInterpreterName(baseName: string): boolean {
   return INTERPRETERS.has(baseName) || INTERPRETERS.has(withoutVersion(baseName));
@@ -226,4 +223,26 @@ export function hasOwnIdentity(program: ProgramDescription): boolean {
   return [basename(program.path), basename(program.realPath)].every(
     (name) => !isInterpreterName(name) && !isProxyName(name),
   );
+}
+
+/**
+ * Descriptions of ELF programs, kept for one process while the file behind the path stays the same. Scripts are read
+ * each time: what runs them depends on PATH.
+ */
+export class ProgramMemo {
+  readonly #known = new Map<string, { readonly stat: FileStat; readonly description: ProgramDescription }>();
+
+  /** As {@link describeProgram}. */
+  describe(path: string, request: DescribeRequest): ProgramDescription {
+    const stat = statQuietly(request.files, path);
+    const known = this.#known.get(path);
+    if (known !== undefined && stat !== null && isSameFile(stat, known.stat)) return known.description;
+    const description = describeProgram(path, request);
+    if (stat !== null && description.kind === 'elf') this.#known.set(path, { stat, description });
+    return description;
+  }
+}
+
+function isSameFile(a: FileStat, b: FileStat): boolean {
+  return a.inode === b.inode && a.device === b.device && a.ctimeMs === b.ctimeMs && a.bytes === b.bytes;
 }

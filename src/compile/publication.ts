@@ -13,7 +13,7 @@ import type { WorkerDirectory } from '../store/worker-directory.js';
 import { deliver } from './delivery.js';
 import { dependencyFields, rememberSet, type DependencySet } from './dependency-sets.js';
 import { logicalCommand } from './description.js';
-import { discover, discovers, inputsUnchanged } from './discovery.js';
+import { compilerUnchanged, discover, discovers, inputsUnchanged } from './discovery.js';
 import type { Execution } from './execution.js';
 import type { Job } from './job.js';
 import { completeFingerprint } from './lookup-store.js';
@@ -90,7 +90,7 @@ export async function keep(
   if (!discovered.ok) return resultOf(job, execution, { outcome, reason, notStored: discovered.word });
   const complete = completeFingerprint(job.session, job.description, discovered.set);
   const base = resultOf(job, execution, { outcome, reason, fingerprint: complete });
-  if (!inputsUnchanged(job)) return { ...base, notStored: 'input-changed' };
+  if (!inputsUnchanged(job) || !(await compilerUnchanged(job))) return { ...base, notStored: 'input-changed' };
   const members = base.outputs?.filter((member) => member !== null) ?? null;
   if (members === null) {
     job.session.tally.add('rejectedPuts');

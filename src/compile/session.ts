@@ -12,6 +12,7 @@ import type { Fingerprint } from '../model/fingerprint.js';
 import type { Host } from '../host/host.js';
 import { FileDigests } from './file-digests.js';
 import { Identifier } from './identity.js';
+import type { CommandLine, ListingRun } from './presets/preset.js';
 import type { Produced } from './product.js';
 import type { Trouble } from './request.js';
 import { Stamps } from './stamps.js';
@@ -79,6 +80,11 @@ export class CacheSession {
     this.stamps = new Stamps(this.host, this.paths);
     this.digests = new FileDigests(this.host, this.stamps);
     this.identifier = new Identifier(this.host, this.digests);
+  }
+
+  /** Asks the compiler of a command line what does not change between compilations. */
+  memoised(line: CommandLine): NonNullable<ListingRun['memoised']> {
+    return async (argv, dependsOn) => this.identifier.ask(line, argv, dependsOn);
   }
 
   get troubles(): readonly Trouble[] {

@@ -9,7 +9,7 @@ const SCHEMA = 'vyre-cache.stamps/1';
 const MAX_STAMPS = 4096;
 const MAX_BYTES = 4_194_304;
 /** A file younger than this may change again without a change of its times: never memoised. */
-export const MIN_AGE_MS = 2000;
+const MIN_AGE_MS = 2000;
 
 interface Stamp {
   readonly key: string;

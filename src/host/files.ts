@@ -49,7 +49,14 @@ const FLAGS = {
   readWrite: constants.O_RDWR | constants.O_NOFOLLOW,
   createReadWrite: constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
   createNew: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
-  append: constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW,
+  /** Never waits for somebody who reads a FIFO. */
+  append:
+    constants.O_WRONLY |
+    constants.O_CREAT |
+    constants.O_APPEND |
+    constants.O_NOFOLLOW |
+    constants.O_NONBLOCK |
+    constants.O_NOCTTY,
   /** Writes through to what is there: a link's target, a device, a pipe. */
   deliver: constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
 } as const;

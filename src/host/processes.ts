@@ -103,7 +103,7 @@ function readText(path: string): string | null {
 const PAGE_BYTES = 4096;
 
 /** Decodes a line of `/proc/<pid>/stat`; the name in brackets may hold spaces and brackets itself. */
-export function parseProcStat(text: string): ProcessInfo | null {
+function parseProcStat(text: string): ProcessInfo | null {
   const nameEnd = text.lastIndexOf(')');
   const pid = Number.parseInt(text, 10);
   if (nameEnd < 0 || !Number.isSafeInteger(pid)) return null;

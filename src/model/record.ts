@@ -1,7 +1,7 @@
 import { decoding, mismatch, parseJson, Reader, type Decoded } from './decoder.js';
 import { isDigest, isFingerprint, type Digest, type Fingerprint, type ShownField } from './fingerprint.js';
 
-export const RECORD_SCHEMA = 'vyre-cache.record/1';
+const RECORD_SCHEMA = 'vyre-cache.record/1';
 const SCHEMA_PREFIX = 'vyre-cache.record/';
 
 /** A record above 1 MiB is neither written nor believed. */

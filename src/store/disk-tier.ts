@@ -2,6 +2,7 @@ import { readRegularFile, withFile, writeNewFile, type FileStat } from '../host/
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
+import { classifyStoreName } from '../layouts/vyre/vyre-layout.js';
 import { entryChunks, FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/entry.js';
 import { errnoOf } from '../model/error.js';
 import { digestOfBytes, type Digest, type Fingerprint } from '../model/fingerprint.js';
@@ -200,7 +201,7 @@ export class DiskTier implements Tier {
     let empty = true;
     try {
       this.#host.files.scanDirectory(this.paths.folder, (item) => {
-        if (item.name.endsWith('.bin')) empty = false;
+        empty = classifyStoreName(item.name).kind !== 'entry';
         return empty;
       });
     } catch (error) {

@@ -205,8 +205,3 @@ function resolveExisting(host: Host, path: string): string {
     return `${resolveExisting(host, parent).replace(/\/$/, '')}/${base}`;
   }
 }
-
-/** True when private state of ours lies at the root. */
-export function hasPrivateState(host: Host, paths: HomePaths): boolean {
-  return host.files.lstat(paths.private)?.type === 'directory';
-}

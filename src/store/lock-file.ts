@@ -1,4 +1,6 @@
+import { dirname } from 'node:path';
 import type { Host } from '../host/host.js';
+import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 
 /**
@@ -14,6 +16,8 @@ const FINGERPRINT_HEX_DIGITS = 12;
 
 const MIN_WAIT_MS = 2;
 const MAX_WAIT_MS = 50;
+/** How often a lock file that is not in place any more is opened again for one lock; nobody deletes it for ever. */
+const REOPENINGS = 5;
 
 /** The byte of a fingerprint. Two that share 48 bits exclude each other, which costs time and nothing else. */
 export function fingerprintByte(fingerprint: Fingerprint): number {
@@ -44,6 +48,7 @@ export class LockFile {
   readonly #host: Host;
   readonly #path: string;
   #current: Handle;
+  #closed = false;
   /** Bytes held by tasks of this process: its own descriptor would grant them a second time. */
   readonly #register = new Set<number>();
 
@@ -106,13 +111,17 @@ export class LockFile {
   #acquire(byte: number, shared: boolean): Handle | null {
     if (this.#register.has(byte)) return null;
     const { locks } = this.#host;
-    const handle = this.#current;
-    if (!locks.tryLock(handle.fd, { offset: byte, length: 1, shared })) return null;
-    if (!this.#isInPlace(handle)) {
+    for (let attempt = 0; attempt < REOPENINGS; attempt += 1) {
+      const handle = this.#current;
+      if (!locks.tryLock(handle.fd, { offset: byte, length: 1, shared })) return null;
+      if (this.#isInPlace(handle) || !this.#reopen()) return this.#take(handle, byte);
       locks.unlock(handle.fd, { offset: byte, length: 1 });
-      this.#replace(handle);
-      return null;
+      if (handle.held.size === 0) this.#host.files.close(handle.fd);
     }
+    return null;
+  }
+
+  #take(handle: Handle, byte: number): Handle {
     handle.held.add(byte);
     this.#register.add(byte);
     return handle;
@@ -126,9 +135,18 @@ export class LockFile {
     return there !== null && there.inode === ours.inode && there.device === ours.device;
   }
 
-  #replace(old: Handle): void {
-    this.#current = this.#open();
-    if (old.held.size === 0) this.#host.files.close(old.fd);
+  /** Opens the file that is in place now, made again if need be. False: the old one goes on for this process. */
+  #reopen(): boolean {
+    try {
+      // Private state may be deleted at any time, its folder included.
+      this.#host.files.makeDirectories(dirname(this.#path));
+      this.#current = this.#open();
+      return true;
+    } catch (error) {
+      // Best effort: who cannot open the new file excludes the tasks of this process only.
+      if (errnoOf(error) === null) throw error;
+      return false;
+    }
   }
 
   #release(handle: Handle, byte: number): void {
@@ -138,7 +156,9 @@ export class LockFile {
     if (handle !== this.#current && handle.held.size === 0) this.#host.files.close(handle.fd);
   }
 
+  /** May be called again. */
   close(): void {
-    this.#host.files.close(this.#current.fd);
+    if (!this.#closed) this.#host.files.close(this.#current.fd);
+    this.#closed = true;
   }
 }

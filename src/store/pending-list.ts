@@ -5,7 +5,7 @@ import type { Fingerprint } from '../model/fingerprint.js';
 import { LOCK_BYTES, type LockFile } from './lock-file.js';
 
 /** A list this long means "every entry": flush then syncs all. Some 16,000 notes. */
-export const MAX_PENDING_BYTES = 1_048_576;
+const MAX_PENDING_BYTES = 1_048_576;
 const TIMEOUT_MS = 10_000;
 
 /**

@@ -30,14 +30,19 @@ describe('depfiles', () => {
   }
 
   test('targets are kept with their escapes undone', () => {
-    assert.deepEqual(parseDepfile('my\\ a.o b.o: a.c\n'), [{ targets: ['my a.o', 'b.o'], prerequisites: ['a.c'] }]);
+    assert.deepEqual(parseDepfile('my\\ a.o b.o: a.c\n'), [
+      { targets: ['my a.o', 'b.o'], prerequisites: ['a.c'] },
+    ]);
   });
 
   test('no text makes it throw', () => {
     fc.assert(
-      fc.property(fc.string({ unit: fc.constantFrom('a', '\\', ' ', ':', '$', '#', '\n', '\t', '\r') }), (text) => {
-        depfilePrerequisites(text);
-      }),
+      fc.property(
+        fc.string({ unit: fc.constantFrom('a', '\\', ' ', ':', '$', '#', '\n', '\t', '\r') }),
+        (text) => {
+          depfilePrerequisites(text);
+        },
+      ),
     );
   });
 

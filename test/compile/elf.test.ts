@@ -31,11 +31,22 @@ function ldd(path: string): ReadonlyMap<string, string> {
 
 describe('the libraries of real programs are those of the loader', () => {
   const cc1 = execFileSync('/usr/bin/gcc', ['-print-prog-name=cc1'], { encoding: 'utf8' }).trim();
-  for (const program of ['/usr/bin/gcc', cc1, '/usr/bin/as', '/usr/bin/wat2wasm', '/usr/bin/glslangValidator', '/usr/bin/ld', process.execPath]) {
+  for (const program of [
+    '/usr/bin/gcc',
+    cc1,
+    '/usr/bin/as',
+    '/usr/bin/wat2wasm',
+    '/usr/bin/glslangValidator',
+    '/usr/bin/ld',
+    process.execPath,
+  ]) {
     test(program, () => {
       const path = files.realpath(program);
-      const found = libraries().of(path, undefined).filter(({ name }) => !name.startsWith('glibc-hwcaps/'));
-      const real = (library: string | null): string => (library === null ? 'not found' : files.realpath(library));
+      const found = libraries()
+        .of(path, undefined)
+        .filter(({ name }) => !name.startsWith('glibc-hwcaps/'));
+      const real = (library: string | null): string =>
+        library === null ? 'not found' : files.realpath(library);
       const lines = (entries: readonly (readonly [string, string | null])[]): readonly string[] =>
         entries.map(([name, library]) => `${name} => ${real(library)}`).toSorted();
       assert.deepEqual(lines(found.map((library) => [library.name, library.path])), lines([...ldd(path)]));
@@ -43,7 +54,9 @@ describe('the libraries of real programs are those of the loader', () => {
   }
 
   test('libstdc++ and libgcc_s count, libc does not', () => {
-    const names = libraries().of('/usr/bin/wat2wasm', undefined).map(({ name }) => name);
+    const names = libraries()
+      .of('/usr/bin/wat2wasm', undefined)
+      .map(({ name }) => name);
     assert.ok(names.includes('libstdc++.so.6') && names.includes('libgcc_s.so.1'), names.join(' '));
     assert.ok(!names.some((name) => /^lib(?:c|m|dl|pthread)\.so/.test(name)), names.join(' '));
   });
@@ -79,7 +92,10 @@ describe('search folders', () => {
 
   test('RUNPATH holds for the program alone', () => {
     const program = link('with-runpath', '-Wl,--enable-new-dtags,-rpath,${ORIGIN}/lib');
-    assert.deepEqual(libraries().of(program, undefined), [inLib('libouter.so'), { name: 'libinner.so', path: null }]);
+    assert.deepEqual(libraries().of(program, undefined), [
+      inLib('libouter.so'),
+      { name: 'libinner.so', path: null },
+    ]);
   });
 
   test('LD_LIBRARY_PATH comes before RUNPATH', () => {
@@ -113,7 +129,10 @@ describe('hostile files', () => {
   }
 
   test('32-bit and big-endian files are not read', () => {
-    for (const [at, value] of [[4, 1], [5, 2]] as const) {
+    for (const [at, value] of [
+      [4, 1],
+      [5, 2],
+    ] as const) {
       const changed = Buffer.from(honest);
       changed[at] = value;
       assert.equal(read(changed), null);
@@ -121,7 +140,9 @@ describe('hostile files', () => {
   });
 
   test('any damage is a value', () => {
-    const damage = fc.array(fc.tuple(fc.integer({ min: 0, max: 1023 }), fc.integer({ min: 0, max: 255 })), { maxLength: 40 });
+    const damage = fc.array(fc.tuple(fc.integer({ min: 0, max: 1023 }), fc.integer({ min: 0, max: 255 })), {
+      maxLength: 40,
+    });
     fc.assert(
       fc.property(damage, (changes) => {
         const changed = Buffer.from(honest);
@@ -133,7 +154,13 @@ describe('hostile files', () => {
   });
 
   test('huge offsets, counts and sizes', () => {
-    for (const [at, bytes] of [[32, 8], [54, 2], [56, 2], [72, 8], [96, 8]] as const) {
+    for (const [at, bytes] of [
+      [32, 8],
+      [54, 2],
+      [56, 2],
+      [72, 8],
+      [96, 8],
+    ] as const) {
       for (const value of [0x00, 0x7f, 0xff]) {
         const changed = Buffer.from(honest);
         changed.fill(value, at, at + bytes);

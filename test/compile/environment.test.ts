@@ -1,13 +1,30 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { CacheError } from '../../src/model/error.js';
-import { declareEnvironment, type DeclaredEnvironment, type EnvironmentRequest } from '../../src/compile/environment.js';
+import {
+  declareEnvironment,
+  type DeclaredEnvironment,
+  type EnvironmentRequest,
+} from '../../src/compile/environment.js';
 
 const ELF = { path: '/opt/cc/bin/cc', realPath: '/opt/cc/bin/cc', kind: 'elf', interpreters: [] } as const;
-const CALLER = { HOME: '/home/u', PATH: '/opt/x:/usr/bin', LANG: 'de_DE.UTF-8', SECRET: 's3cret', TZ: 'Europe/Berlin' };
+const CALLER = {
+  HOME: '/home/u',
+  PATH: '/opt/x:/usr/bin',
+  LANG: 'de_DE.UTF-8',
+  SECRET: 's3cret',
+  TZ: 'Europe/Berlin',
+};
 
 function declare(request: Partial<EnvironmentRequest> = {}): DeclaredEnvironment {
-  return declareEnvironment({ caller: CALLER, program: ELF, tools: [], presetVariables: [], requested: [], ...request });
+  return declareEnvironment({
+    caller: CALLER,
+    program: ELF,
+    tools: [],
+    presetVariables: [],
+    requested: [],
+    ...request,
+  });
 }
 
 describe('the declared environment', () => {
@@ -25,19 +42,36 @@ describe('the declared environment', () => {
     const { fields } = declare({ requested: ['SECRET'] });
     assert.deepEqual(
       fields.map((field) => [field.name, field.kind]),
-      [['env/PATH', 'secret'], ['env/LC_ALL', 'secret'], ['env/TZ', 'secret'], ['env/SECRET', 'secret']],
+      [
+        ['env/PATH', 'secret'],
+        ['env/LC_ALL', 'secret'],
+        ['env/TZ', 'secret'],
+        ['env/SECRET', 'secret'],
+      ],
     );
   });
 
   for (const [name, request, expected] of [
-    ['the program is in a system folder', { program: { ...ELF, path: '/usr/bin/gcc' } }, '/usr/bin:/usr/local/bin:/bin'],
-    ['tools in their order', { tools: ['/t/two/b', '/t/one/a', '/t/two/c'] }, '/opt/cc/bin:/t/two:/t/one:/usr/local/bin:/usr/bin:/bin'],
+    [
+      'the program is in a system folder',
+      { program: { ...ELF, path: '/usr/bin/gcc' } },
+      '/usr/bin:/usr/local/bin:/bin',
+    ],
+    [
+      'tools in their order',
+      { tools: ['/t/two/b', '/t/one/a', '/t/two/c'] },
+      '/opt/cc/bin:/t/two:/t/one:/usr/local/bin:/usr/bin:/bin',
+    ],
     [
       'the interpreter, but not the folder of env',
       { program: { ...ELF, kind: 'script', interpreters: ['/usr/bin/env', '/opt/node/bin/node'] } },
       '/opt/cc/bin:/opt/node/bin:/usr/local/bin:/usr/bin:/bin',
     ],
-    ['a folder with a colon cannot stand in PATH', { program: { ...ELF, path: '/a:b/cc' } }, '/usr/local/bin:/usr/bin:/bin'],
+    [
+      'a folder with a colon cannot stand in PATH',
+      { program: { ...ELF, path: '/a:b/cc' } },
+      '/usr/local/bin:/usr/bin:/bin',
+    ],
   ] as const) {
     test(`PATH: ${name}`, () => {
       assert.equal(declare(request).variables['PATH'], expected);
@@ -74,7 +108,10 @@ describe('--env', () => {
     test(`${words.join(' ')} gives ${name} ${JSON.stringify(expected) ?? 'no value'}`, () => {
       const { variables, fields } = declare({ requested: words });
       assert.equal(Object.hasOwn(variables, name) ? variables[name] : undefined, expected);
-      assert.equal(fields.some((field) => field.name === `env/${name}`), expected !== undefined);
+      assert.equal(
+        fields.some((field) => field.name === `env/${name}`),
+        expected !== undefined,
+      );
     });
   }
 
@@ -88,7 +125,8 @@ describe('--env', () => {
     test(`"${word}" is a usage error`, () => {
       assert.throws(
         () => declare({ requested: [word] }),
-        (error) => error instanceof CacheError && error.code === 'usage' && error.message.includes(`"${word}"`),
+        (error) =>
+          error instanceof CacheError && error.code === 'usage' && error.message.includes(`"${word}"`),
       );
     });
   }

@@ -83,12 +83,19 @@ describe('programs whose files say it all', () => {
       assert.ok(names.includes(`compiler/${name}`), names.join(' '));
     }
     assert.equal(identity.uncovered, null);
-    assert.ok(identity.fields.every((field) => field.kind === 'digest'), 'nothing but digests');
+    assert.ok(
+      identity.fields.every((field) => field.kind === 'digest'),
+      'nothing but digests',
+    );
   });
 
   test('wat2wasm', async () => {
     const identity = await identify(['wat2wasm', 'a.wat']);
-    assert.deepEqual(namesOf(identity), ['compiler/library/libgcc_s.so.1', 'compiler/library/libstdc++.so.6', 'compiler/program']);
+    assert.deepEqual(namesOf(identity), [
+      'compiler/library/libgcc_s.so.1',
+      'compiler/library/libstdc++.so.6',
+      'compiler/program',
+    ]);
     assert.equal(identity.uncovered, null);
   });
 
@@ -100,7 +107,10 @@ describe('programs whose files say it all', () => {
     const root = temporaryFolder();
     copyFileSync('/usr/bin/wat2wasm', join(root, 'wat2wasm'));
     const before = await identify(['./wat2wasm'], { cwd: root });
-    assert.equal(valueOf(before, 'compiler/program'), valueOf(await identify(['wat2wasm']), 'compiler/program'));
+    assert.equal(
+      valueOf(before, 'compiler/program'),
+      valueOf(await identify(['wat2wasm']), 'compiler/program'),
+    );
     writeFileSync(join(root, 'wat2wasm'), 'x', { flag: 'a' });
     const after = await identify(['./wat2wasm'], { cwd: root });
     assert.notEqual(valueOf(before, 'compiler/program'), valueOf(after, 'compiler/program'));
@@ -110,14 +120,26 @@ describe('programs whose files say it all', () => {
 describe('programs without an identity of their own', () => {
   const root = temporaryFolder();
 
-  for (const command of [['python3', 'gen.py'], ['perl', '-e', '1'], ['sh', '-c', 'true'], ['make'], ['env', 'gcc'], ['ccache', 'gcc'], ['nice', 'gcc'], ['node', '-e', '0']]) {
+  for (const command of [
+    ['python3', 'gen.py'],
+    ['perl', '-e', '1'],
+    ['sh', '-c', 'true'],
+    ['make'],
+    ['env', 'gcc'],
+    ['ccache', 'gcc'],
+    ['nice', 'gcc'],
+    ['node', '-e', '0'],
+  ]) {
     test(`${command.join(' ')} is not covered, and the line says what to do`, async (t) => {
       const { uncovered, fields } = await identify(command).catch((error: unknown) => {
         if (!(error instanceof CacheError && error.code === 'not-found')) throw error;
         t.skip(`"${command[0]}" is missing: apt-get install the Debian package of that name`);
         return { uncovered: 'skipped --deps --tool', fields: [] };
       });
-      assert.ok(uncovered?.includes('--deps') && uncovered.includes('--tool') && !uncovered.includes('\n'), String(uncovered));
+      assert.ok(
+        uncovered?.includes('--deps') && uncovered.includes('--tool') && !uncovered.includes('\n'),
+        String(uncovered),
+      );
       if (fields.length > 0) assert.ok(fields.some((field) => field.name === 'compiler/program'));
     });
   }
@@ -137,13 +159,20 @@ describe('programs without an identity of their own', () => {
   test('a script: its digest, its interpreter and nothing more', async () => {
     script(join(root, 'tool'), '#!/usr/bin/env sh\necho');
     const identity = await identify(['./tool'], { cwd: root });
-    assert.deepEqual(namesOf(identity), ['compiler/interpreter/env', 'compiler/interpreter/sh', 'compiler/program']);
+    assert.deepEqual(namesOf(identity), [
+      'compiler/interpreter/env',
+      'compiler/interpreter/sh',
+      'compiler/program',
+    ]);
     assert.notEqual(identity.uncovered, null);
   });
 
   test('a shim of pyenv is a script whose python is not known', async () => {
     script(join(root, 'shims/python3'), '#!/usr/bin/env bash\nexec /usr/bin/python3 "$@"\n');
-    const identity = await identify(['python3', 'gen.py'], { searchPath: `${root}/shims:${SEARCH_PATH}`, cwd: root });
+    const identity = await identify(['python3', 'gen.py'], {
+      searchPath: `${root}/shims:${SEARCH_PATH}`,
+      cwd: root,
+    });
     assert.ok(namesOf(identity).includes('compiler/interpreter/bash'));
     assert.notEqual(identity.uncovered, null);
   });
@@ -166,11 +195,17 @@ describe('what covers a script', () => {
     assert.ok(namesOf(identity).includes('compiler/package'));
     assert.equal(identity.uncovered, null);
     plant(root, { 'node_modules/cc/package.json': '{"name":"cc","version":"1.2.4"}' });
-    assert.equal(valueOf(await identify(['node_modules/.bin/cc-tool'], { cwd: root }), 'compiler/package-version'), 'cc@1.2.4');
+    assert.equal(
+      valueOf(await identify(['node_modules/.bin/cc-tool'], { cwd: root }), 'compiler/package-version'),
+      'cc@1.2.4',
+    );
   });
 
   test('the package of the script that an interpreter runs', async () => {
-    const identity = await identify(['node', 'node_modules/cc/bin/cc.js', 'in'], { cwd: root, searchPath: `${dirname(process.execPath)}:${SEARCH_PATH}` });
+    const identity = await identify(['node', 'node_modules/cc/bin/cc.js', 'in'], {
+      cwd: root,
+      searchPath: `${dirname(process.execPath)}:${SEARCH_PATH}`,
+    });
     assert.equal(valueOf(identity, 'compiler/package-version'), 'cc@1.2.4');
     assert.equal(identity.uncovered, null);
   });
@@ -183,7 +218,11 @@ describe('what covers a script', () => {
   test('--compiler-version, in the folder and environment of the request', async () => {
     tool('plain/cc');
     const cwd = join(root, 'plain');
-    const identity = await identify(['./cc'], { cwd, compilerVersion: 'pwd; echo "$FLAVOUR"', env: ['FLAVOUR=x7'] });
+    const identity = await identify(['./cc'], {
+      cwd,
+      compilerVersion: 'pwd; echo "$FLAVOUR"',
+      env: ['FLAVOUR=x7'],
+    });
     assert.equal(valueOf(identity, 'compiler/version'), `${cwd}\nx7\n`);
     assert.equal(identity.uncovered, null);
   });
@@ -203,9 +242,18 @@ describe('what covers a script', () => {
   }
 
   test('--tool, with its libraries, interpreter and package', async () => {
-    const identity = await identify(['sh', '-c', 'x'], { cwd: root, tools: ['wat2wasm', 'node_modules/cc/bin/cc.js'] });
+    const identity = await identify(['sh', '-c', 'x'], {
+      cwd: root,
+      tools: ['wat2wasm', 'node_modules/cc/bin/cc.js'],
+    });
     const names = namesOf(identity);
-    for (const name of ['tool/wat2wasm', 'library/libstdc++.so.6', 'tool/cc.js', 'tool/cc.js/package', 'interpreter/sh']) {
+    for (const name of [
+      'tool/wat2wasm',
+      'library/libstdc++.so.6',
+      'tool/cc.js',
+      'tool/cc.js/package',
+      'interpreter/sh',
+    ]) {
       assert.ok(names.includes(`compiler/${name}`), names.join(' '));
     }
     assert.equal(identity.uncovered, null);
@@ -215,17 +263,47 @@ describe('what covers a script', () => {
     tool('one/t');
     tool('two/t');
     const names = namesOf(await identify(['sh'], { cwd: root, tools: ['./one/t', './two/t', './one/t'] }));
-    assert.deepEqual(names.filter((name) => name.startsWith('compiler/tool/')), ['compiler/tool/t', 'compiler/tool/t#2']);
+    assert.deepEqual(
+      names.filter((name) => name.startsWith('compiler/tool/')),
+      ['compiler/tool/t', 'compiler/tool/t#2'],
+    );
   });
 });
 
-describe('npm\'s esbuild', () => {
+test('two tools of one name with packages are told apart', async () => {
+  const root = temporaryFolder();
+  for (const folder of ['one', 'two']) {
+    script(join(root, folder, 't'), '#!/bin/sh\n');
+    plant(root, { [`${folder}/package.json`]: `{"name":"${folder}","version":"1"}` });
+  }
+  const names = namesOf(await identify(['sh'], { cwd: root, tools: ['./one/t', './two/t'] }));
+  assert.equal(new Set(names).size, names.length, names.join(' '));
+  assert.ok(names.includes('compiler/tool/t/package-version#2'));
+});
+
+test('within one process a compiler that was replaced is another one', async () => {
+  const root = temporaryFolder();
+  const host = systemHost();
+  const identifier = newIdentifier(host);
+  const path = join(root, 'wat2wasm');
+  copyFileSync('/usr/bin/wat2wasm', path);
+  const before = await identify(['./wat2wasm'], { cwd: root, host, identifier });
+  copyFileSync('/usr/bin/as', path);
+  const after = await identify(['./wat2wasm'], { cwd: root, host, identifier });
+  assert.notEqual(valueOf(before, 'compiler/program'), valueOf(after, 'compiler/program'));
+  assert.deepEqual(after, await identify(['./wat2wasm'], { cwd: root }));
+});
+
+describe("npm's esbuild", () => {
   const project = join(import.meta.dirname, '../..');
 
   test('of this project', async () => {
     const identity = await identify(['node_modules/.bin/esbuild', 'a.ts'], { cwd: project });
     assert.equal(identity.uncovered, null);
-    assert.ok(namesOf(identity).some((name) => name.startsWith('compiler/tool/@esbuild/')), namesOf(identity).join(' '));
+    assert.ok(
+      namesOf(identity).some((name) => name.startsWith('compiler/tool/@esbuild/')),
+      namesOf(identity).join(' '),
+    );
   });
 
   test('as the script that it is without its installation step', async () => {
@@ -273,7 +351,10 @@ describe('questions to compilers', () => {
     mkdirSync(paths.staging, { recursive: true });
     const answer = async (): Promise<Identity> => {
       const stamps = new Stamps(host, paths);
-      const identity = await identify(['gcc', '-c', 'a.c'], { host, identifier: new Identifier(host, new FileDigests(host, stamps)) });
+      const identity = await identify(['gcc', '-c', 'a.c'], {
+        host,
+        identifier: new Identifier(host, new FileDigests(host, stamps)),
+      });
       stamps.save();
       return identity;
     };

@@ -1,4 +1,12 @@
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { after } from 'node:test';
@@ -100,12 +108,16 @@ export async function compileListed(preset: Preset, line: CommandLine): Promise<
     };
   };
   const listed =
-    (await listing?.collect({ line, listPath, workerDirectory: worker, files: systemFiles, capture })) ?? null;
+    (await listing?.collect({ line, listPath, workerDirectory: worker, files: systemFiles, capture })) ??
+    null;
   return { facts: preset.facts(line), ran, listed };
 }
 
 /** The parts of a list; fails when there is none. */
-export function listOf({ listed, ran }: Listing): { readonly files: readonly string[]; readonly absent: readonly string[] } {
+export function listOf({ listed, ran }: Listing): {
+  readonly files: readonly string[];
+  readonly absent: readonly string[];
+} {
   if (listed === null) throw new Error('nothing was listed');
   if (!listed.ok) throw new Error(`${listed.word}: ${listed.detail}; ${ran.stderr}`);
   return listed;

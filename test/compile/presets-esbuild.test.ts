@@ -7,12 +7,22 @@ import { decodeMetafile } from '../../src/compile/presets/metafile.js';
 import { mappedPaths, readTsconfig } from '../../src/compile/presets/tsconfig.js';
 import type { Facts } from '../../src/compile/presets/preset.js';
 import { systemFiles } from '../../src/host/files.js';
-import { commandLine, compileListed, filesBelow, listOf, plant, runLine, temporaryFolder, type Tree } from './preset-runs.js';
+import {
+  commandLine,
+  compileListed,
+  filesBelow,
+  listOf,
+  plant,
+  runLine,
+  temporaryFolder,
+  type Tree,
+} from './preset-runs.js';
 
 const ESBUILD = join(import.meta.dirname, '../../node_modules/.bin/esbuild');
 
 const PROJECT: Tree = {
-  'app/src/a.ts': 'import { b } from "./sub/b";\nimport d from "dep";\nimport { z } from "@/zz";\nimport u from "up/deep/x";\nconsole.log(b, d, z, u);\n',
+  'app/src/a.ts':
+    'import { b } from "./sub/b";\nimport d from "dep";\nimport { z } from "@/zz";\nimport u from "up/deep/x";\nconsole.log(b, d, z, u);\n',
   'app/src/sub/b.ts': 'export const b: number = 2;\n',
   'app/src/sub/zz.ts': 'export const z = 1;\n',
   'app/src/plain.ts': 'export const p: number = 1;\n',
@@ -26,7 +36,8 @@ const PROJECT: Tree = {
   'app/node_modules/dep/lib/m.js.map': '{"version":3,"sources":["m.orig.ts"],"mappings":"AAAA"}',
   'node_modules/up/package.json': '{"name":"up","version":"2.0.0"}',
   'node_modules/up/deep/x.js': 'export default 1;\n',
-  'app/tsconfig.json': '{\n  // comment\n  "extends": "./base.json",\n  "compilerOptions": { "paths": { "@/*": ["./src/late/*", "./src/sub/*"], }, },\n}\n',
+  'app/tsconfig.json':
+    '{\n  // comment\n  "extends": "./base.json",\n  "compilerOptions": { "paths": { "@/*": ["./src/late/*", "./src/sub/*"], }, },\n}\n',
   'app/base.json': '{"compilerOptions":{"target":"es2020"}}',
   'package.json': '{"name":"workspace"}',
 };
@@ -50,7 +61,13 @@ async function read(root: string, args: string, outputs?: readonly string[]) {
 }
 
 describe('facts', () => {
-  for (const args of ['a.ts --watch', 'a.ts --watch=forever', '--serve', '--serve=8000', '--servedir=www a.ts']) {
+  for (const args of [
+    'a.ts --watch',
+    'a.ts --watch=forever',
+    '--serve',
+    '--serve=8000',
+    '--servedir=www a.ts',
+  ]) {
     test(`${args} goes on for ever`, () => {
       assert.equal(facts(args).uncacheable?.word, 'preset:watch');
     });
@@ -108,7 +125,10 @@ describe('the list', () => {
       listOf(listing);
       assert.deepEqual([listing.ran.status, listing.ran.stdout], [bare.status, bare.stdout]);
       assert.equal(withoutTime(listing.ran.stderr), withoutTime(bare.stderr));
-      assert.deepEqual(outputs.map((name) => readFileSync(join(root, 'app', name), 'utf8')), before);
+      assert.deepEqual(
+        outputs.map((name) => readFileSync(join(root, 'app', name), 'utf8')),
+        before,
+      );
     });
   }
 
@@ -117,8 +137,16 @@ describe('the list', () => {
     const { files } = await read(root, 'src/a.ts --bundle --outfile=out.js --sourcemap=inline');
     const inside = (name: string): boolean => files.includes(name) || files.includes(join(root, 'app', name));
     for (const name of [
-      'src/a.ts', 'src/sub/b.ts', 'src/sub/zz.ts', 'node_modules/dep/lib/m.js', 'node_modules/dep/lib/m.js.map',
-      'node_modules/dep/package.json', '../node_modules/up/deep/x.js', 'tsconfig.json', 'base.json', '../package.json',
+      'src/a.ts',
+      'src/sub/b.ts',
+      'src/sub/zz.ts',
+      'node_modules/dep/lib/m.js',
+      'node_modules/dep/lib/m.js.map',
+      'node_modules/dep/package.json',
+      '../node_modules/up/deep/x.js',
+      'tsconfig.json',
+      'base.json',
+      '../package.json',
       '../node_modules/up/package.json',
     ]) {
       assert.ok(inside(name), `${name} in ${files.join(' ')}`);
@@ -130,8 +158,16 @@ describe('the list', () => {
     const { absent } = await read(root, 'src/a.ts --bundle --outfile=out.js --sourcemap=inline');
     const app = join(root, 'app');
     for (const path of [
-      'src/sub/b.tsx', 'src/sub/b.js', 'src/late', 'src/package.json', 'src/tsconfig.json', 'node_modules/up',
-      'node_modules/dep/lib/m.orig.ts', 'node_modules/dep/lib/m.ts', '.pnp.cjs', 'src/node_modules',
+      'src/sub/b.tsx',
+      'src/sub/b.js',
+      'src/late',
+      'src/package.json',
+      'src/tsconfig.json',
+      'node_modules/up',
+      'node_modules/dep/lib/m.orig.ts',
+      'node_modules/dep/lib/m.ts',
+      '.pnp.cjs',
+      'src/node_modules',
     ]) {
       assert.ok(absent.includes(join(app, path)), `${path} in ${absent.join(' ')}`);
     }
@@ -144,7 +180,9 @@ describe('the list', () => {
     const before = readFileSync(join(root, 'app/out.js'), 'utf8');
     const nearer = join(root, 'app/src/tsconfig.json');
     assert.ok(absent.includes(nearer));
-    plant(root, { 'app/src/tsconfig.json': '{"compilerOptions":{"useDefineForClassFields":true,"target":"es2022"}}' });
+    plant(root, {
+      'app/src/tsconfig.json': '{"compilerOptions":{"useDefineForClassFields":true,"target":"es2022"}}',
+    });
     await read(root, 'src/plain.ts --outfile=out.js');
     assert.notEqual(readFileSync(join(root, 'app/out.js'), 'utf8'), before);
   });
@@ -152,11 +190,18 @@ describe('the list', () => {
   test('a package that a source asks for and that is not there', async () => {
     const root = project({ 'app/src/opt.js': 'try { require("nope/x") } catch {}\n' });
     const { absent } = await read(root, 'src/opt.js --bundle --platform=node --outfile=out.js');
-    assert.ok(absent.includes(join(root, 'app/node_modules/nope')) && absent.includes(join(root, 'node_modules/nope')));
+    assert.ok(
+      absent.includes(join(root, 'app/node_modules/nope')) &&
+        absent.includes(join(root, 'node_modules/nope')),
+    );
   });
 
   test('linked packages of a workspace', async () => {
-    const root = project({ 'packages/w/index.ts': 'export default 3;\n', 'packages/w/package.json': '{"name":"w","main":"index.ts"}', 'app/src/w.ts': 'import w from "w"; console.log(w);\n' });
+    const root = project({
+      'packages/w/index.ts': 'export default 3;\n',
+      'packages/w/package.json': '{"name":"w","main":"index.ts"}',
+      'app/src/w.ts': 'import w from "w"; console.log(w);\n',
+    });
     symlinkSync('../../packages/w', join(root, 'app/node_modules/w'));
     const { files } = await read(root, 'src/w.ts --bundle --outfile=out.js');
     assert.ok(files.includes('../packages/w/index.ts'), files.join(' '));
@@ -164,8 +209,18 @@ describe('the list', () => {
   });
 
   for (const [name, args, outputs, word] of [
-    ['assets that nobody declared', 'src/s.css --bundle --loader:.png=file --outfile=out.css', ['out.css'], 'undeclared-output'],
-    ['a style sheet beside a script', 'src/with-css.ts --bundle --outfile=out.js', ['out.js'], 'undeclared-output'],
+    [
+      'assets that nobody declared',
+      'src/s.css --bundle --loader:.png=file --outfile=out.css',
+      ['out.css'],
+      'undeclared-output',
+    ],
+    [
+      'a style sheet beside a script',
+      'src/with-css.ts --bundle --outfile=out.js',
+      ['out.js'],
+      'undeclared-output',
+    ],
     ['imports by pattern', 'src/glob.ts --bundle --outfile=out.js', ['out.js'], 'preset:unlisted-read'],
   ] as const) {
     test(`${name}: ${word}`, async () => {
@@ -176,32 +231,51 @@ describe('the list', () => {
   }
 
   test('declared style sheets are fine', async () => {
-    const { files } = await read(project(), 'src/with-css.ts --bundle --outfile=out.js', ['out.js', 'out.css']);
+    const { files } = await read(project(), 'src/with-css.ts --bundle --outfile=out.js', [
+      'out.js',
+      'out.css',
+    ]);
     assert.ok(files.includes('src/t.css'));
   });
 
-  test('plug\'n\'play, an unknown base of tsconfig.json, NODE_PATH', async () => {
+  test("plug'n'play, an unknown base of tsconfig.json, NODE_PATH", async () => {
     for (const extra of [{ '.pnp.cjs': '' }, { 'app/tsconfig.json': '{"extends":"some-package"}' }]) {
-      const { listed } = await compileListed(esbuild, lineIn(project(extra), 'src/plain.ts --outfile=out.js'));
+      const { listed } = await compileListed(
+        esbuild,
+        lineIn(project(extra), 'src/plain.ts --outfile=out.js'),
+      );
       assert.equal(listed?.ok === false && listed.word, 'preset:unlisted-read');
     }
   });
 
   test('a metafile of the user is taken as it is', async () => {
-    const { files } = await read(project(), 'src/a.ts --bundle --outfile=out.js --metafile=m.json', ['out.js', 'm.json']);
+    const { files } = await read(project(), 'src/a.ts --bundle --outfile=out.js --metafile=m.json', [
+      'out.js',
+      'm.json',
+    ]);
     assert.ok(files.includes('src/sub/b.ts'));
   });
 });
 
 test('metafiles that are none decode to nothing', () => {
-  for (const text of ['', '[]', '{}', '{"inputs":{},"outputs":[]}', '{"inputs":{"a":{}},"outputs":{}}', '{"inputs":{"a":{"imports":[{}]}},"outputs":{}}']) {
+  for (const text of [
+    '',
+    '[]',
+    '{}',
+    '{"inputs":{},"outputs":[]}',
+    '{"inputs":{"a":{}},"outputs":{}}',
+    '{"inputs":{"a":{"imports":[{}]}},"outputs":{}}',
+  ]) {
     assert.equal(decodeMetafile(text), null);
   }
 });
 
 test('paths of tsconfig.json', () => {
   const root = temporaryFolder();
-  plant(root, { 'tsconfig.json': '{"compilerOptions":{"baseUrl":"src","paths":{"@/*":["x/*"],"one":["y/one.ts"],"a*b":["z"]}}}' });
+  plant(root, {
+    'tsconfig.json':
+      '{"compilerOptions":{"baseUrl":"src","paths":{"@/*":["x/*"],"one":["y/one.ts"],"a*b":["z"]}}}',
+  });
   const config = readTsconfig(systemFiles, join(root, 'tsconfig.json'));
   assert.ok(config);
   const at = (path: string): string => join(root, 'src', path);

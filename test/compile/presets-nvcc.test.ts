@@ -6,9 +6,20 @@ import { systemFiles } from '../../src/host/files.js';
 import { nvcc } from '../../src/compile/presets/nvcc.js';
 import { parseNvccArguments } from '../../src/compile/presets/nvcc-arguments.js';
 import type { Facts } from '../../src/compile/presets/preset.js';
-import { commandLine, compileListed, filesBelow, listOf, plant, runLine, temporaryFolder, type Tree } from './preset-runs.js';
+import {
+  commandLine,
+  compileListed,
+  filesBelow,
+  listOf,
+  plant,
+  runLine,
+  temporaryFolder,
+  type Tree,
+} from './preset-runs.js';
 
-const NVCC = ['/usr/local/bin/nvcc', '/usr/local/cuda/bin/nvcc', '/usr/bin/nvcc'].find((path) => existsSync(path)) ?? null;
+const NVCC =
+  ['/usr/local/bin/nvcc', '/usr/local/cuda/bin/nvcc', '/usr/bin/nvcc'].find((path) => existsSync(path)) ??
+  null;
 
 const SOURCES: Tree = {
   'a.cu':
@@ -20,7 +31,8 @@ const SOURCES: Tree = {
 
 /** The real nvcc, or a skipped test that says how to get it. */
 function program(t: TestContext): string | null {
-  if (NVCC === null) t.skip('nvcc is missing: apt-get install nvidia-cuda-toolkit (Debian, section non-free)');
+  if (NVCC === null)
+    t.skip('nvcc is missing: apt-get install nvidia-cuda-toolkit (Debian, section non-free)');
   return NVCC;
 }
 
@@ -62,15 +74,50 @@ describe('facts', () => {
   });
 
   test('arguments are split however they are written', () => {
-    const parsed = parseNvccArguments(['--ptx', '-o=x.ptx', '--include-path=a,b', '-Ic', '-arch', 'sm_90', '-lineinfo', '-lfoo', 'k.cu', 'o.o']);
-    assert.deepEqual([parsed.stage, parsed.output, parsed.sources, parsed.linkInputs], ['ptx', 'x.ptx', ['k.cu'], ['o.o']]);
+    const parsed = parseNvccArguments([
+      '--ptx',
+      '-o=x.ptx',
+      '--include-path=a,b',
+      '-Ic',
+      '-arch',
+      'sm_90',
+      '-lineinfo',
+      '-lfoo',
+      'k.cu',
+      'o.o',
+    ]);
+    assert.deepEqual(
+      [parsed.stage, parsed.output, parsed.sources, parsed.linkInputs],
+      ['ptx', 'x.ptx', ['k.cu'], ['o.o']],
+    );
     assert.deepEqual(
       parsed.options.map(({ name, value }) => [name, value]),
-      [['ptx', null], ['o', 'x.ptx'], ['I', 'a,b'], ['I', 'c'], ['arch', 'sm_90'], ['lineinfo', null], ['l', 'foo']],
+      [
+        ['ptx', null],
+        ['o', 'x.ptx'],
+        ['I', 'a,b'],
+        ['I', 'c'],
+        ['arch', 'sm_90'],
+        ['lineinfo', null],
+        ['l', 'foo'],
+      ],
     );
   });
 
-  for (const row of ['-ptx a.cu', '-cubin a.cu', '-fatbin a.cu', '-c a.cu', '-dc a.cu m.cpp', '-cuda a.cu', 'a.cu m.cpp', '-ptx a.cu -o x.y -MD', '-c a.cu -MD', '-ptx a.cu -MD -MF q.d', '-lib a.cu', '-dlink a.cu']) {
+  for (const row of [
+    '-ptx a.cu',
+    '-cubin a.cu',
+    '-fatbin a.cu',
+    '-c a.cu',
+    '-dc a.cu m.cpp',
+    '-cuda a.cu',
+    'a.cu m.cpp',
+    '-ptx a.cu -o x.y -MD',
+    '-c a.cu -MD',
+    '-ptx a.cu -MD -MF q.d',
+    '-lib a.cu',
+    '-dlink a.cu',
+  ]) {
     test(`further outputs of ${row} are those that the bare command writes`, (t) => {
       const path = program(t);
       if (path === null) return;
@@ -80,7 +127,10 @@ describe('facts', () => {
       const line = commandLine({ program: path, args: row.split(' '), cwd });
       const ran = runLine(line, line.args, temporaryFolder());
       assert.equal(ran.status, 0, ran.stderr);
-      assert.deepEqual([...nvcc.facts(line).furtherOutputs].toSorted(), filesBelow(cwd).filter((name) => !before.has(name)));
+      assert.deepEqual(
+        [...nvcc.facts(line).furtherOutputs].toSorted(),
+        filesBelow(cwd).filter((name) => !before.has(name)),
+      );
     });
   }
 });
@@ -99,7 +149,13 @@ test('names with internal linkage carry a hash of the path: the reason for the a
 });
 
 describe('what nvcc has read', () => {
-  for (const row of ['-ptx a.cu -o r', '-cubin -arch=sm_90 a.cu -o r', '-ptx a.cu -o r -MD -MF own.d', '-fatbin -lineinfo a.cu -o r', '-E a.cu -o r']) {
+  for (const row of [
+    '-ptx a.cu -o r',
+    '-cubin -arch=sm_90 a.cu -o r',
+    '-ptx a.cu -o r -MD -MF own.d',
+    '-fatbin -lineinfo a.cu -o r',
+    '-E a.cu -o r',
+  ]) {
     test(`${row}: listing it changes no byte, and names what every pass has read`, async (t) => {
       const path = program(t);
       if (path === null) return;
@@ -113,9 +169,11 @@ describe('what nvcc has read', () => {
       assert.deepEqual(listing.ran, bare);
       assert.ok(readFileSync(join(cwd, 'r')).equals(before));
       const { files, absent } = listOf(listing);
-      for (const name of ['a.cu', 'inc/h.h', 'inc/device.h']) assert.ok(files.includes(name), files.join(' '));
+      for (const name of ['a.cu', 'inc/h.h', 'inc/device.h'])
+        assert.ok(files.includes(name), files.join(' '));
       assert.ok(files.some((file) => file.endsWith('/cuda_runtime.h')));
-      for (const name of absent) assert.equal(systemFiles.lstat(name.startsWith('/') ? name : join(cwd, name)), null, name);
+      for (const name of absent)
+        assert.equal(systemFiles.lstat(name.startsWith('/') ? name : join(cwd, name)), null, name);
     });
   }
 
@@ -124,12 +182,22 @@ describe('what nvcc has read', () => {
     if (path === null) return;
     const cwd = temporaryFolder();
     plant(cwd, SOURCES);
-    const object = listOf(await compileListed(nvcc, commandLine({ program: path, args: ['-c', 'a.cu', '-o', 'a.o'], cwd, outputs: ['a.o'] })));
+    const object = listOf(
+      await compileListed(
+        nvcc,
+        commandLine({ program: path, args: ['-c', 'a.cu', '-o', 'a.o'], cwd, outputs: ['a.o'] }),
+      ),
+    );
     assert.ok(object.files.includes('inc/device.h'));
     const linked = listOf(
-      await compileListed(nvcc, commandLine({ program: path, args: ['a.o', 'm.cpp', '-Llib', '-o', 'p'], cwd, outputs: ['p'] })),
+      await compileListed(
+        nvcc,
+        commandLine({ program: path, args: ['a.o', 'm.cpp', '-Llib', '-o', 'p'], cwd, outputs: ['p'] }),
+      ),
     );
-    assert.ok(linked.files.includes('a.o') && linked.files.some((file) => file.endsWith('/libcudart_static.a')));
+    assert.ok(
+      linked.files.includes('a.o') && linked.files.some((file) => file.endsWith('/libcudart_static.a')),
+    );
     assert.ok(linked.absent.includes('lib'), linked.absent.join(' '));
   });
 
@@ -137,10 +205,17 @@ describe('what nvcc has read', () => {
     const path = program(t);
     if (path === null) return;
     const cwd = temporaryFolder();
-    plant(cwd, { 'a.cu': '#include "x.h"\n__global__ void k(float *x) { x[0] = X; }\n', 'late/x.h': '#define X 1\n', 'early/y.h': '' });
+    plant(cwd, {
+      'a.cu': '#include "x.h"\n__global__ void k(float *x) { x[0] = X; }\n',
+      'late/x.h': '#define X 1\n',
+      'early/y.h': '',
+    });
     const args = '-ptx -I early -Inowhere -I late a.cu -o r'.split(' ');
-    const { absent } = listOf(await compileListed(nvcc, commandLine({ program: path, args, cwd, outputs: ['r'] })));
-    for (const name of ['x.h', 'early/x.h', 'nowhere']) assert.ok(absent.includes(name), absent.slice(0, 30).join(' '));
+    const { absent } = listOf(
+      await compileListed(nvcc, commandLine({ program: path, args, cwd, outputs: ['r'] })),
+    );
+    for (const name of ['x.h', 'early/x.h', 'nowhere'])
+      assert.ok(absent.includes(name), absent.slice(0, 30).join(' '));
   });
 });
 
@@ -151,12 +226,29 @@ test('the parts of the toolkit and of the host compiler', async (t) => {
   const memoised = async (argv: readonly string[]) => {
     const [asked = '', ...rest] = argv;
     const ran = runLine({ ...line, program: asked }, rest, temporaryFolder());
-    return { status: ran.status, signal: null, stdout: Buffer.from(ran.stdout), stderr: Buffer.from(ran.stderr) };
+    return {
+      status: ran.status,
+      signal: null,
+      stdout: Buffer.from(ran.stdout),
+      stderr: Buffer.from(ran.stderr),
+    };
   };
   const delegates = await nvcc.delegates({ line, files: systemFiles, memoised });
   const names = delegates.map(({ name }) => name);
-  for (const name of ['cicc', 'ptxas', 'cudafe++', 'fatbinary', 'nvlink', 'libdevice.10.bc', 'nvcc', 'host-compiler', 'cc1plus', 'as']) {
+  for (const name of [
+    'cicc',
+    'ptxas',
+    'cudafe++',
+    'fatbinary',
+    'nvlink',
+    'libdevice.10.bc',
+    'nvcc',
+    'host-compiler',
+    'cc1plus',
+    'as',
+  ]) {
     assert.ok(names.includes(name), names.join(' '));
   }
-  for (const delegate of delegates) assert.equal(systemFiles.stat(delegate.path)?.type, 'file', delegate.path);
+  for (const delegate of delegates)
+    assert.equal(systemFiles.stat(delegate.path)?.type, 'file', delegate.path);
 });

@@ -4,7 +4,16 @@ import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Preset } from '../../src/compile/presets/preset.js';
 import { presetFor } from '../../src/compile/presets/registry.js';
-import { commandLine, compileListed, filesBelow, listOf, plant, runLine, temporaryFolder, type Tree } from './preset-runs.js';
+import {
+  commandLine,
+  compileListed,
+  filesBelow,
+  listOf,
+  plant,
+  runLine,
+  temporaryFolder,
+  type Tree,
+} from './preset-runs.js';
 
 const SOURCES: Tree = {
   'a.wat': '(module (func $foo (export "add") (param $a i32) (result i32) local.get $a))',
@@ -51,7 +60,12 @@ describe('what is said to be relocatable is the same from two folders with two o
         const output = join(root, `out-${folder}`, 'result');
         plant(cwd, SOURCES);
         mkdirSync(dirname(output), { recursive: true });
-        const line = commandLine({ program: program(name), args: [...args, '-o', output], cwd, outputs: [output] });
+        const line = commandLine({
+          program: program(name),
+          args: [...args, '-o', output],
+          cwd,
+          outputs: [output],
+        });
         assert.equal(preset(name).facts(line).relocatable, true);
         const ran = runLine(line, line.args, join(root, 'home'));
         assert.equal(ran.status, 0, ran.stdout + ran.stderr);
@@ -69,7 +83,10 @@ describe('what is said to be relocatable is the same from two folders with two o
   ]) {
     test(`${row} is not`, () => {
       const [name = '', ...args] = row.split(' ');
-      assert.equal(preset(name).facts(commandLine({ program: name, args, cwd: '/', outputs: ['out'] })).relocatable, false);
+      assert.equal(
+        preset(name).facts(commandLine({ program: name, args, cwd: '/', outputs: ['out'] })).relocatable,
+        false,
+      );
     });
   }
 });
@@ -104,15 +121,26 @@ describe('further outputs are those that the bare command writes', () => {
 });
 
 test('wat2wasm reads its source and nothing else', () => {
-  assert.equal(preset('wat2wasm').listing(commandLine({ program: 'wat2wasm', args: ['a.wat'], cwd: '/' })), null);
+  assert.equal(
+    preset('wat2wasm').listing(commandLine({ program: 'wat2wasm', args: ['a.wat'], cwd: '/' })),
+    null,
+  );
 });
 
 describe('what glslangValidator has read', () => {
   const glslang = preset('glslangValidator');
   const compile = async (cwd: string, args: string): ReturnType<typeof compileListed> =>
-    compileListed(glslang, commandLine({ program: program('glslangValidator'), args: args.split(' '), cwd, outputs: ['x.spv'] }));
+    compileListed(
+      glslang,
+      commandLine({ program: program('glslangValidator'), args: args.split(' '), cwd, outputs: ['x.spv'] }),
+    );
 
-  for (const args of ['-V a.frag -o x.spv', '-V -g a.frag -o x.spv', '-V a.frag -o x.spv --depfile own.d', '-V a.vert plain.frag.glsl -o x.spv']) {
+  for (const args of [
+    '-V a.frag -o x.spv',
+    '-V -g a.frag -o x.spv',
+    '-V a.frag -o x.spv --depfile own.d',
+    '-V a.vert plain.frag.glsl -o x.spv',
+  ]) {
     test(`${args}: listing it changes no byte`, async () => {
       const cwd = temporaryFolder();
       plant(cwd, SOURCES);

@@ -131,7 +131,21 @@ describe('what a program is', () => {
 });
 
 describe('names', () => {
-  for (const name of ['sh', 'bash', 'python3', 'python3.11', 'python', 'node', 'nodejs', 'perl5.36', 'ruby', 'java', 'lua5.4', 'Rscript', 'make']) {
+  for (const name of [
+    'sh',
+    'bash',
+    'python3',
+    'python3.11',
+    'python',
+    'node',
+    'nodejs',
+    'perl5.36',
+    'ruby',
+    'java',
+    'lua5.4',
+    'Rscript',
+    'make',
+  ]) {
     test(`${name} runs code of others`, () => {
       assert.equal(isInterpreterName(name), true);
     });

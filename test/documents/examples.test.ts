@@ -54,7 +54,8 @@ function examplesOf(block: readonly string[]): readonly Example[] {
   for (const line of block) {
     const last = examples.at(-1);
     if (line.startsWith('$ ')) examples.push({ command: line.slice(2), expected: [] });
-    else if (last === undefined) throw new Error(`a console block begins with "${line}" instead of a command`);
+    else if (last === undefined)
+      throw new Error(`a console block begins with "${line}" instead of a command`);
     else if (line.startsWith('> ') && last.expected.length === 0) last.command += `\n${line.slice(2)}`;
     else last.expected.push(line);
   }
@@ -70,7 +71,12 @@ function normalise(text: string): string {
     .replaceAll(/\b\d+(?:\.\d+)? (?:ms|s|m|h|d)\b(?: \d+ (?:s|m|h)\b)?/g, '<time>')
     .replaceAll(/\b\d+(?:\.\d+)? (?:B|[KMG]iB)(?![A-Za-z])/g, '<size>')
     .split('\n')
-    .map((line) => line.replaceAll(/ {2,}/g, '  ').replace(/ +(?=<size>|<time>)/g, ' ').trimEnd())
+    .map((line) =>
+      line
+        .replaceAll(/ {2,}/g, '  ')
+        .replace(/ +(?=<size>|<time>)/g, ' ')
+        .trimEnd(),
+    )
     .join('\n');
 }
 
@@ -78,7 +84,8 @@ function normalise(text: string): string {
 function agrees(shown: readonly string[], real: readonly string[]): boolean {
   const [first, ...rest] = shown;
   if (first === undefined) return real.length === 0;
-  if (first.trim() === ELLIPSIS) return real.some((_, at) => agrees(rest, real.slice(at))) || rest.length === 0;
+  if (first.trim() === ELLIPSIS)
+    return real.some((_, at) => agrees(rest, real.slice(at))) || rest.length === 0;
   return real[0] === first && agrees(rest, real.slice(1));
 }
 

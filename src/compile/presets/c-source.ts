@@ -52,7 +52,9 @@ function withoutComments(text: string): string {
 function scanIncludes(code: string): Pick<CSource, 'includes' | 'hasComputedInclude'> {
   const includes: CInclude[] = [];
   let hasComputedInclude = false;
-  for (const match of code.matchAll(/^[ \t]*(?:#|%:)[ \t]*(include|include_next|import|embed)\b[ \t]*(.*)$/gm)) {
+  for (const match of code.matchAll(
+    /^[ \t]*(?:#|%:)[ \t]*(include|include_next|import|embed)\b[ \t]*(.*)$/gm,
+  )) {
     const include = literalOf(match[2] ?? '', match[1] === 'include_next');
     if (include === null) hasComputedInclude = true;
     else includes.push(include);

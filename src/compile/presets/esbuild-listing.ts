@@ -36,10 +36,15 @@ async function buildAgain(run: ListingRun): Promise<void> {
 async function collect(run: ListingRun, path: string): Promise<Listed> {
   const text = readFollowing(run.files, path);
   const metafile = text === null ? null : decodeMetafile(text);
-  if (metafile === null) return { ok: false, word: 'preset:unlisted-read', detail: 'esbuild wrote no metafile' };
+  if (metafile === null)
+    return { ok: false, word: 'preset:unlisted-read', detail: 'esbuild wrote no metafile' };
   const undeclared = metafile.outputs.find((output) => !isKnownOutput(run, output));
   if (undeclared !== undefined) {
-    return { ok: false, word: 'undeclared-output', detail: `esbuild also wrote "${undeclared}"; declare it with -o` };
+    return {
+      ok: false,
+      word: 'undeclared-output',
+      detail: `esbuild also wrote "${undeclared}"; declare it with -o`,
+    };
   }
   return readsOf(run, metafile);
 }

@@ -69,11 +69,13 @@ export class EsbuildReads {
     const { line } = this.#run;
     this.#visitFolders(line.cwd);
     for (const argument of line.args) {
-      if (!argument.startsWith('-')) this.#resolution.addEntry(resolve(line.cwd, argument.replace(/^[^=./]+=/, '')));
+      if (!argument.startsWith('-'))
+        this.#resolution.addEntry(resolve(line.cwd, argument.replace(/^[^=./]+=/, '')));
       const file = /^--(?:tsconfig|inject|footer|banner)[:=](.+)$/.exec(argument)?.[1];
       if (file !== undefined && this.#search.typeOf(file) === 'file') this.#files.add(file);
     }
-    if ((line.environment['NODE_PATH'] ?? '') !== '') this.#problem ??= 'NODE_PATH names folders that are searched';
+    if ((line.environment['NODE_PATH'] ?? '') !== '')
+      this.#problem ??= 'NODE_PATH names folders that are searched';
   }
 
   /** package.json, tsconfig.json and the plug'n'play files of a folder and all above it. */
@@ -99,7 +101,9 @@ export class EsbuildReads {
   #tsconfigOf(folder: string): Tsconfig | null {
     const { args, cwd } = this.#run.line;
     if (args.some((argument) => argument.startsWith('--tsconfig-raw='))) return null;
-    const given = args.findLast((argument) => argument.startsWith('--tsconfig='))?.slice('--tsconfig='.length);
+    const given = args
+      .findLast((argument) => argument.startsWith('--tsconfig='))
+      ?.slice('--tsconfig='.length);
     if (given !== undefined) return this.#readTsconfig(resolve(cwd, given));
     for (let place = folder; ; place = dirname(place)) {
       for (const name of ['tsconfig.json', 'jsconfig.json']) {
@@ -124,7 +128,8 @@ export class EsbuildReads {
   /** With --sourcemap esbuild reads the map that a source names, and the sources that the map does not contain. */
   #addSourceMap(path: string): void {
     const { args } = this.#run.line;
-    if (!args.some((argument) => argument.startsWith('--sourcemap')) || !/\.[cm]?[jt]sx?$|\.css$/.test(path)) return;
+    if (!args.some((argument) => argument.startsWith('--sourcemap')) || !/\.[cm]?[jt]sx?$|\.css$/.test(path))
+      return;
     const text = readFollowing(this.#run.files, path) ?? '';
     for (const match of text.matchAll(/[#@]\s*sourceMappingURL=([^\s'"*]+)/g)) {
       const url = match[1] ?? '';

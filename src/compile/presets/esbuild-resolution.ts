@@ -48,13 +48,15 @@ export class EsbuildResolution {
     if (specifier === '' || /^[a-z][a-z0-9+.-]*:/i.test(specifier)) return;
     const found = imported.external ? null : resolve(this.#run.line.cwd, imported.path);
     if (specifier.startsWith('/')) this.#addCandidates(specifier, found);
-    else if (/^\.\.?(?:\/|$)/.test(specifier)) this.#addCandidates(resolve(dirname(importer.path), specifier), found);
+    else if (/^\.\.?(?:\/|$)/.test(specifier))
+      this.#addCandidates(resolve(dirname(importer.path), specifier), found);
     else this.#addPackage(specifier, importer, found);
   }
 
   /** An import of CSS may be relative without a dot; a package may be mapped by tsconfig.json. */
   #addPackage(specifier: string, importer: Importer, found: string | null): void {
-    if (importer.path.endsWith('.css')) this.#addCandidates(resolve(dirname(importer.path), specifier), found);
+    if (importer.path.endsWith('.css'))
+      this.#addCandidates(resolve(dirname(importer.path), specifier), found);
     for (const path of importer.config === null ? [] : mappedPaths(importer.config, specifier)) {
       if (this.#addCandidates(path, found)) return;
     }

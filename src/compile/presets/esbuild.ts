@@ -5,19 +5,22 @@ import type { CommandLine, Delegate, DelegateContext, Facts, Preset } from './pr
 import { isDeclaredOutput } from './written.js';
 
 /** The value of the last `--name=value`, or null. */
-export function flagValue(args: readonly string[], name: string): string | null {
+function flagValue(args: readonly string[], name: string): string | null {
   const prefix = `--${name}=`;
   return args.findLast((argument) => argument.startsWith(prefix))?.slice(prefix.length) ?? null;
 }
 
 /** The paths of the entry points; `name=path` gives an entry point a name. */
-export function entryPoints(args: readonly string[]): readonly string[] {
-  return args.filter((argument) => !argument.startsWith('-')).map((argument) => argument.replace(/^[^=./]+=/, ''));
+function entryPoints(args: readonly string[]): readonly string[] {
+  return args
+    .filter((argument) => !argument.startsWith('-'))
+    .map((argument) => argument.replace(/^[^=./]+=/, ''));
 }
 
 function uncacheable(args: readonly string[]): Facts['uncacheable'] {
   const watching = args.find((argument) => /^--(?:watch|serve|servedir)(?:=|$|-)/.test(argument));
-  if (watching !== undefined) return { word: 'preset:watch', detail: `"${watching}" goes on until it is ended` };
+  if (watching !== undefined)
+    return { word: 'preset:watch', detail: `"${watching}" goes on until it is ended` };
   const cache = flagValue(args, 'mangle-cache');
   if (cache === null) return null;
   return { word: 'undeclared-output', detail: `"${cache}" is read and written` };
@@ -36,7 +39,11 @@ function written(args: readonly string[]): readonly string[] {
   ];
   const main = mainOutputs(args);
   // esbuild leaves out an empty file of comments: that one is known afterwards only.
-  return [...main, ...main.flatMap((output) => beside.slice(0, 1).map((end) => output + end)), ...(metafile === null ? [] : [metafile])];
+  return [
+    ...main,
+    ...main.flatMap((output) => beside.slice(0, 1).map((end) => output + end)),
+    ...(metafile === null ? [] : [metafile]),
+  ];
 }
 
 function mainOutputs(args: readonly string[]): readonly string[] {
@@ -46,7 +53,8 @@ function mainOutputs(args: readonly string[]): readonly string[] {
   const entries = entryPoints(args);
   const [entry] = entries;
   // Several entries are named by their lowest common folder, and --entry-names says it in its own way.
-  if (outdir === null || entry === undefined || entries.length > 1 || flagValue(args, 'entry-names') !== null) return [];
+  if (outdir === null || entry === undefined || entries.length > 1 || flagValue(args, 'entry-names') !== null)
+    return [];
   const extension = flagValue(args, 'out-extension:.js') ?? (entry.endsWith('.css') ? '.css' : '.js');
   return [join(outdir, basename(entry).replace(/\.[^.]*$/, '') + extension)];
 }

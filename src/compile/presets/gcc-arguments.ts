@@ -4,7 +4,14 @@ import { basename } from 'node:path';
 export type GccStage = 'preprocess' | 'compile' | 'assemble' | 'syntax' | 'link' | 'query';
 
 /** `assembler-with-cpp` is preprocessed, `assembler` is not; `preprocessed` is C that is not preprocessed again. */
-export type GccLanguage = 'c' | 'c++' | 'objc' | 'assembler' | 'assembler-with-cpp' | 'preprocessed' | 'other';
+export type GccLanguage =
+  | 'c'
+  | 'c++'
+  | 'objc'
+  | 'assembler'
+  | 'assembler-with-cpp'
+  | 'preprocessed'
+  | 'other';
 
 export interface GccSource {
   /** As given; `-` is stdin. */
@@ -36,17 +43,50 @@ export interface GccArguments {
 
 /** Options whose value is the rest of the argument or the next argument. */
 const JOINED_OR_SEPARATE = [
-  '-isystem', '-iquote', '-idirafter', '-include', '-imacros', '-isysroot', '-iprefix', '-iwithprefixbefore',
-  '-iwithprefix', '-imultilib', '-imultiarch', '-MF', '-MT', '-MQ', '-aux-info', '-dumpbase-ext', '-dumpbase',
-  '-dumpdir', '-Xlinker', '-Xassembler', '-Xpreprocessor', '-wrapper', '--param', '--sysroot', '-specs', '--specs',
+  '-isystem',
+  '-iquote',
+  '-idirafter',
+  '-include',
+  '-imacros',
+  '-isysroot',
+  '-iprefix',
+  '-iwithprefixbefore',
+  '-iwithprefix',
+  '-imultilib',
+  '-imultiarch',
+  '-MF',
+  '-MT',
+  '-MQ',
+  '-aux-info',
+  '-dumpbase-ext',
+  '-dumpbase',
+  '-dumpdir',
+  '-Xlinker',
+  '-Xassembler',
+  '-Xpreprocessor',
+  '-wrapper',
+  '--param',
+  '--sysroot',
+  '-specs',
+  '--specs',
 ] as const;
 const ONE_LETTER = ['-o', '-I', '-D', '-U', '-x', '-L', '-l', '-B', '-T', '-u', '-z', '-A', '-e'] as const;
 /** Of those above, the ones that take their value behind `=` as well. */
 const WITH_EQUALS: ReadonlySet<string> = new Set(['--param', '--sysroot', '-specs', '--specs']);
 /** Of those above, the ones whose value never follows directly. */
 const SEPARATE_ONLY: ReadonlySet<string> = new Set([
-  '-Xlinker', '-Xassembler', '-Xpreprocessor', '-wrapper', '-aux-info', '-dumpbase', '-dumpdir', '-dumpbase-ext',
-  '--param', '--sysroot', '-specs', '--specs',
+  '-Xlinker',
+  '-Xassembler',
+  '-Xpreprocessor',
+  '-wrapper',
+  '-aux-info',
+  '-dumpbase',
+  '-dumpdir',
+  '-dumpbase-ext',
+  '--param',
+  '--sysroot',
+  '-specs',
+  '--specs',
 ]);
 const COMMA = ['-Wl,', '-Wa,', '-Wp,'] as const;
 
@@ -118,8 +158,10 @@ function splitOption(
 ): { readonly option: GccOption; readonly tookNext: boolean } {
   for (const name of [...JOINED_OR_SEPARATE, ...ONE_LETTER]) {
     if (!argument.startsWith(name)) continue;
-    if (argument === name) return { option: { name, value: next ?? null, index }, tookNext: next !== undefined };
-    if (WITH_EQUALS.has(name) && argument[name.length] === '=') return joined(name, argument.slice(name.length + 1), index);
+    if (argument === name)
+      return { option: { name, value: next ?? null, index }, tookNext: next !== undefined };
+    if (WITH_EQUALS.has(name) && argument[name.length] === '=')
+      return joined(name, argument.slice(name.length + 1), index);
     if (SEPARATE_ONLY.has(name) || isOtherOption(name, argument)) continue;
     return joined(name, argument.slice(name.length), index);
   }
@@ -129,7 +171,11 @@ function splitOption(
   return { option: { name: argument, value: null, index }, tookNext: false };
 }
 
-function joined(name: string, value: string, index: number): { readonly option: GccOption; readonly tookNext: boolean } {
+function joined(
+  name: string,
+  value: string,
+  index: number,
+): { readonly option: GccOption; readonly tookNext: boolean } {
   return { option: { name, value, index }, tookNext: false };
 }
 
@@ -157,21 +203,33 @@ function sourceOf(path: string, language: string | null, plusPlus: boolean): Gcc
   const extension = dot < 0 ? '' : name.slice(dot + 1);
   const known = path === '-' ? 'c' : LANGUAGE_OF_EXTENSION.get(extension);
   if (known === undefined) return null;
-  return { path, language: known === 'c' && plusPlus ? 'c++' : known, header: HEADER_EXTENSIONS.has(extension) };
+  return {
+    path,
+    language: known === 'c' && plusPlus ? 'c++' : known,
+    header: HEADER_EXTENSIONS.has(extension),
+  };
 }
 
 /** The values of every option of one of these names, in order. */
 export function valuesOf(parsed: GccArguments, ...names: readonly string[]): readonly string[] {
-  return parsed.options.flatMap((option) => (names.includes(option.name) && option.value !== null ? [option.value] : []));
+  return parsed.options.flatMap((option) =>
+    names.includes(option.name) && option.value !== null ? [option.value] : [],
+  );
 }
 
 /** True when an option of this name, or one that matches, was given. */
 export function hasOption(parsed: GccArguments, wanted: string | RegExp): boolean {
-  return parsed.options.some((option) => (typeof wanted === 'string' ? option.name === wanted : wanted.test(option.name)));
+  return parsed.options.some((option) =>
+    typeof wanted === 'string' ? option.name === wanted : wanted.test(option.name),
+  );
 }
 
 /** The words that reach another program: `-Wl,a,b -Xlinker c` are `a`, `b`, `c`. */
-export function wordsFor(parsed: GccArguments, comma: '-Wl,' | '-Wa,' | '-Wp,', separate: string): readonly string[] {
+export function wordsFor(
+  parsed: GccArguments,
+  comma: '-Wl,' | '-Wa,' | '-Wp,',
+  separate: string,
+): readonly string[] {
   return parsed.options.flatMap((option) => {
     if (option.value === null) return [];
     if (option.name === comma) return option.value.split(',');

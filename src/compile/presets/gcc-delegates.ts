@@ -8,7 +8,10 @@ import type { Delegate, DelegateContext } from './preset.js';
 const STEERING = /^(?:-B|-specs|--specs|--sysroot|-isysroot|-m(?:32|64|x32|16)|-m.*-abi|-m?abi=.*)$/;
 
 /** The programs that gcc starts for these arguments, and the files that they load. */
-export async function gccDelegates(context: DelegateContext, parsed: GccArguments): Promise<readonly Delegate[]> {
+export async function gccDelegates(
+  context: DelegateContext,
+  parsed: GccArguments,
+): Promise<readonly Delegate[]> {
   const names = neededPrograms(parsed);
   const delegates: Delegate[] = [];
   for (const name of names) {
@@ -59,7 +62,11 @@ function neededFiles(parsed: GccArguments): readonly string[] {
 }
 
 /** Null when gcc does not know it: then it cannot start it either. A bare name is looked for on PATH. */
-async function askPath(context: DelegateContext, parsed: GccArguments, question: string): Promise<string | null> {
+async function askPath(
+  context: DelegateContext,
+  parsed: GccArguments,
+  question: string,
+): Promise<string | null> {
   const { line, files } = context;
   const answer = await context.memoised([line.program, ...steering(parsed), question], [line.program]);
   const text = answer.stdout.toString('utf8').trim();

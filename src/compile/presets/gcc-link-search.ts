@@ -33,7 +33,13 @@ async function gccFolders(run: ListingRun, parsed: GccArguments): Promise<readon
   const { program } = run.line;
   const answer = await ask(run, [program, ...steering(parsed), '-print-search-dirs'], [program]);
   const gcc = /^libraries: =?(.*)$/m.exec(answer)?.[1] ?? '';
-  const verbose = await ask(run, [program, ...steering(parsed), '-Wl,--verbose', '-nostdlib', '-r', '-o', '/dev/null'], [program]);
+  const verbose = await ask(
+    run,
+    [program, ...steering(parsed), '-Wl,--verbose', '-nostdlib', '-r', '-o', '/dev/null'],
+    [program],
+  );
   const linker = [...verbose.matchAll(/SEARCH_DIR\("=?([^"]*)"\)/g)].map((match) => match[1] ?? '');
-  return [...gcc.split(':'), ...linker].filter((folder) => folder !== '').map((folder) => folder.replace(/(.)\/$/, '$1'));
+  return [...gcc.split(':'), ...linker]
+    .filter((folder) => folder !== '')
+    .map((folder) => folder.replace(/(.)\/$/, '$1'));
 }

@@ -39,7 +39,9 @@ export function gccListing(
 function planOf(parsed: GccArguments, isGnu: boolean): Plan {
   const { stage, sources } = parsed;
   const lto = hasOption(parsed, /^-flto/);
-  const usesM = hasOption(parsed, /^-M/) || wordsFor(parsed, '-Wp,', '-Xpreprocessor').some((word) => word.startsWith('-M'));
+  const usesM =
+    hasOption(parsed, /^-M/) ||
+    wordsFor(parsed, '-Wp,', '-Xpreprocessor').some((word) => word.startsWith('-M'));
   const assembles = stage === 'assemble' || stage === 'link';
   const ownMd = wordsFor(parsed, '-Wa,', '-Xassembler').some((word) => word.startsWith('--MD'));
   return {
@@ -87,9 +89,11 @@ async function collect(run: ListingRun, collecting: Collecting): Promise<Listed>
   if (preprocessed === null) return unlisted('gcc wrote no list of the files that it read');
   const assembled = plan.assembler ? readFollowing(run.files, `${run.listPath}.as`) : null;
   const linked = plan.linker ? readFollowing(run.files, `${run.listPath}.ld`) : null;
-  if (parsed.stage === 'link' && linked === null) return unlisted('the linker wrote no list of the files that it read');
+  if (parsed.stage === 'link' && linked === null)
+    return unlisted('the linker wrote no list of the files that it read');
   const own = (path: string): boolean => isOwn(run, path);
-  const assembledFiles = assembled === null ? [] : depfilePrerequisites(assembled).filter((path) => !own(path));
+  const assembledFiles =
+    assembled === null ? [] : depfilePrerequisites(assembled).filter((path) => !own(path));
   const linkedFiles = linked === null ? [] : depfilePrerequisites(linked).filter((path) => !own(path));
   const reads = new GccReads(run, {
     ...collecting,

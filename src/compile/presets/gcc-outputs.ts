@@ -1,5 +1,12 @@
 import { basename } from 'node:path';
-import { hasOption, valuesOf, withoutExtension, wordsFor, type GccArguments, type GccSource } from './gcc-arguments.js';
+import {
+  hasOption,
+  valuesOf,
+  withoutExtension,
+  wordsFor,
+  type GccArguments,
+  type GccSource,
+} from './gcc-arguments.js';
 
 /**
  * Every file that the bare command writes, as far as its name follows from the arguments (tested with gcc 12). Names
@@ -50,7 +57,8 @@ function depfiles(parsed: GccArguments): readonly string[] {
   const passed = words.flatMap((word, index) => (/^-MM?D$/.test(word) ? (words[index + 1] ?? []) : []));
   if (named.length > 0) return [...named, ...passed];
   if (!hasOption(parsed, /^-MM?D$/)) return passed;
-  if (parsed.output !== null && parsed.output !== '-') return [`${withoutExtension(parsed.output)}.d`, ...passed];
+  if (parsed.output !== null && parsed.output !== '-')
+    return [`${withoutExtension(parsed.output)}.d`, ...passed];
   return [...parsed.sources.map((source) => `${baseOf(source)}.d`), ...passed];
 }
 
@@ -100,7 +108,11 @@ function reports(parsed: GccArguments): readonly string[] {
 function passedOutputs(parsed: GccArguments): readonly string[] {
   const linker = wordsFor(parsed, '-Wl,', '-Xlinker');
   const assembler = wordsFor(parsed, '-Wa,', '-Xassembler');
-  return [...namedBy(linker, /^--?(?:Map|dependency-file|out-implib|output-def)$/), ...namedBy(assembler, /^--MD$/), ...listings(assembler)];
+  return [
+    ...namedBy(linker, /^--?(?:Map|dependency-file|out-implib|output-def)$/),
+    ...namedBy(assembler, /^--MD$/),
+    ...listings(assembler),
+  ];
 }
 
 /** `--name=FILE`, or `--name` and the next word. */

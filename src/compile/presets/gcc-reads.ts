@@ -47,7 +47,10 @@ export class GccReads {
     return this.#problem;
   }
 
-  async add(read: { readonly preprocessed: readonly string[]; readonly assembled: readonly string[] }): Promise<void> {
+  async add(read: {
+    readonly preprocessed: readonly string[];
+    readonly assembled: readonly string[];
+  }): Promise<void> {
     const { parsed } = this.#options;
     const { cwd } = this.#run.line;
     const searched = await includeFolders(this.#run, this.#options);
@@ -109,8 +112,10 @@ export class GccReads {
 
   #judge(path: string, source: CSource): void {
     const clock = this.#run.line.environment['SOURCE_DATE_EPOCH'] === undefined;
-    if (source.hasComputedProbe) this.#fail('preset:unlisted-read', `"${path}" computes an operand of __has_include`);
-    if (source.usesFileTime) this.#fail('preset:time-macro', `"${path}" uses the time of a file's last change`);
+    if (source.hasComputedProbe)
+      this.#fail('preset:unlisted-read', `"${path}" computes an operand of __has_include`);
+    if (source.usesFileTime)
+      this.#fail('preset:time-macro', `"${path}" uses the time of a file's last change`);
     if (source.usesTime && clock) {
       this.#fail('preset:time-macro', `"${path}" uses __DATE__ or __TIME__ and SOURCE_DATE_EPOCH is not set`);
     }
@@ -118,7 +123,10 @@ export class GccReads {
       this.#fail('preset:unlisted-read', `"${path}" may include a file by .incbin, which nothing lists`);
     }
     if (source.hasDebugDirective && this.#options.relocatable) {
-      this.#fail('embeds-path', `"${path}" holds .loc or .file, with which the assembler writes the working directory`);
+      this.#fail(
+        'embeds-path',
+        `"${path}" holds .loc or .file, with which the assembler writes the working directory`,
+      );
     }
   }
 
@@ -135,7 +143,10 @@ export class GccReads {
     }
     if (environment['SOURCE_DATE_EPOCH'] !== undefined) return;
     if (args.some((argument) => /__(?:DATE|TIME)__/.test(argument))) {
-      this.#fail('preset:time-macro', 'an argument uses __DATE__ or __TIME__ and SOURCE_DATE_EPOCH is not set');
+      this.#fail(
+        'preset:time-macro',
+        'an argument uses __DATE__ or __TIME__ and SOURCE_DATE_EPOCH is not set',
+      );
     }
   }
 

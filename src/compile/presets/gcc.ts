@@ -32,4 +32,3 @@ function gccPreset(name: 'gcc' | 'g++'): Preset {
 
 export const gcc = gccPreset('gcc');
 export const gPlusPlus = gccPreset('g++');
-

@@ -8,9 +8,27 @@ const NAME = /^(?:glslangValidator|glslang)(?:-[0-9.]+)?$/;
 
 /** Options whose value is the next argument. */
 const WITH_VALUE: ReadonlySet<string> = new Set([
-  '-o', '-S', '-e', '--entry-point', '--source-entrypoint', '--sep', '--depfile', '--vn', '--variable-name',
-  '--client', '--target-env', '--glsl-version', '--define-macro', '--D', '--undef-macro', '--U', '-D', '-P',
-  '--preamble-text', '--uniform-base', '--spirv-val-target',
+  '-o',
+  '-S',
+  '-e',
+  '--entry-point',
+  '--source-entrypoint',
+  '--sep',
+  '--depfile',
+  '--vn',
+  '--variable-name',
+  '--client',
+  '--target-env',
+  '--glsl-version',
+  '--define-macro',
+  '--D',
+  '--undef-macro',
+  '--U',
+  '-D',
+  '-P',
+  '--preamble-text',
+  '--uniform-base',
+  '--spirv-val-target',
 ]);
 /**
  * Options of glslang 12 with which neither the working directory nor the output's folder reached a byte, compiled in
@@ -51,7 +69,9 @@ function parse(args: readonly string[]): GlslangArguments {
     stage: values.get('-S') ?? null,
     includeFolders: options.filter((option) => option.startsWith('-I')).map((option) => option.slice(2)),
     binary:
-      options.some((option) => /^-(?:[VG][0-9]*|H)$/.test(option)) || values.has('--client') || values.has('--target-env'),
+      options.some((option) => /^-(?:[VG][0-9]*|H)$/.test(option)) ||
+      values.has('--client') ||
+      values.has('--target-env'),
     known: options.every((option) => HARMLESS.test(option)),
   };
 }
@@ -97,7 +117,8 @@ function listing(line: CommandLine): Listing | null {
       depfile = parse(args).depfile;
       return depfile === null ? [...args, '--depfile', listPath] : args;
     },
-    collect: async (run) => collect(run, parsed, depfile === null ? run.listPath : resolve(run.line.cwd, depfile)),
+    collect: async (run) =>
+      collect(run, parsed, depfile === null ? run.listPath : resolve(run.line.cwd, depfile)),
   };
 }
 

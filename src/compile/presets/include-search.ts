@@ -104,7 +104,11 @@ export class ShadowSearch {
   /** The shallowest missing part of a missing path. */
   #add(path: string): void {
     let missing = path;
-    for (let folder = dirname(path); folder !== missing && folder !== '.' && folder !== '/'; folder = dirname(folder)) {
+    for (
+      let folder = dirname(path);
+      folder !== missing && folder !== '.' && folder !== '/';
+      folder = dirname(folder)
+    ) {
       if (this.typeOf(folder) !== null) break;
       missing = folder;
     }

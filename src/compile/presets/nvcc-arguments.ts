@@ -2,7 +2,17 @@ import { basename } from 'node:path';
 import type { GccArguments, GccOption, GccSource } from './gcc-arguments.js';
 
 /** What nvcc makes; `link` also for libraries and device linking. */
-export type NvccStage = 'preprocess' | 'cuda' | 'ptx' | 'cubin' | 'fatbin' | 'optixir' | 'ltoir' | 'object' | 'link' | 'query';
+export type NvccStage =
+  | 'preprocess'
+  | 'cuda'
+  | 'ptx'
+  | 'cubin'
+  | 'fatbin'
+  | 'optixir'
+  | 'ltoir'
+  | 'object'
+  | 'link'
+  | 'query';
 
 export interface NvccArguments {
   readonly stage: NvccStage;
@@ -61,7 +71,9 @@ const WITH_VALUE: ReadonlySet<string> = new Set(
 );
 /** Of those, the ones whose value may follow directly. */
 const JOINED = ['I', 'D', 'U', 'L', 'l', 'O', 'm'] as const;
-const LISTS: ReadonlySet<string> = new Set('include l D U I isystem L Xcompiler Xlinker Xptxas Xnvlink code optf'.split(' '));
+const LISTS: ReadonlySet<string> = new Set(
+  'include l D U I isystem L Xcompiler Xlinker Xptxas Xnvlink code optf'.split(' '),
+);
 
 const SOURCE = /\.(?:cu|cup|c|cc|cpp|cxx|i|ii)$/;
 
@@ -93,7 +105,8 @@ function splitOption(argument: string, next: string | undefined, index: number):
   const end = argument.indexOf('=');
   const written = argument.slice(long ? 2 : 1, end < 0 ? undefined : end);
   const name = SHORT.get(written) ?? written;
-  if (end >= 0 && (WITH_VALUE.has(name) || long)) return { name, value: argument.slice(end + 1), index, separate: false };
+  if (end >= 0 && (WITH_VALUE.has(name) || long))
+    return { name, value: argument.slice(end + 1), index, separate: false };
   if (WITH_VALUE.has(name)) return { name, value: next ?? null, index, separate: next !== undefined };
   const joined = long ? undefined : JOINED.find((letter) => argument.startsWith(letter, 1));
   // `-lineinfo`, `-link` and `-lib` are no libraries, `-MD` is no machine.

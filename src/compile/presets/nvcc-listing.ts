@@ -49,9 +49,11 @@ async function collect(run: ListingRun, parsed: NvccArguments, plan: Plan): Prom
   const preprocessed = await preprocessedFiles(run, parsed, plan);
   if (preprocessed === null) return unlisted('nvcc wrote no list of the files that it read');
   const linked = plan.linker ? readFollowing(run.files, `${run.listPath}.ld`) : null;
-  if (parsed.stage === 'link' && linked === null) return unlisted('the linker wrote no list of the files that it read');
+  if (parsed.stage === 'link' && linked === null)
+    return unlisted('the linker wrote no list of the files that it read');
   const toolkit = await askToolkit(run.line, parsed, async (argv) => run.capture(argv), run.files);
-  if (toolkit === null || toolkit.hostCompiler === null) return unlisted('nvcc does not tell where its headers are');
+  if (toolkit === null || toolkit.hostCompiler === null)
+    return unlisted('nvcc does not tell where its headers are');
   const inner: ListingRun = { ...run, line: { ...run.line, program: toolkit.hostCompiler } };
   const gcc = asGccArguments(parsed);
   const reads = new GccReads(inner, {
@@ -64,7 +66,8 @@ async function collect(run: ListingRun, parsed: NvccArguments, plan: Plan): Prom
   });
   await reads.add({ preprocessed, assembled: [] });
   if (reads.problem !== null) return reads.problem;
-  const linkedFiles = linked === null ? [] : depfilePrerequisites(linked).filter((path) => !isTemporary(run, path));
+  const linkedFiles =
+    linked === null ? [] : depfilePrerequisites(linked).filter((path) => !isTemporary(run, path));
   return {
     ok: true,
     files: [...new Set([...reads.files, ...parsed.linkInputs, ...linkedFiles])],
@@ -77,7 +80,11 @@ function isTemporary(run: ListingRun, path: string): boolean {
   return path.startsWith(`${run.workerDirectory}/`) || /\/tmpxft_[^/]*$/.test(path);
 }
 
-async function preprocessedFiles(run: ListingRun, parsed: NvccArguments, plan: Plan): Promise<readonly string[] | null> {
+async function preprocessedFiles(
+  run: ListingRun,
+  parsed: NvccArguments,
+  plan: Plan,
+): Promise<readonly string[] | null> {
   if (parsed.sources.length === 0) return [];
   if (plan.preprocessor) {
     const list = readFollowing(run.files, run.listPath);
@@ -87,7 +94,8 @@ async function preprocessedFiles(run: ListingRun, parsed: NvccArguments, plan: P
   return answer.status === 0 ? depfilePrerequisites(answer.stdout.toString('utf8')) : null;
 }
 
-const DROPPED_FOR_M = /^(?:E|M|MM|MD|MMD|MF|MT|MP|cuda|ptx|cubin|fatbin|optix-ir|ltoir|c|dc|dw|dlink|lib|link|shared|o|odir|Xlinker)$/;
+const DROPPED_FOR_M =
+  /^(?:E|M|MM|MD|MMD|MF|MT|MP|cuda|ptx|cubin|fatbin|optix-ir|ltoir|c|dc|dw|dlink|lib|link|shared|o|odir|Xlinker)$/;
 
 function argumentsForM(args: readonly string[], parsed: NvccArguments): readonly string[] {
   const dropped = new Set<number>();

@@ -23,12 +23,18 @@ export interface Toolkit {
 type Ask = (argv: readonly string[]) => Promise<Captured>;
 
 /** Asks nvcc what it would do with a file that need not exist. Null when the answer has another form. */
-export async function askToolkit(line: CommandLine, parsed: NvccArguments, ask: Ask, files: Files): Promise<Toolkit | null> {
+export async function askToolkit(
+  line: CommandLine,
+  parsed: NvccArguments,
+  ask: Ask,
+  files: Files,
+): Promise<Toolkit | null> {
   const host = nvccValues(parsed, 'ccbin').flatMap((value) => ['-ccbin', value]);
   const target = nvccValues(parsed, 'target-dir').flatMap((value) => ['-target-dir', value]);
   const answer = await ask([line.program, ...host, ...target, '--dryrun', '-E', 'vyre-cache-question.cu']);
   const text = answer.stdout.toString('utf8') + answer.stderr.toString('utf8');
-  const variable = (name: string): string | null => new RegExp(`^#\\$ ${name}=(.*)$`, 'm').exec(text)?.[1]?.trim() ?? null;
+  const variable = (name: string): string | null =>
+    new RegExp(`^#\\$ ${name}=(.*)$`, 'm').exec(text)?.[1]?.trim() ?? null;
   const bin = variable('_HERE_');
   const cicc = variable('CICC_PATH');
   const libdevice = variable('NVVMIR_LIBRARY_DIR');
@@ -59,7 +65,10 @@ const BIN_PARTS = ['nvcc', 'nvcc.profile', 'cudafe++', 'ptxas', 'fatbinary', 'nv
 const LINK_PARTS = ['crt/link.stub', 'crt/prelink.stub'] as const;
 
 /** The parts of the toolkit, and those of the host compiler with its own. */
-export async function nvccDelegates(context: DelegateContext, parsed: NvccArguments): Promise<readonly Delegate[]> {
+export async function nvccDelegates(
+  context: DelegateContext,
+  parsed: NvccArguments,
+): Promise<readonly Delegate[]> {
   const { line, files } = context;
   // A wrapper may lead to another toolkit tomorrow: its answer is never kept beyond this process.
   const toolkit = await askToolkit(line, parsed, async (argv) => context.memoised(argv, []), files);

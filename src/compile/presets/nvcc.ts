@@ -1,7 +1,14 @@
 import { join } from 'node:path';
 import { hasOption, parseGccArguments } from './gcc-arguments.js';
 import { gccFacts } from './gcc-facts.js';
-import { hasNvccOption, nvccBase, nvccValues, parseNvccArguments, type NvccArguments, type NvccStage } from './nvcc-arguments.js';
+import {
+  hasNvccOption,
+  nvccBase,
+  nvccValues,
+  parseNvccArguments,
+  type NvccArguments,
+  type NvccStage,
+} from './nvcc-arguments.js';
 import { nvccDelegates } from './nvcc-toolkit.js';
 import { nvccListing } from './nvcc-listing.js';
 import type { CommandLine, Facts, Preset } from './preset.js';
@@ -52,12 +59,18 @@ const UNCACHEABLE: readonly (readonly [string, NonNullable<Facts['uncacheable']>
 
 function uncacheable(line: CommandLine, parsed: NvccArguments): Facts['uncacheable'] {
   const file = parsed.responseFiles[0];
-  if (file !== undefined) return { word: 'preset:response-file', detail: `"${file}" holds further arguments` };
+  if (file !== undefined)
+    return { word: 'preset:response-file', detail: `"${file}" holds further arguments` };
   for (const [name, word, why] of UNCACHEABLE) {
     if (hasNvccOption(parsed, name)) return { word, detail: `the option "-${name}" ${why}` };
   }
   const host = hostArguments(parsed);
-  if (hasOption(host, /^-M|^-o$|^-f(?:profile|test-coverage|stack-usage)|^--?coverage$|^-?-save-temps|^-gsplit-dwarf/)) {
+  if (
+    hasOption(
+      host,
+      /^-M|^-o$|^-f(?:profile|test-coverage|stack-usage)|^--?coverage$|^-?-save-temps|^-gsplit-dwarf/,
+    )
+  ) {
     return { word: 'undeclared-output', detail: 'an option for the host compiler writes files of its own' };
   }
   return gccFacts(line, host).uncacheable;
@@ -76,7 +89,9 @@ function hostArguments(parsed: NvccArguments): ReturnType<typeof parseGccArgumen
 function facts(line: CommandLine): Facts {
   const parsed = parseNvccArguments(line.args);
   const written = parsed.stage === 'query' ? [] : [...mainOutputs(parsed), ...depfiles(parsed)];
-  const native = ['arch', 'code', 'gencode'].some((name) => nvccValues(parsed, name).some((value) => /\bnative\b/.test(value)));
+  const native = ['arch', 'code', 'gencode'].some((name) =>
+    nvccValues(parsed, name).some((value) => /\bnative\b/.test(value)),
+  );
   return {
     relocatable: false,
     furtherOutputs: written.filter((path) => !isDeclaredOutput(line, path)),

@@ -97,7 +97,9 @@ export function mappedPaths(config: Tsconfig, specifier: string): readonly strin
 function parseJsonc(text: string): unknown {
   const plain = text
     .replace(/^\uFEFF/, '')
-    .replace(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (match) => (match.startsWith('"') ? match : ' '))
+    .replace(/"(?:[^"\\\n]|\\.)*"|\/\/[^\n]*|\/\*[\s\S]*?\*\//g, (match) =>
+      match.startsWith('"') ? match : ' ',
+    )
     .replace(/"(?:[^"\\\n]|\\.)*"|,(?=\s*[}\]])/g, (match) => (match === ',' ? '' : match));
   try {
     const value: unknown = JSON.parse(plain);

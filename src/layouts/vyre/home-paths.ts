@@ -101,10 +101,10 @@ export class StorePaths {
   }
 }
 
-export function entryName(fingerprint: Fingerprint): string {
+function entryName(fingerprint: Fingerprint): string {
   return `${fingerprint}.bin`;
 }
 
-export function recordName(fingerprint: Fingerprint): string {
+function recordName(fingerprint: Fingerprint): string {
   return `${fingerprint}.json`;
 }

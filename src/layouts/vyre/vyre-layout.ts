@@ -2,7 +2,7 @@ import { isFingerprint, type Fingerprint } from '../../model/fingerprint.js';
 import type { Classified, Layout } from '../layout.js';
 import { CACHE_TAG, PRIVATE_FOLDER, STORE_FOLDER, VYRE_SECTIONS, WORKER_PREFIX } from './home-paths.js';
 
-export const QUARANTINE_FOLDER = 'quarantine';
+const QUARANTINE_FOLDER = 'quarantine';
 
 const ENTRY = /^([0-9a-f]{64})\.bin$/;
 const RECORD = /^([0-9a-f]{64})\.json$/;

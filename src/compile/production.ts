@@ -31,6 +31,9 @@ const NEARLY_FULL_BYTES = 16_777_216;
 const TAKEOVER_LOOKS = 5;
 const TAKEOVER_WAIT_MS = 10;
 
+const WITHOUT_LOCKS =
+  'processes that ask for the same artifact at once all compile it: the optional package "fs-native-extensions" is not installed';
+
 /** Steps 1 to 6 of the life of an artifact: look up, lock, take over, compile, publish. */
 export async function produce(job: Job): Promise<Produced> {
   const { session, home, plan, description, options } = job;
@@ -38,6 +41,7 @@ export async function produce(job: Job): Promise<Produced> {
   if (first.hit && !options.refresh) return hit(job, first, false);
   const miss = first.hit ? null : first;
   const reason = options.refresh ? 'refresh' : missReason(job, miss);
+  if (!home.lock.excludesProcesses) session.addNote(WITHOUT_LOCKS);
   const held = await home.lock.hold(
     fingerprintByte(description.primary),
     { timeoutMs: options.lockTimeoutMs, onWait: () => announceWait(job), ...signalOf(options) },

@@ -136,7 +136,7 @@ export class CacheSession {
     if (!opened.ok) return opened;
     const { paths } = opened;
     const state = new PrivateState(this.host, paths.private);
-    this.#lock = this.#openLock(state.lockPath);
+    this.#lock ??= this.#openLock(state.lockPath);
     const lock = this.#lock;
     if (lock === null) {
       const message = `the lock file of the cache at "${paths.root}" cannot be opened`;
@@ -180,11 +180,16 @@ export class CacheSession {
     });
   }
 
-  /** The lock file of a home that may be written; null elsewhere: then nothing can be locked. Opened once. */
-  openLock(): LockFile | null {
+  /**
+   * The lock file of a home that may be written; null elsewhere: then nothing can be locked. Opened once. Who only reads
+   * makes none: where it is absent, nobody holds a lock.
+   */
+  openLock(options: { readonly make: boolean } = { make: false }): LockFile | null {
     if (this.#lock === undefined) {
+      const path = new PrivateState(this.host, this.paths.private).lockPath;
       const isHome = this.#isHome();
-      this.#lock = isHome ? this.#openLock(new PrivateState(this.host, this.paths.private).lockPath) : null;
+      if (isHome && !options.make && this.host.files.lstat(path) === null) return null;
+      this.#lock = isHome ? this.#openLock(path) : null;
     }
     return this.#lock;
   }

@@ -1,4 +1,5 @@
 import * as fs from 'node:fs';
+import { dirname } from 'node:path';
 import { errnoOf } from '../model/error.js';
 
 /** The identity and size of a file, as far as the rules of a cache need them. Times in milliseconds, with fractions. */
@@ -62,6 +63,12 @@ const FLAGS = {
 } as const;
 export type OpenFlags = keyof typeof FLAGS;
 
+/** The uppermost folder of a path that is not there. */
+function firstMissing(path: string): string {
+  const parent = dirname(path);
+  return parent === path || fs.existsSync(parent) ? path : firstMissing(parent);
+}
+
 /**
  * The file primitives: each is one system call, or a loop over one. They throw Node's errors.
  * A test replaces single ones to make them fail.
@@ -124,7 +131,14 @@ export const systemFiles = {
     fs.mkdirSync(path, { mode });
   },
   makeDirectories: (path: string, mode = 0o700): void => {
-    fs.mkdirSync(path, { mode, recursive: true });
+    try {
+      fs.mkdirSync(path, { mode, recursive: true });
+    } catch (error) {
+      // On a read-only file system Node says ENOENT here; asked for a single folder it says what is wrong.
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
+      fs.mkdirSync(firstMissing(path), { mode });
+      fs.mkdirSync(path, { mode, recursive: true });
+    }
   },
   removeDirectory: (path: string): void => {
     fs.rmdirSync(path);

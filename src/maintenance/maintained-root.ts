@@ -16,8 +16,8 @@ export interface MaintainedRoot {
   readonly maxPayloadBytes: number;
   kind(): RootKind;
   openStore(): DiskTier;
-  /** The lock file of a home that may be written; null elsewhere. */
-  openLock(): LockFile | null;
+  /** The lock file of a home that may be written; null elsewhere, and where it is absent unless it shall be made. */
+  openLock(options?: { readonly make: boolean }): LockFile | null;
   states(): readonly PrivateState[];
 }
 

@@ -15,7 +15,7 @@ export async function removeEntries(
 ): Promise<RemoveReport> {
   demandOwner(root);
   const store = root.openStore();
-  const lock = root.openLock();
+  const lock = root.openLock({ make: true });
   const entries: RemovedEntry[] = [];
   for (const fingerprint of fingerprints) entries.push(await removeOne(store, lock, fingerprint));
   return { root: root.root, entries };

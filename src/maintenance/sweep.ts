@@ -62,17 +62,25 @@ async function sweepWorker(
 function sweepStaged(host: Host, paths: HomePaths): number {
   const { files, clock } = host;
   let removed = 0;
-  try {
+  quietly(() => {
     for (const item of files.readDirectory(paths.staging)) {
       const path = join(paths.staging, item.name);
-      const stat = files.lstat(path);
-      if (stat === null || clock.nowMs() - stat.mtimeMs < STAGED_AGE_MS) continue;
-      files.removeTree(path);
-      removed += 1;
+      quietly(() => {
+        const stat = files.lstat(path);
+        if (stat === null || clock.nowMs() - stat.mtimeMs < STAGED_AGE_MS) return;
+        files.removeTree(path);
+        removed += 1;
+      });
     }
+  });
+  return removed;
+}
+
+/** Best effort: what cannot be removed today is tried again by the next process. */
+function quietly(work: () => void): void {
+  try {
+    work();
   } catch (error) {
-    // Best effort: what cannot be removed today is tried again by the next process.
     if (errnoOf(error) === null) throw error;
   }
-  return removed;
 }

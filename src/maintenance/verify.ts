@@ -187,12 +187,15 @@ class Verifier {
     return belongs ? { kind: 'valid', bytes } : { kind: 'damaged', reason: 'record-mismatch', bytes };
   }
 
-  /** A record without an entry, not merely one whose entry is about to appear. */
+  /** A record without an entry, not merely one whose entry is about to appear: whoever publishes holds the lock. */
   async #isOrphan(fingerprint: Fingerprint): Promise<boolean> {
     const { files } = this.#root.host;
     const isAlone = (): boolean =>
       files.lstat(this.#store.paths.entry(fingerprint)) === null &&
       files.lstat(this.#store.paths.record(fingerprint)) !== null;
-    return isAlone() && (await this.#undisturbed(fingerprint, isAlone));
+    if (!isAlone()) return false;
+    if (this.#lock === null) return true;
+    const held = await this.#lock.tryHold(fingerprintByte(fingerprint), isAlone);
+    return held.held && held.value;
   }
 }

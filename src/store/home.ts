@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { readRegularFile, writeNewFile, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { type HomePaths, VYRE_SECTIONS } from '../layouts/vyre/home-paths.js';
@@ -72,7 +72,7 @@ function isSection(name: string): boolean {
 }
 
 function isNewerMarker(bytes: Buffer): boolean {
-  const match = /"schema":"vyre-cache\.home\/([1-9][0-9]{0,8})"/.exec(bytes.toString('utf8'));
+  const match = /"schema"\s*:\s*"vyre-cache\.home\/([1-9][0-9]{0,8})"/.exec(bytes.toString('utf8'));
   return match !== null && Number(match[1]) > 1;
 }
 
@@ -85,8 +85,9 @@ export function openHome(host: Host, paths: HomePaths): OpenedHome {
     if (kind === 'absent') host.files.makeDirectories(paths.root);
     const unsafe = judgeOwner(host, paths.root);
     if (unsafe !== null) return { ok: false, problem: unsafe };
-    if (kind !== 'home') createHome(host, paths);
-    return judgeFolders(host, paths);
+    const opened = openFolders(host, paths);
+    if (opened.ok && kind !== 'home') createHome(host, paths);
+    return opened;
   } catch (error) {
     return { ok: false, problem: problemOf(error, paths.root) };
   }
@@ -153,8 +154,10 @@ function judgeOwner(host: Host, path: string): HomeProblem | null {
   return null;
 }
 
-function judgeFolders(host: Host, paths: HomePaths): OpenedHome {
+/** Makes the folders that are missing (somebody may have deleted the store to empty it), before anything lies in them. */
+function openFolders(host: Host, paths: HomePaths): OpenedHome {
   for (const folder of [paths.store, paths.private]) {
+    if (host.files.lstat(folder) === null) makeFolder(host, folder);
     const unsafe = judgeOwner(host, folder);
     if (unsafe !== null) return { ok: false, problem: unsafe };
   }
@@ -164,17 +167,19 @@ function judgeFolders(host: Host, paths: HomePaths): OpenedHome {
 /** Several processes may do this at once: every step is fine when it was done already; the marker comes last. */
 function createHome(host: Host, paths: HomePaths): void {
   const { files } = host;
-  for (const folder of [paths.store, paths.private, paths.staging, paths.requests, paths.dependencySets]) {
-    ignoring('EEXIST', () => {
-      files.makeDirectory(folder);
-    });
-  }
+  for (const folder of [paths.staging, paths.requests, paths.dependencySets]) makeFolder(host, folder);
   ignoring('EEXIST', () => {
     writeNewFile(files, paths.cacheTag, [Buffer.from(TAG_TEXT)]);
   });
   const staged = paths.staged(host.random.hex(8));
   writeNewFile(files, staged, [Buffer.from(`${JSON.stringify(MARKER)}\n`)]);
   files.rename(staged, paths.marker);
+}
+
+function makeFolder(host: Host, folder: string): void {
+  ignoring('EEXIST', () => {
+    host.files.makeDirectory(folder);
+  });
 }
 
 function ignoring(errno: string, work: () => void): void {
@@ -186,22 +191,21 @@ function ignoring(errno: string, work: () => void): void {
 }
 
 /**
- * The absolute root with every link resolved, whether it exists or not; a root called `pipelines` means its parent,
- * when that parent is where vyre's sections lie.
+ * The absolute root with every link resolved, whether it exists or not; a root called `pipelines` means its parent.
  */
 export function resolveRoot(host: Host, given: string): string {
   const resolved = resolveExisting(host, given);
   return resolved.endsWith('/pipelines') ? dirname(resolved) : resolved;
 }
 
-function resolveExisting(host: Host, path: string): string {
+function resolveExisting(host: Host, given: string): string {
   try {
-    return host.files.realpath(path);
+    return host.files.realpath(given);
   } catch (error) {
     const errno = errnoOf(error);
+    const path = resolve(given);
     const parent = dirname(path);
     if ((errno !== 'ENOENT' && errno !== 'ENOTDIR') || parent === path) return path;
-    const base = path.slice(parent === '/' ? 1 : parent.length + 1);
-    return `${resolveExisting(host, parent).replace(/\/$/, '')}/${base}`;
+    return join(resolveExisting(host, parent), basename(path));
   }
 }

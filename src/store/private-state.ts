@@ -11,10 +11,15 @@ import {
   type Counters,
   type Tally,
 } from '../model/counters.js';
+import { errnoOf } from '../model/error.js';
 import { LOCK_BYTES, type LockFile } from './lock-file.js';
 
 /** The journal is cut here; one older half is kept. Some 1000 events each. */
 const MAX_EVENTS_BYTES = 262_144;
+/** In characters: what a person reads, and the journal stays bounded whatever a compiler is called. */
+const MAX_MESSAGE_LENGTH = 4096;
+/** Two pages of counters. */
+const FILE_BYTES = 2 * PAGE_BYTES;
 /** Long enough for every process that merely adds its figures. */
 const COUNTERS_TIMEOUT_MS = 10_000;
 
@@ -64,15 +69,29 @@ export class PrivateState {
   }
 
   #readPages(): CounterPage | null {
-    const read = readRegularFile(this.#host.files, this.countersPath, 2 * PAGE_BYTES);
-    if (!read.ok) return null;
+    const bytes = this.#readBytes();
     const pages = [0, PAGE_BYTES].map((at) =>
-      decodeCounterPage(read.bytes.subarray(at, at + PAGE_BYTES), this.#hash),
+      decodeCounterPage(bytes.subarray(at, at + PAGE_BYTES), this.#hash),
     );
     return pages.reduce((best, page) => {
       if (page === null) return best;
       return best === null || page.generation > best.generation ? page : best;
     }, null);
+  }
+
+  /** The first two pages, however long the file is. */
+  #readBytes(): Buffer {
+    const { files } = this.#host;
+    const bytes = Buffer.alloc(FILE_BYTES);
+    try {
+      const count = withFile(files, { path: this.countersPath, flags: 'read' }, (fd) =>
+        files.fstat(fd).type === 'file' ? files.readAt(fd, bytes, FILE_BYTES, 0) : 0,
+      );
+      return bytes.subarray(0, count);
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return bytes.subarray(0, 0);
+    }
   }
 
   /**
@@ -95,8 +114,10 @@ export class PrivateState {
     const counters = addCounters(before, { sinceMs: before.sinceMs, values: tally.values });
     const page = encodeCounterPage({ generation, counters }, this.#hash);
     withFile(files, { path: this.countersPath, flags: 'createReadWrite' }, (fd) => {
+      const { bytes } = files.fstat(fd);
       // Preallocated at once: later writes need no space, so a full disk does not stop the figures.
-      if (files.fstat(fd).bytes < 2 * PAGE_BYTES) files.writeAt(fd, Buffer.alloc(2 * PAGE_BYTES), 0);
+      if (bytes < FILE_BYTES) files.writeAt(fd, Buffer.alloc(FILE_BYTES - bytes), bytes);
+      else if (bytes > FILE_BYTES) files.truncate(fd, FILE_BYTES);
       files.writeAt(fd, page, generation % 2n === 0n ? 0 : PAGE_BYTES);
     });
   }
@@ -106,7 +127,8 @@ export class PrivateState {
     const { files } = this.#host;
     try {
       withFile(files, { path: this.eventsPath, flags: 'append' }, (fd) => {
-        files.write(fd, Buffer.from(`${JSON.stringify(event)}\n`, 'utf8'));
+        const message = event.message.slice(0, MAX_MESSAGE_LENGTH);
+        files.write(fd, Buffer.from(`${JSON.stringify({ ...event, message })}\n`, 'utf8'));
         if (files.fstat(fd).bytes > MAX_EVENTS_BYTES) files.rename(this.eventsPath, `${this.eventsPath}.old`);
       });
     } catch {

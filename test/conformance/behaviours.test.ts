@@ -325,7 +325,6 @@ describe('stats', () => {
     await bench.compile(['--no-cache', ...COPY]);
     await bench.compile(['--refresh', ...COPY]);
     await bench.compile(['a.txt', '-o', 'c.txt', '--', './failing']);
-    await bench.compile(['-o', 'moon.o', '--', 'gcc', '-v', '-o', '{output}']);
     await bench.run(['get', onlyEntry(bench)]);
     await bench.run(['get', 'f'.repeat(64)]);
     await bench.run(['get', ...COPY]);

@@ -118,7 +118,11 @@ describe('when the process that compiles is killed', () => {
     const orphan = Number(bench.text('started').trim());
     holder.kill('SIGKILL');
     await eventually('another one compiles', () => bench.lines('started') === 2);
-    assert.equal(isAlive(orphan), false, 'expected the orphaned compiler to be ended before the next one starts');
+    assert.equal(
+      isAlive(orphan),
+      false,
+      'expected the orphaned compiler to be ended before the next one starts',
+    );
     bench.write('go', '');
     const ended = await all(callers);
 
@@ -150,7 +154,10 @@ describe('when the process that compiles is killed', () => {
 
   it('a refresh that waited takes over, too', async (t) => {
     const bench = prepare(t);
-    const [first, ...rest] = [startOne(bench, ['-o', 'out.txt']), startOne(bench, ['-o', 'out.txt', '--refresh'])];
+    const [first, ...rest] = [
+      startOne(bench, ['-o', 'out.txt']),
+      startOne(bench, ['-o', 'out.txt', '--refresh']),
+    ];
     assert.ok(first !== undefined);
     const holder = await untilGathered(bench, [first, ...rest]);
     const waiter = [first, ...rest].find((caller) => caller !== holder);
@@ -186,7 +193,19 @@ describe('a compiler that calls vyre-cache', () => {
     const bench = Workbench.make(t);
     bench.write('in.txt', 'abc');
     bench.write('arguments', `${bench.root}\n`);
-    const words = ['compile', '--cache-dir', bench.root, ...IDENTITY, 'in.txt', '-o', 'out.txt', '--', './outer', '{input}', '{output}'];
+    const words = [
+      'compile',
+      '--cache-dir',
+      bench.root,
+      ...IDENTITY,
+      'in.txt',
+      '-o',
+      'out.txt',
+      '--',
+      './outer',
+      '{input}',
+      '{output}',
+    ];
     bench.script(
       'outer',
       [

@@ -50,12 +50,25 @@ describe('100 writers and 100 readers of 10 artifacts', () => {
     ]).flat();
     const results = await inWaves(tasks);
 
-    const sum = (count: (seen: Seen) => number): number => results.reduce((total, seen) => total + count(seen), 0);
+    const sum = (count: (seen: Seen) => number): number =>
+      results.reduce((total, seen) => total + count(seen), 0);
     assert.deepEqual([...new Set(results.flatMap((seen) => seen.troubles))], []);
-    assert.equal(sum((seen) => seen.torn), 0);
-    assert.equal(sum((seen) => seen.missed), 0);
-    assert.equal(sum((seen) => seen.whole), READERS * OPERATIONS);
-    assert.equal(sum((seen) => seen.stored), WRITERS * OPERATIONS);
+    assert.equal(
+      sum((seen) => seen.torn),
+      0,
+    );
+    assert.equal(
+      sum((seen) => seen.missed),
+      0,
+    );
+    assert.equal(
+      sum((seen) => seen.whole),
+      READERS * OPERATIONS,
+    );
+    assert.equal(
+      sum((seen) => seen.stored),
+      WRITERS * OPERATIONS,
+    );
     assert.equal(await bench.verified(), KEYS);
     assert.deepEqual(bench.workers(), []);
     const { counters } = await bench.stats();

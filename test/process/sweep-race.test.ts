@@ -31,15 +31,32 @@ describe('sweeping beside 1000 short compilations', () => {
     bench.script('hang', 'echo $$ >> hanging\nwhile :; do sleep 0.1; done');
     const program = await childProgram(CHILD, bench.folder);
     const start = (mode: string, number: number): Running =>
-      bench.spawn(process.execPath, [program, mode, bench.root, bench.project, String(number), String(COMPILATIONS)]);
+      bench.spawn(process.execPath, [
+        program,
+        mode,
+        bench.root,
+        bench.project,
+        String(number),
+        String(COMPILATIONS),
+      ]);
     const compilers = Array.from({ length: COMPILERS }, (_, number) => start('compile', number));
     const sweepers = Array.from({ length: SWEEPERS }, (_, number) => start('sweep', COMPILERS + number));
 
     // Meanwhile others die and leave their worker directories behind.
     for (let number = 0; number < KILLED; number += 1) {
-      const victim = bench.start(
-        ['compile', '--key', String(number), 'in.txt', '-o', 'x', '--relocatable', '--', './hang', '{input}', '{output}'],
-      );
+      const victim = bench.start([
+        'compile',
+        '--key',
+        String(number),
+        'in.txt',
+        '-o',
+        'x',
+        '--relocatable',
+        '--',
+        './hang',
+        '{input}',
+        '{output}',
+      ]);
       await eventually('the compiler hangs', () => bench.lines('hanging') === number + 1);
       victim.kill('SIGKILL');
       await victim.ended;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -13,7 +14,7 @@ function visit(path: string, name: string, lines: string[]): void {
   const kind = stat.mode & 0o170_000n;
   const facts = [name, stat.ino, stat.mode.toString(8), stat.size, stat.mtimeNs, stat.ctimeNs, stat.nlink];
   let content = '';
-  if (stat.isFile()) content = readFileSync(path).toString('base64').slice(0, 4096);
+  if (stat.isFile()) content = createHash('sha256').update(readFileSync(path)).digest('hex');
   else if (stat.isSymbolicLink()) content = readlinkSync(path);
   lines.push([...facts, kind.toString(8), content].join(' '));
   if (!stat.isDirectory()) return;

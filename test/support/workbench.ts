@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
@@ -39,7 +47,11 @@ export interface CompiledJob {
   readonly outcome: string | null;
   readonly reason: string | null;
   readonly notStored: string | null;
-  readonly outputs: readonly { readonly path: string; readonly bytes: number; readonly executable: boolean }[];
+  readonly outputs: readonly {
+    readonly path: string;
+    readonly bytes: number;
+    readonly executable: boolean;
+  }[];
   readonly exitCode: number;
   readonly error: string | null;
   /** Of the process: what the compiler printed, and ours. */
@@ -193,7 +205,10 @@ export class Workbench {
 
   /** Runs `verify` and expects that nothing is damaged. @returns how many artifacts are valid. */
   async verified(): Promise<number> {
-    const report = (await this.document(['verify'])) as { readonly valid: number; readonly problems: unknown };
+    const report = (await this.document(['verify'])) as {
+      readonly valid: number;
+      readonly problems: unknown;
+    };
     assert.deepEqual(report.problems, []);
     return report.valid;
   }

@@ -49,4 +49,6 @@ for (let operation = 0; operation < operations; operation += 1) {
   await (mode === 'write' ? write(key) : read(key));
 }
 await cache.close();
-process.stdout.write(`${JSON.stringify({ ...seen, troubles: cache.troubles().map((trouble) => trouble.kind) })}\n`);
+process.stdout.write(
+  `${JSON.stringify({ ...seen, troubles: cache.troubles().map((trouble) => trouble.kind) })}\n`,
+);

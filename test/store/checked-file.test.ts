@@ -1,0 +1,146 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import type { Reader } from '../../src/model/decoder.js';
+import { readChecked, writeChecked } from '../../src/store/checked-file.js';
+import { entryBytes } from '../support/artifacts.js';
+import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
+import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
+
+const host = fakeHost();
+
+interface Place {
+  readonly path: string;
+  readonly folder: string;
+  readonly staged: string;
+  readonly staging: string;
+}
+
+function makePlace(t: Cleanup): Place {
+  const root = temporaryFolder(t);
+  const staging = join(root, 'new');
+  mkdirSync(staging);
+  return { path: join(root, 'docs', 'one'), folder: join(root, 'docs'), staged: join(staging, 'x'), staging };
+}
+
+function decode(reader: Reader): string {
+  const text = reader.text('text');
+  reader.end();
+  return text;
+}
+
+function read(place: Place, maxBytes = 1000): string | null {
+  return readChecked(host, { path: place.path, maxBytes }, decode);
+}
+
+describe('a checked document', () => {
+  it('comes back as it was written, of 0600, and leaves nothing staged', (t) => {
+    const place = makePlace(t);
+    assert.equal(read(place), null);
+    assert.equal(writeChecked(host, place, { text: 'früh "quoted"\n' }), true);
+    assert.equal(read(place), 'früh "quoted"\n');
+    assert.equal(statSync(place.path).mode & 0o777, 0o600);
+    assert.deepEqual(readdirSync(place.staging), []);
+    assert.equal(writeChecked(host, place, { text: 'second' }), true);
+    assert.equal(read(place), 'second');
+  });
+
+  it('is the text and its BLAKE3', (t) => {
+    const place = makePlace(t);
+    writeChecked(host, place, { text: 'x' });
+    assert.deepEqual(readFileSync(place.path), entryBytes('{"text":"x"}'));
+  });
+
+  it('is as if it were not there when any bit is flipped', (t) => {
+    const place = makePlace(t);
+    writeChecked(host, place, { text: 'x' });
+    const good = readFileSync(place.path);
+    for (let at = 0; at < good.byteLength * 8; at += 1) {
+      const damaged = Buffer.from(good);
+      damaged[at >> 3] = (damaged[at >> 3] ?? 0) ^ (1 << (at & 7));
+      writeFileSync(place.path, damaged);
+      assert.equal(read(place), null);
+    }
+  });
+
+  it('is as if it were not there when it is cut or longer', (t) => {
+    const place = makePlace(t);
+    writeChecked(host, place, { text: 'x' });
+    const good = readFileSync(place.path);
+    for (let length = 0; length < good.byteLength; length += 1) {
+      writeFileSync(place.path, good.subarray(0, length));
+      assert.equal(read(place), null);
+    }
+    writeFileSync(place.path, Buffer.concat([good, Buffer.alloc(1)]));
+    assert.equal(read(place), null);
+  });
+
+  for (const text of ['', 'no', 'null', '[]', '{}', '{"text":1}', '{"text":"x","more":1}', '{"text":"x"}}']) {
+    it(`is as if it were not there when its checksum fits but it holds ${JSON.stringify(text)}`, (t) => {
+      const place = makePlace(t);
+      mkdirSync(place.folder);
+      writeFileSync(place.path, entryBytes(text));
+      assert.equal(read(place), null);
+    });
+  }
+
+  for (const [name, make] of [
+    ['a folder', (path: string) => mkdirSync(path)],
+    ['a FIFO', (path: string) => void execFileSync('mkfifo', [path])],
+    [
+      'a link',
+      (path: string) => {
+        writeFileSync(`${path}.target`, entryBytes('{"text":"x"}'));
+        symlinkSync(`${path}.target`, path);
+      },
+    ],
+  ] as const) {
+    it(`is not read from ${name}`, (t) => {
+      const place = makePlace(t);
+      mkdirSync(place.folder);
+      make(place.path);
+      assert.equal(read(place), null);
+    });
+  }
+
+  it('is not read above its bound', (t) => {
+    const place = makePlace(t);
+    writeChecked(host, place, { text: 'x' });
+    const { size } = statSync(place.path);
+    assert.equal(read(place, size), 'x');
+    assert.equal(read(place, size - 1), null);
+  });
+
+  for (const primitive of ['makeDirectories', 'open', 'write', 'rename'] as const) {
+    it(`may fail to be written, leaves nothing, and the old one stays: ${primitive}`, (t) => {
+      const place = makePlace(t);
+      writeChecked(host, place, { text: 'old' });
+      const files = failingFiles({
+        [primitive]: () => {
+          throw errnoError('ENOSPC');
+        },
+      });
+      assert.equal(writeChecked(fakeHost({ files }), place, { text: 'new' }), false);
+      assert.equal(read(place), 'old');
+      assert.deepEqual(readdirSync(place.staging), []);
+    });
+  }
+
+  it('cannot be written over a folder, and says so', (t) => {
+    const place = makePlace(t);
+    mkdirSync(join(place.path, 'x'), { recursive: true });
+    assert.equal(writeChecked(host, place, { text: 'x' }), false);
+    assert.deepEqual(readdirSync(place.staging), []);
+  });
+
+  it('lets bugs through', (t) => {
+    const files = failingFiles({
+      write: () => {
+        throw new TypeError('a bug');
+      },
+    });
+    assert.throws(() => writeChecked(fakeHost({ files }), makePlace(t), {}), TypeError);
+  });
+});

@@ -38,7 +38,7 @@ export function listEntries(root: MaintainedRoot): ListReport {
     entries.push({
       fingerprint,
       path: store.paths.entry(fingerprint).slice(root.root.length + 1),
-      bytes: stat.bytes + (read.ok ? read.stat.bytes : 0),
+      bytes: stat.bytes + (root.host.files.lstat(store.paths.record(fingerprint))?.bytes ?? 0),
       payloadBytes: record?.payloadBytes ?? null,
       ageSeconds: Math.max(0, (nowMs - stat.mtimeMs) / 1000),
       compiler: record?.compiler ?? null,

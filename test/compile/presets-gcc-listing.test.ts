@@ -34,6 +34,32 @@ function hex(path: string): string {
   return readFileSync(path).toString('hex');
 }
 
+test('every listed file of a source in a subfolder is there', async () => {
+  for (const [program, source, preset] of [
+    [GCC, 'sub/a.c', gcc],
+    [GPP, 'sub/v.cpp', gPlusPlus],
+    [GCC, 'sub/s.s', gcc],
+  ] as const) {
+    for (const stage of [['-c'], ['-g', '-c'], ['-shared', '-fPIC']]) {
+      const cwd = temporaryFolder();
+      plant(cwd, Object.fromEntries(Object.entries(SOURCES).map(([name, text]) => [`sub/${name}`, text])));
+      const line = commandLine({
+        program,
+        args: [...stage, source, '-o', 'result'],
+        cwd,
+        inputs: [source],
+        outputs: ['result'],
+      });
+      const { files } = listOf(await compileListed(preset, line));
+      assert.deepEqual(
+        files.filter((name) => systemFiles.stat(join(name.startsWith('/') ? '/' : cwd, name)) === null),
+        [],
+        `${program} ${stage.join(' ')} ${source}`,
+      );
+    }
+  }
+});
+
 describe('the list changes no byte', () => {
   for (const row of [
     '-c a.c',

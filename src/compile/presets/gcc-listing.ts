@@ -1,4 +1,4 @@
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { depfilePrerequisites } from '../depfile.js';
 import { readFollowing } from './file-text.js';
 import { hasOption, wordsFor, type GccArguments } from './gcc-arguments.js';
@@ -93,7 +93,9 @@ async function collect(run: ListingRun, collecting: Collecting): Promise<Listed>
     return unlisted('the linker wrote no list of the files that it read');
   const own = (path: string): boolean => isOwn(run, path);
   const assembledFiles =
-    assembled === null ? [] : depfilePrerequisites(assembled).filter((path) => !own(path));
+    assembled === null
+      ? []
+      : depfilePrerequisites(assembled).filter((path) => !own(path) && !isFileDirective(run, parsed, path));
   const linkedFiles = linked === null ? [] : depfilePrerequisites(linked).filter((path) => !own(path));
   const reads = new GccReads(run, {
     ...collecting,
@@ -117,6 +119,12 @@ function isOwn(run: ListingRun, path: string): boolean {
   if (absolute.startsWith(`${run.workerDirectory}/`)) return true;
   const folder = run.line.environment['TMPDIR'] ?? '/tmp';
   return absolute.startsWith(`${folder}/cc`) && run.files.lstat(absolute) === null;
+}
+
+/** gas also lists the name in the `.file` directive of its input: the source's base name, which is no file of its own. */
+function isFileDirective(run: ListingRun, parsed: GccArguments, path: string): boolean {
+  const isSource = parsed.sources.some((source) => basename(source.path) === path);
+  return isSource && run.files.lstat(resolve(run.line.cwd, path)) === null;
 }
 
 /** Null when the list is missing. */

@@ -100,6 +100,9 @@ function checkVariable(text: string): void {
   throw new CacheError('usage', `expected NAME or NAME=VALUE for --env, got "${text}"`);
 }
 
+/** The origin of the monotonic clock: who calls us waits from here on. */
+const PROCESS_START_MS = 0;
+
 /** How a request is run, from flags and settings. */
 export function compileOptions(context: Context): CompileOptions {
   const { settings, call } = context;
@@ -109,6 +112,7 @@ export function compileOptions(context: Context): CompileOptions {
     lockTimeoutMs: settings.lockTimeoutMs,
     refresh: call.options.flag('refresh'),
     noCache: call.options.refused('cache'),
+    startedAtMs: PROCESS_START_MS,
     signal: call.signal,
     onWaiting: (waiting) => {
       showWaiting(context, waiting);

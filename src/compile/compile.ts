@@ -23,7 +23,7 @@ export async function compile(
   request: CompileRequest,
   options: CompileOptions,
 ): Promise<CompileResult> {
-  const startMs = session.host.clock.monotonicMs();
+  const startMs = options.startedAtMs ?? session.host.clock.monotonicMs();
   const plan = makePlan(session.host, request);
   const produced = await obtain(session, plan, options);
   return finish(session, plan, { produced, startMs, stopped: options.signal?.aborted === true });

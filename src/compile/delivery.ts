@@ -7,6 +7,8 @@ import { CacheError, errnoOf } from '../model/error.js';
 const PLAIN_MODE = 0o666;
 const EXECUTABLE_MODE = 0o777;
 const COPY_BYTES = 1_048_576;
+/** UTF-16 units of an output's name in that of its temporary file: of three bytes each they leave room below 255. */
+const MAX_STEM = 64;
 
 /** An output and what it consists of. */
 export interface Deliverable {
@@ -55,14 +57,19 @@ function resolveLink(host: Host, path: string): string {
     return files.realpath(path);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw error;
+    // Folders first, each as the system follows it: `..` behind a link leads out of the link's target.
     const target = files.readLink(path);
-    return resolveLink(host, target.startsWith('/') ? target : join(dirname(path), target));
+    const full = target.startsWith('/') ? target : `${files.realpath(dirname(path))}/${target}`;
+    return resolveLink(host, join(files.realpath(dirname(full)), basename(full)));
   }
 }
 
 function replace(host: Host, target: string, output: Deliverable): void {
   const { files, random } = host;
-  const temporary = join(dirname(target), `.${basename(target).slice(0, 100)}.${random.hex(6)}.vyre-cache`);
+  const temporary = join(
+    dirname(target),
+    `.${basename(target).slice(0, MAX_STEM)}.${random.hex(6)}.vyre-cache`,
+  );
   try {
     const mode = output.executable ? EXECUTABLE_MODE : PLAIN_MODE;
     withFile(files, { path: temporary, flags: 'createNew', mode }, (fd) => {

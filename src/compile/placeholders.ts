@@ -171,7 +171,10 @@ export function namesDepfile(templates: readonly Template[]): boolean {
   return templates.some((template) => template.some((piece) => piece.kind === 'depfile'));
 }
 
-/** Literal text that would read as a placeholder is doubled, so that no two commands look alike in a fingerprint. */
+/**
+ * Literal text that would read as a placeholder is doubled, so that no two commands look alike in a fingerprint. Behind
+ * `$` nothing reads as one: doubled there, `${input}` would look like `${{input}}`, which holds one.
+ */
 export function escapeLiteral(text: string): string {
-  return text.replaceAll(/\{((?:input|output)(?::[^{}]*)?|depfile)\}/g, '{{$1}}');
+  return text.replaceAll(/(?<!\$)\{((?:input|output)(?::[^{}]*)?|depfile)\}/g, '{{$1}}');
 }

@@ -143,6 +143,7 @@ function plannedOutputs(host: Host, request: CompileRequest): readonly PlannedOu
   }
   return names.map(({ name, isStdout }) => {
     const path = resolve(request.cwd, name);
+    if (name === '-') throw standardStream();
     if (name === '' || name.endsWith('/') || statQuietly(host, path)?.type === 'directory')
       throw folderError(name);
     const folder = dirname(path);
@@ -152,6 +153,12 @@ function plannedOutputs(host: Host, request: CompileRequest): readonly PlannedOu
       });
     }
     return { name, path, isStdout };
+  });
+}
+
+function standardStream(): CacheError {
+  return new CacheError('usage', 'expected a file for an output, got "-"', {
+    hint: 'Name a file; what the command prints on stdout becomes an output with --stdout FILE.',
   });
 }
 

@@ -180,7 +180,9 @@ async function compileIn(
 ): Promise<Produced> {
   const { session, plan, description, options } = job;
   const { host } = session;
-  if (description.identity.uncovered !== null) session.addNote(description.identity.uncovered);
+  // Who names the files that a program reads has done what the note asks for.
+  const { uncovered } = description.identity;
+  if (uncovered !== null && plan.request.deps.length === 0) session.addNote(uncovered);
   const mode = plan.inWorker ? 'worker' : 'place';
   const onOverflow = options.onOverflow ?? null;
   let execution: Execution;

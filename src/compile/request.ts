@@ -40,6 +40,11 @@ export interface CompileOptions {
   readonly lockTimeoutMs: number;
   /** Compile even though an entry is there, and replace it. */
   readonly refresh: boolean;
+  /**
+   * When the caller began, on the monotonic scale of the clock: what a hit saved is counted from here. 0 is the start
+   * of this process. Without it: when `compile` was called.
+   */
+  readonly startedAtMs?: number;
   /** Do not look up, do not store. */
   readonly noCache: boolean;
   /** Ends the compiler and removes what was begun. */

@@ -63,10 +63,21 @@ const FLAGS = {
 } as const;
 export type OpenFlags = keyof typeof FLAGS;
 
-/** The uppermost folder of a path that is not there. */
-function firstMissing(path: string): string {
-  const parent = dirname(path);
-  return parent === path || fs.existsSync(parent) ? path : firstMissing(parent);
+/**
+ * A folder and those above it, one at a time. Node's recursive mkdir never returns where the kernel answers ENOENT for
+ * a folder whose parent is there (`/proc`), and says ENOENT for a read-only file system.
+ */
+function makeFolders(path: string, mode: number): void {
+  try {
+    fs.mkdirSync(path, { mode });
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === 'EEXIST' && fs.statSync(path).isDirectory()) return;
+    const parent = dirname(path);
+    if (errno !== 'ENOENT' || parent === path || fs.existsSync(parent)) throw error;
+    makeFolders(parent, mode);
+    makeFolders(path, mode);
+  }
 }
 
 /**
@@ -131,14 +142,7 @@ export const systemFiles = {
     fs.mkdirSync(path, { mode });
   },
   makeDirectories: (path: string, mode = 0o700): void => {
-    try {
-      fs.mkdirSync(path, { mode, recursive: true });
-    } catch (error) {
-      // On a read-only file system Node says ENOENT here; asked for a single folder it says what is wrong.
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-      fs.mkdirSync(firstMissing(path), { mode });
-      fs.mkdirSync(path, { mode, recursive: true });
-    }
+    makeFolders(path, mode);
   },
   removeDirectory: (path: string): void => {
     fs.rmdirSync(path);

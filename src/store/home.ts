@@ -97,8 +97,12 @@ function refusal(kind: RootKind, root: string): HomeProblem | null {
   switch (kind) {
     case 'not-a-directory':
       return { reason: 'home-not-a-directory', message: `expected a directory at "${root}", found a file` };
-    case 'foreign':
     case 'store':
+      return {
+        reason: 'home-foreign',
+        message: `"${root}" is a store of another program, which is read and never compiled into; name an empty directory with --cache-dir`,
+      };
+    case 'foreign':
       return {
         reason: 'home-foreign',
         message: `"${root}" holds files that are not ours and no cache; name an empty directory with --cache-dir`,

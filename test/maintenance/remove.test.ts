@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { systemFiles } from '../../src/host/files.js';
@@ -142,7 +151,8 @@ describe('removing entries by name', () => {
       });
     await assert.rejects(
       removeEntries(home.session(fakeHost({ user: { uid: 1000 }, files: owned(1001) })), [A]),
-      (error) => error instanceof CacheError && error.code === 'environment' && error.message.includes('1001'),
+      (error) =>
+        error instanceof CacheError && error.code === 'environment' && error.message.includes('1001'),
     );
     await assert.rejects(
       removeEntries(home.session(fakeHost({ user: { uid: 1000 }, files: owned(0) })), [A]),

@@ -1,5 +1,13 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, statSync, symlinkSync, truncateSync, unlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { collectStats } from '../../src/maintenance/stats.js';
@@ -100,7 +108,13 @@ describe('stats', () => {
     state.addEvent({ ...base, atMs: NOW - 9000, reason: 'no-space', message: 'first' });
     state.addEvent({ ...base, atMs: NOW - 1000, reason: 'no-space', message: 'last' });
     state.addEvent({ ...base, atMs: NOW - 5000, reason: 'io-error', message: 'broken' });
-    state.addEvent({ ...base, atMs: NOW - 500, reason: 'nondeterministic', kind: 'nondeterministic', message: 'other' });
+    state.addEvent({
+      ...base,
+      atMs: NOW - 500,
+      reason: 'nondeterministic',
+      kind: 'nondeterministic',
+      message: 'other',
+    });
     state.addEvent({ ...base, atMs: NOW, reason: 'too old', kind: 'removed', message: 'removed' });
     state.addEvent({ ...base, atMs: NOW, reason: 'dead', kind: 'swept', message: 'swept' });
     const report = collectStats(home.session(fakeHost({ clock: new FakeClock(NOW) })));

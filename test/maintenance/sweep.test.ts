@@ -19,7 +19,10 @@ import { ownerOf, placeWorker } from '../support/workers.js';
 const A = fingerprintFrom('a');
 const DAY = 86_400_000;
 
-async function sweepHome(home: TestHome, host: Host = fakeHost({ clock: new FakeClock() })): Promise<SweepReport> {
+async function sweepHome(
+  home: TestHome,
+  host: Host = fakeHost({ clock: new FakeClock() }),
+): Promise<SweepReport> {
   const lock = new LockFile(host, join(home.paths.private, 'lock'));
   try {
     return await sweep(host, { paths: home.paths, lock });
@@ -141,9 +144,19 @@ describe('the sweep of worker directories', () => {
     ['an unlocked owner that is gone', true, { locked: false, pid: 2 ** 22 + 1 }, true],
     ['an unlocked owner that lives, without addon', false, { locked: false, startTicks: ticks }, false],
     ['an unlocked owner that is gone, without addon', false, { locked: false, pid: 2 ** 22 + 1 }, true],
-    ['an unlocked owner whose pid was given away, without addon', false, { locked: false, startTicks: ticks + 1 }, true],
+    [
+      'an unlocked owner whose pid was given away, without addon',
+      false,
+      { locked: false, startTicks: ticks + 1 },
+      true,
+    ],
     ['an owner of another boot', true, { bootId: 'another-boot', startedAtMs: now - 1 }, true],
-    ['an owner on another machine for a day less 1 ms', true, { ...elsewhere, startedAtMs: now - DAY + 1 }, false],
+    [
+      'an owner on another machine for a day less 1 ms',
+      true,
+      { ...elsewhere, startedAtMs: now - DAY + 1 },
+      false,
+    ],
     ['an owner on another machine for a day', true, { ...elsewhere, startedAtMs: now - DAY }, true],
     ['an owner on another machine in the future', true, { ...elsewhere, startedAtMs: now + DAY }, false],
   ];

@@ -33,7 +33,10 @@ const B = fingerprintFrom('b');
 const ALL: VerifyOptions = { fingerprints: null };
 const CLEAN = { artifacts: 0, valid: 0, damaged: 0, unverifiable: 0, litter: 0, aliens: 0, quarantined: 0 };
 
-async function check(home: TestHome, host: Host = fakeHost({ clock: new FakeClock() })): Promise<VerifyReport> {
+async function check(
+  home: TestHome,
+  host: Host = fakeHost({ clock: new FakeClock() }),
+): Promise<VerifyReport> {
   return verify(home.session(host), ALL);
 }
 
@@ -102,7 +105,11 @@ describe('verify of one damaged artifact', () => {
   const damages: readonly (readonly [string, string, (home: TestHome) => void])[] = [
     ['a cut entry', 'truncated', (home) => truncateSync(home.entry(A), 31)],
     ['an empty entry', 'truncated', (home) => truncateSync(home.entry(A), 0)],
-    ['a flipped byte', 'bad-checksum', (home) => writeFileSync(home.entry(A), entryBytes('vyre').fill('X', 1, 2))],
+    [
+      'a flipped byte',
+      'bad-checksum',
+      (home) => writeFileSync(home.entry(A), entryBytes('vyre').fill('X', 1, 2)),
+    ],
     ['a cut payload', 'bad-checksum', (home) => truncateSync(home.entry(A), 33)],
     ['a giant', 'oversized', (home) => truncateSync(home.entry(A), 2 ** 42)],
     ['one byte above the bound', 'oversized', (home) => truncateSync(home.entry(A), 1_000_033)],

@@ -113,7 +113,9 @@ describe('a strict reader', () => {
   });
 
   it('names the place of a nested key', () => {
-    const reason = reasonOf({ k: { l: 1 } }, (reader) => reader.objectOrNull('k', (inner) => inner.text('l')));
+    const reason = reasonOf({ k: { l: 1 } }, (reader) =>
+      reader.objectOrNull('k', (inner) => inner.text('l')),
+    );
     assert.equal(reason, 'it.k.l is not a string');
   });
 });

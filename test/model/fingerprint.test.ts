@@ -123,24 +123,32 @@ describe('every fingerprint', () => {
 
   it('changes when a byte moves from the end of a value to the start of the next', () => {
     checkProperty(
-      fc.property(fc.string({ minLength: 1, unit: 'binary-ascii' }), fc.string({ unit: 'binary-ascii' }), (a, b) => {
-        const before = [textField('arg/000000', a), textField('arg/000001', b)];
-        const after = [
-          textField('arg/000000', a.slice(0, -1)),
-          textField('arg/000001', `${a.slice(-1)}${b}`),
-        ];
-        return fingerprintOf(before, hash) !== fingerprintOf(after, hash);
-      }),
+      fc.property(
+        fc.string({ minLength: 1, unit: 'binary-ascii' }),
+        fc.string({ unit: 'binary-ascii' }),
+        (a, b) => {
+          const before = [textField('arg/000000', a), textField('arg/000001', b)];
+          const after = [
+            textField('arg/000000', a.slice(0, -1)),
+            textField('arg/000001', `${a.slice(-1)}${b}`),
+          ];
+          return fingerprintOf(before, hash) !== fingerprintOf(after, hash);
+        },
+      ),
     );
   });
 
   it('changes when a byte moves from a name to its value', () => {
     checkProperty(
-      fc.property(fc.string({ minLength: 1, unit: 'binary-ascii' }), fc.string({ unit: 'binary-ascii' }), (name, value) => {
-        const before = [textField(name, value)];
-        const after = [textField(name.slice(0, -1), `${name.slice(-1)}${value}`)];
-        return fingerprintOf(before, hash) !== fingerprintOf(after, hash);
-      }),
+      fc.property(
+        fc.string({ minLength: 1, unit: 'binary-ascii' }),
+        fc.string({ unit: 'binary-ascii' }),
+        (name, value) => {
+          const before = [textField(name, value)];
+          const after = [textField(name.slice(0, -1), `${name.slice(-1)}${value}`)];
+          return fingerprintOf(before, hash) !== fingerprintOf(after, hash);
+        },
+      ),
     );
   });
 
@@ -167,7 +175,7 @@ function decodeByGrammar(bytes: Buffer): string[][] {
   const domain = 'vyre-cache fingerprint v1\n';
   assert.equal(bytes.toString('latin1', 0, domain.length), domain);
   const fields: string[][] = [];
-  for (let at = domain.length; at < bytes.byteLength; ) {
+  for (let at = domain.length; at < bytes.byteLength;) {
     const nameEnd = at + 4 + bytes.readUInt32LE(at);
     const valueEnd = nameEnd + 8 + Number(bytes.readBigUInt64LE(nameEnd));
     fields.push([bytes.toString('hex', at + 4, nameEnd), bytes.toString('hex', nameEnd + 8, valueEnd)]);

@@ -67,27 +67,36 @@ describe('a record', () => {
   });
 
   it('comes back as it was written', () => {
-    const shown = fc.record({
-      name: fc.string(),
-      value: fc.option(fc.string()),
-      digest: fc.option(fc.uint8Array({ maxLength: 3 }).map((bytes) => digestOf(bytes))),
-    }, PLAIN);
+    const shown = fc.record(
+      {
+        name: fc.string(),
+        value: fc.option(fc.string()),
+        digest: fc.option(fc.uint8Array({ maxLength: 3 }).map((bytes) => digestOf(bytes))),
+      },
+      PLAIN,
+    );
     const figures = fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => value + 0);
-    const records = fc.record({
-      payloadBytes: fc.maxSafeNat(),
-      createdAtMs: fc.maxSafeNat(),
-      compiler: fc.string({ unit: 'grapheme' }),
-      command: fc.array(fc.string({ unit: 'grapheme' })),
-      outputs: fc.array(fc.record({ name: fc.string(), executable: fc.boolean() }, PLAIN)),
-      cost: fc.record({
-        wallSeconds: figures,
-        cpuSeconds: fc.option(figures),
-        peakMemoryBytes: fc.option(fc.maxSafeNat()),
-      }, PLAIN),
-      fields: fc.array(shown),
-      stdout: fc.uint8Array(),
-      stderr: fc.uint8Array(),
-    }, PLAIN);
+    const records = fc.record(
+      {
+        payloadBytes: fc.maxSafeNat(),
+        createdAtMs: fc.maxSafeNat(),
+        compiler: fc.string({ unit: 'grapheme' }),
+        command: fc.array(fc.string({ unit: 'grapheme' })),
+        outputs: fc.array(fc.record({ name: fc.string(), executable: fc.boolean() }, PLAIN)),
+        cost: fc.record(
+          {
+            wallSeconds: figures,
+            cpuSeconds: fc.option(figures),
+            peakMemoryBytes: fc.option(fc.maxSafeNat()),
+          },
+          PLAIN,
+        ),
+        fields: fc.array(shown),
+        stdout: fc.uint8Array(),
+        stderr: fc.uint8Array(),
+      },
+      PLAIN,
+    );
     checkProperty(
       fc.property(records, (changed) => {
         const record = makeRecord(fingerprintFrom('a'), Buffer.from('x'), changed);
@@ -125,7 +134,21 @@ describe('a record is unreadable', () => {
   const cost = { wallSeconds: 1, cpuSeconds: null, peakMemoryBytes: null };
   const field = { name: 'arch', value: 'x64', digest: null };
   const wrong: readonly (readonly [string, readonly unknown[]])[] = [
-    ['schema', [null, 1, '', 'vyre-cache.record/0', 'vyre-cache.record/01', 'vyre-cache.record/', 'vyre-cache.entry/2', 'vyre-cache.record/2 ', 'vyre-cache.record/-2', 'vyre-cache.record/2.5']],
+    [
+      'schema',
+      [
+        null,
+        1,
+        '',
+        'vyre-cache.record/0',
+        'vyre-cache.record/01',
+        'vyre-cache.record/',
+        'vyre-cache.entry/2',
+        'vyre-cache.record/2 ',
+        'vyre-cache.record/-2',
+        'vyre-cache.record/2.5',
+      ],
+    ],
     ['fingerprint', [null, 1, '', 'a'.repeat(63), 'A'.repeat(64), `${'a'.repeat(63)}g`, ['a'.repeat(64)]]],
     ['payloadDigest', [null, '', 'a'.repeat(65), 'A'.repeat(64)]],
     ['payloadBytes', [null, -1, 0.5, '4', Number.MAX_SAFE_INTEGER + 1, [4]]],

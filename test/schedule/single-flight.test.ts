@@ -59,7 +59,9 @@ describe('a single flight', () => {
     const calls = Array.from({ length: 3 }, async () => flights.run('key', gate.work));
     gate.fail(new Error('broken'));
     const results = await Promise.allSettled(calls);
-    assert.ok(results.every((result) => result.status === 'rejected' && String(result.reason).includes('broken')));
+    assert.ok(
+      results.every((result) => result.status === 'rejected' && String(result.reason).includes('broken')),
+    );
     assert.equal(gate.starts, 1);
   });
 

@@ -159,7 +159,11 @@ function entrySuite(hash: Blake3): void {
     const payload = Buffer.alloc(DEFAULT_MAX_PAYLOAD_BYTES);
     const digest = Buffer.from(hashChunks(hash, [payload]));
     assert.deepEqual(digest, footer);
-    const record = { ...makeRecord(A, Buffer.alloc(0)), payloadDigest: digestHex(footer), payloadBytes: payload.byteLength };
+    const record = {
+      ...makeRecord(A, Buffer.alloc(0)),
+      payloadDigest: digestHex(footer),
+      payloadBytes: payload.byteLength,
+    };
     await rig.publish({ fingerprint: A, payload, digest: digestHex(footer), record, recordMiss: null });
     assert.equal(statSync(rig.entry()).size, 67_108_896);
     assert.equal(rig.reason(), 'hit');
@@ -408,7 +412,10 @@ describe('a file that changes while it is read', () => {
 
   it('grown above the bound while it is read: oversized, after the bound and one byte', (t) => {
     const reads: number[] = [];
-    const files = measuring(changing((path) => truncateSync(path, 10_000_000), 'after'), reads);
+    const files = measuring(
+      changing((path) => truncateSync(path, 10_000_000), 'after'),
+      reads,
+    );
     const rig = new Rig(t, { files });
     writeFileSync(rig.entry(), entryBytes('vyre'));
     assert.equal(rig.reason(), 'oversized');
@@ -469,7 +476,11 @@ describe('an entry and its record', () => {
   });
 
   const VALID = makeArtifact(A, 'vyre');
-  const unusable: readonly (readonly [string, 'absent' | 'unreadable' | 'newer-format', (rig: Rig) => void])[] = [
+  const unusable: readonly (readonly [
+    string,
+    'absent' | 'unreadable' | 'newer-format',
+    (rig: Rig) => void,
+  ])[] = [
     ['absent', 'absent', () => undefined],
     ['newer', 'newer-format', (rig) => writeFileSync(rig.record(), '{"schema":"vyre-cache.record/2"}')],
     ['empty', 'unreadable', (rig) => writeFileSync(rig.record(), '')],
@@ -629,7 +640,10 @@ describe('publishing', () => {
     ['an entry with a flipped bit', (rig) => writeFileSync(rig.entry(), entryBytes('evil').fill(1, 0, 1))],
     ['an entry of vyre without record', (rig) => unlinkSync(rig.record())],
     ['an entry with a damaged record', (rig) => truncateSync(rig.record(), 10)],
-    ['an entry with a record of another', (rig) => writeFileSync(rig.record(), encodeRecord(makeRecord(B, Buffer.from('old'))))],
+    [
+      'an entry with a record of another',
+      (rig) => writeFileSync(rig.record(), encodeRecord(makeRecord(B, Buffer.from('old')))),
+    ],
     ['a record without entry', (rig) => unlinkSync(rig.entry())],
     [
       'a FIFO',
@@ -814,12 +828,12 @@ describe('readers and writers of one entry', () => {
     const store = new StorePaths(paths.store);
     const tier = new DiskTier(host, { paths: store, maxPayloadBytes: 1_000_000, lock });
     const writers = ['1', '2', '3'].map((seed) => startChild(t, 'publish', root, A, seed, '60'));
-    let running = true;
+    const writing = { running: true };
     const ended = Promise.all(writers.map(async (writer) => writer.end())).finally(() => {
-      running = false;
+      writing.running = false;
     });
     const seen = new Set<string>();
-    while (running) {
+    while (writing.running) {
       const read = await tier.get(A);
       if (read.hit) {
         const words = new Set(read.artifact.payload.toString().trim().split(' '));

@@ -37,7 +37,7 @@ function kind(root: string, host: Host = fakeHost()): RootKind {
 }
 
 /** A folder inside a temporary one, made unless it shall be absent. */
-function root(t: Cleanup, make: 'made' | 'absent' = 'made'): string {
+function makeRoot(t: Cleanup, make: 'made' | 'absent' = 'made'): string {
   const path = join(temporaryFolder(t), 'root');
   if (make === 'made') mkdirSync(path, { mode: 0o700 });
   return path;
@@ -70,7 +70,7 @@ describe('a home', () => {
   ];
   for (const [name, expected, make] of becoming) {
     it(`is made ${name}`, (t) => {
-      const path = root(t, 'absent');
+      const path = makeRoot(t, 'absent');
       make(path);
       assert.equal(kind(path), expected);
       assert.equal(open(path), 'ok');
@@ -100,7 +100,7 @@ describe('a home', () => {
   });
 
   it('is skipped by backups: the first line of CACHEDIR.TAG says so', (t) => {
-    const path = root(t, 'absent');
+    const path = makeRoot(t, 'absent');
     open(path);
     const text = readFileSync(join(path, 'CACHEDIR.TAG'), 'utf8');
     assert.equal(text.split('\n')[0], TAG);
@@ -108,7 +108,7 @@ describe('a home', () => {
   });
 
   it('leaves a CACHEDIR.TAG that is there', (t) => {
-    const path = root(t);
+    const path = makeRoot(t);
     mkdirSync(join(path, 'aot'));
     writeFileSync(join(path, 'CACHEDIR.TAG'), 'mine');
     assert.equal(open(path), 'ok');
@@ -116,7 +116,7 @@ describe('a home', () => {
   });
 
   it('leaves aliens beside it alone', (t) => {
-    const path = root(t);
+    const path = makeRoot(t);
     mkdirSync(join(path, 'pipelines'), { mode: 0o700 });
     mkdirSync(join(path, 'holiday'));
     writeFileSync(join(path, 'holiday', 'photo.bin'), 'x');
@@ -127,9 +127,15 @@ describe('a home', () => {
     assert.equal(readFileSync(join(path, 'notes'), 'utf8'), 'x');
   });
 
-  for (const part of ['pipelines', '.vyre-cache', '.vyre-cache/new', 'CACHEDIR.TAG', '.vyre-cache/home.json']) {
+  for (const part of [
+    'pipelines',
+    '.vyre-cache',
+    '.vyre-cache/new',
+    'CACHEDIR.TAG',
+    '.vyre-cache/home.json',
+  ]) {
     it(`is made whole again when somebody deleted ${part}`, (t) => {
-      const path = root(t, 'absent');
+      const path = makeRoot(t, 'absent');
       open(path);
       writeFileSync(join(path, 'pipelines', ENTRY), 'kept');
       rmSync(join(path, part), { recursive: true });
@@ -147,7 +153,7 @@ describe('a home', () => {
     ['a zeroed one', '\0'.repeat(100)],
   ] as const) {
     it(`stays one when its marker is ${name}`, (t) => {
-      const path = root(t, 'absent');
+      const path = makeRoot(t, 'absent');
       open(path);
       writeFileSync(join(path, '.vyre-cache', 'home.json'), text);
       assert.equal(open(path), 'ok');
@@ -176,7 +182,12 @@ describe('a directory that is not ours', () => {
       'home-not-a-directory',
       (path) => void execFileSync('mkfifo', [path]),
     ],
-    ['a link to nothing', 'not-a-directory', 'home-not-a-directory', (path) => symlinkSync('/nonexistent', path)],
+    [
+      'a link to nothing',
+      'not-a-directory',
+      'home-not-a-directory',
+      (path) => symlinkSync('/nonexistent', path),
+    ],
     [
       'strangers’ files',
       'foreign',
@@ -235,7 +246,7 @@ describe('a directory that is not ours', () => {
   ];
   for (const [name, expected, reason, make] of refused) {
     it(`is refused and left as it is: ${name}`, (t) => {
-      const path = root(t, 'absent');
+      const path = makeRoot(t, 'absent');
       make(path);
       assert.equal(kind(path), expected);
       const before = listing(path);
@@ -245,7 +256,7 @@ describe('a directory that is not ours', () => {
   }
 
   it('is refused below a file', (t) => {
-    const path = root(t, 'absent');
+    const path = makeRoot(t, 'absent');
     writeFileSync(path, 'x');
     assert.equal(kind(join(path, 'below')), 'absent');
     assert.equal(open(join(path, 'below')), 'home-not-a-directory');
@@ -254,7 +265,7 @@ describe('a directory that is not ours', () => {
   for (const folder of ['pipelines', '.vyre-cache']) {
     it(`is refused when ${folder} is a link, whose target stays as it is`, (t) => {
       const outside = temporaryFolder(t);
-      const path = root(t);
+      const path = makeRoot(t);
       mkdirSync(join(path, 'aot'));
       symlinkSync(outside, join(path, folder));
       assert.equal(open(path), 'home-not-a-directory');
@@ -263,7 +274,7 @@ describe('a directory that is not ours', () => {
   }
 
   it('names the path in its message', (t) => {
-    const path = root(t);
+    const path = makeRoot(t);
     writeFileSync(join(path, 'thesis.tex'), 'x');
     const opened = openHome(fakeHost(), new HomePaths(path));
     assert.ok(!opened.ok && opened.problem.message.includes(path));
@@ -292,7 +303,7 @@ describe('the owner and the mode of a home', () => {
     [1000, 0, 'home-owner'],
   ] as const) {
     it(`of user ${owner} are ${reason} for user ${user}`, (t) => {
-      const path = root(t, 'absent');
+      const path = makeRoot(t, 'absent');
       open(path);
       assert.equal(open(path, ownedBy(owner, user)), reason);
     });
@@ -309,7 +320,7 @@ describe('the owner and the mode of a home', () => {
   ] as const) {
     it(`of ${mode.toString(8)} are ${reason}`, (t) => {
       for (const folder of ['', 'pipelines', '.vyre-cache']) {
-        const path = root(t, 'absent');
+        const path = makeRoot(t, 'absent');
         open(path);
         chmodSync(join(path, folder), mode);
         assert.equal(open(path), reason, folder);
@@ -318,14 +329,14 @@ describe('the owner and the mode of a home', () => {
   }
 
   it('are judged before anything is made', (t) => {
-    const path = root(t);
+    const path = makeRoot(t);
     chmodSync(path, 0o777);
     assert.equal(open(path), 'home-mode');
     assert.deepEqual(readdirSync(path), []);
   });
 
   it('of another real user are refused, where this test may make one', (t) => {
-    const path = root(t, 'absent');
+    const path = makeRoot(t, 'absent');
     open(path);
     if (uid !== 0) {
       assert.equal(open(path, fakeHost({ user: { uid: uid + 1 } })), 'home-owner');
@@ -348,7 +359,7 @@ describe('a home that cannot be made', () => {
   ] as const) {
     for (const primitive of ['makeDirectories', 'makeDirectory', 'open', 'write', 'rename'] as const) {
       it(`because ${primitive} fails with ${code} is ${reason}, and can be made afterwards`, (t) => {
-        const path = root(t, 'absent');
+        const path = makeRoot(t, 'absent');
         const files = failingFiles({
           [primitive]: (...args: readonly unknown[]) => {
             // Reading the marker is no making.
@@ -369,7 +380,7 @@ describe('a home that cannot be made', () => {
         throw new TypeError('a bug');
       },
     });
-    assert.throws(() => open(root(t), fakeHost({ files })), TypeError);
+    assert.throws(() => open(makeRoot(t), fakeHost({ files })), TypeError);
   });
 });
 
@@ -377,14 +388,14 @@ describe('the root', () => {
   const resolved = (path: string): string => resolveRoot(fakeHost(), path);
 
   it('is what it is', (t) => {
-    const path = root(t);
+    const path = makeRoot(t);
     assert.equal(resolved(path), path);
     assert.equal(resolved(`${path}/`), path);
     assert.equal(resolved(`${path}//.`), path);
   });
 
   it('called pipelines means its parent, whether it exists or not', (t) => {
-    const path = root(t);
+    const path = makeRoot(t);
     const store = join(path, 'pipelines');
     assert.equal(resolved(store), path);
     assert.equal(resolved(`${store}/`), path);
@@ -394,12 +405,12 @@ describe('the root', () => {
   });
 
   it('called something that ends like it means itself', (t) => {
-    const path = join(root(t), 'my-pipelines');
+    const path = join(makeRoot(t), 'my-pipelines');
     assert.equal(resolved(path), path);
   });
 
   it('has its links resolved', (t) => {
-    const path = root(t);
+    const path = makeRoot(t);
     mkdirSync(join(path, 'pipelines'));
     const link = join(temporaryFolder(t), 'link');
     symlinkSync(path, link);
@@ -411,7 +422,7 @@ describe('the root', () => {
   });
 
   it('that does not exist has the links of its existing part resolved', (t) => {
-    const path = root(t);
+    const path = makeRoot(t);
     const link = join(temporaryFolder(t), 'link');
     symlinkSync(path, link);
     assert.equal(resolved(join(link, 'vyre')), join(path, 'vyre'));
@@ -422,7 +433,7 @@ describe('the root', () => {
   });
 
   it('below a file is itself', (t) => {
-    const path = root(t, 'absent');
+    const path = makeRoot(t, 'absent');
     writeFileSync(path, 'x');
     assert.equal(resolved(join(path, 'below')), join(path, 'below'));
   });

@@ -1,5 +1,14 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { loadLocks, noLocks } from '../../src/host/locks.js';
@@ -116,7 +125,10 @@ describe('a lock file', () => {
     };
     await assert.rejects(one.tryHold(BYTE, fail), /broken/);
     await assert.rejects(one.hold(BYTE, AT_ONCE, fail), /broken/);
-    await assert.rejects(one.hold(BYTE, AT_ONCE, async () => fail()), /broken/);
+    await assert.rejects(
+      one.hold(BYTE, AT_ONCE, async () => fail()),
+      /broken/,
+    );
     assert.equal(await isFree(one), true);
     assert.equal(await isFree(two), true);
   });
@@ -182,7 +194,11 @@ describe('waiting for a lock', () => {
   it('is no waiting when it is free', async (t) => {
     const lock = openLock(t, lockPath(t));
     const waits: string[] = [];
-    const held = await lock.hold(BYTE, { timeoutMs: 1000, onWait: () => waits.push('waits') }, (waited) => waited);
+    const held = await lock.hold(
+      BYTE,
+      { timeoutMs: 1000, onWait: () => waits.push('waits') },
+      (waited) => waited,
+    );
     assert.deepEqual(held, { held: true, value: false });
     assert.deepEqual(waits, []);
   });
@@ -392,13 +408,13 @@ describe('locks between processes', () => {
     const child = startChild(t, 'hold', path, String(BYTE));
     assert.equal(await child.line(), 'held');
     const lock = openLock(t, path);
-    let killed: Promise<void> | null = null;
+    const kills: Promise<void>[] = [];
     const onWait = (): void => {
-      killed = child.kill();
+      kills.push(child.kill());
     };
     const held = await lock.hold(BYTE, { timeoutMs: 600_000, onWait }, (waited) => waited);
     assert.deepEqual(held, { held: true, value: true });
-    await killed;
+    await Promise.all(kills);
   });
 
   it('let no two work at once', async (t) => {

@@ -47,7 +47,9 @@ describe('the pending list', () => {
 
   it('keeps whole lines when processes write at once', async (t) => {
     const { home } = makeRig(t);
-    const children = [A, B, A, B].map((fingerprint) => startChild(t, 'note', home.paths.root, fingerprint, '100'));
+    const children = [A, B, A, B].map((fingerprint) =>
+      startChild(t, 'note', home.paths.root, fingerprint, '100'),
+    );
     for (const child of children) await child.end();
     const lines = readFileSync(home.paths.pending, 'latin1').trimEnd().split('\n');
     assert.equal(lines.length, 400);

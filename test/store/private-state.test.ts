@@ -179,7 +179,10 @@ describe('the counters of a home', () => {
     ['cut to a byte', (path) => truncateSync(path, 1)],
     ['zeroed', (path) => writeFileSync(path, Buffer.alloc(8192))],
     ['overwritten', (path) => writeFileSync(path, 'x'.repeat(8192))],
-    ['damaged in both pages', (path) => writeFileSync(path, readFileSync(path).fill(1, 100, 101).fill(1, 5000, 5001))],
+    [
+      'damaged in both pages',
+      (path) => writeFileSync(path, readFileSync(path).fill(1, 100, 101).fill(1, 5000, 5001)),
+    ],
   ];
   for (const [name, damage] of damages) {
     it(`start at zero with a new since when the file was ${name}`, async (t) => {
@@ -244,7 +247,10 @@ describe('the counters of a home', () => {
       const rig = makeRig(t);
       make(rig.state.countersPath);
       assert.equal(figures(rig), null);
-      await assert.rejects(add(rig, { hits: 1 }), (error: NodeJS.ErrnoException) => typeof error.code === 'string');
+      await assert.rejects(
+        add(rig, { hits: 1 }),
+        (error: NodeJS.ErrnoException) => typeof error.code === 'string',
+      );
     });
   }
 
@@ -291,7 +297,10 @@ describe('the journal', () => {
     for (let index = 0; index < 20_000; index += 1) {
       rig.state.addEvent(event({ atMs: index, message: 'x'.repeat(100) }));
     }
-    const bytes = readdirSync(rig.folder).reduce((sum, name) => sum + statSync(join(rig.folder, name)).size, 0);
+    const bytes = readdirSync(rig.folder).reduce(
+      (sum, name) => sum + statSync(join(rig.folder, name)).size,
+      0,
+    );
     assert.ok(bytes < 600_000, `${bytes} bytes`);
     const times = rig.state.readEvents().map(({ atMs }) => atMs);
     assert.equal(times.at(-1), 19_999);
@@ -307,7 +316,10 @@ describe('the journal', () => {
     rig.state.addEvent(event({ atMs: 1 }));
     rig.state.addEvent(event({ atMs: 2, message: 'ü'.repeat(5_000_000) }));
     rig.state.addEvent(event({ atMs: 3 }));
-    const bytes = readdirSync(rig.folder).reduce((sum, name) => sum + statSync(join(rig.folder, name)).size, 0);
+    const bytes = readdirSync(rig.folder).reduce(
+      (sum, name) => sum + statSync(join(rig.folder, name)).size,
+      0,
+    );
     assert.ok(bytes < 600_000, `${bytes} bytes`);
     assert.deepEqual(
       rig.state.readEvents().map(({ atMs }) => atMs),

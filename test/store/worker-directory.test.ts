@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { systemFiles } from '../../src/host/files.js';
@@ -84,7 +93,10 @@ describe('a worker directory', () => {
     const seen: boolean[] = [];
     const files = failingFiles({
       rename: (from, to) => {
-        if (to.includes('worker-dir-prepare-')) seen.push(host.locks.tryLock(systemFiles.open(join(from, 'owner'), 'readWrite'), { offset: 0, length: 1 }));
+        if (to.includes('worker-dir-prepare-'))
+          seen.push(
+            host.locks.tryLock(systemFiles.open(join(from, 'owner'), 'readWrite'), { offset: 0, length: 1 }),
+          );
         systemFiles.rename(from, to);
       },
     });
@@ -126,7 +138,15 @@ describe('a worker directory', () => {
     assert.deepEqual(findWorkers(host, paths), []);
   });
 
-  for (const text of ['', '{', '{}', 'null', JSON.stringify({ ...ownerOf(host), pid: 'x' }), JSON.stringify({ ...ownerOf(host), fingerprint: 'x' }), JSON.stringify({ ...ownerOf(host), schema: 'vyre-cache.owner/2' })]) {
+  for (const text of [
+    '',
+    '{',
+    '{}',
+    'null',
+    JSON.stringify({ ...ownerOf(host), pid: 'x' }),
+    JSON.stringify({ ...ownerOf(host), fingerprint: 'x' }),
+    JSON.stringify({ ...ownerOf(host), schema: 'vyre-cache.owner/2' }),
+  ]) {
     it(`with an owner file that does not decode is dead when nobody holds it: ${text.slice(0, 30)}`, async (t) => {
       const paths = makeHome(t);
       placeWorker(paths, 'one', text);
@@ -154,13 +174,28 @@ describe('the owner of a worker directory', () => {
   const cases: readonly (readonly [string, Host, object, boolean])[] = [
     ['was locked here and holds no lock', host, { pid, startTicks: ticks }, true],
     ['was never locked, and its process lives', host, { locked: false, pid, startTicks: ticks }, false],
-    ['was never locked, lives, and is a year old', host, { locked: false, pid, startTicks: ticks, startedAtMs: 0 }, false],
-    ['was never locked, and its pid has another process', host, { locked: false, pid, startTicks: ticks + 1 }, true],
+    [
+      'was never locked, lives, and is a year old',
+      host,
+      { locked: false, pid, startTicks: ticks, startedAtMs: 0 },
+      false,
+    ],
+    [
+      'was never locked, and its pid has another process',
+      host,
+      { locked: false, pid, startTicks: ticks + 1 },
+      true,
+    ],
     ['was never locked, and its pid is gone', host, { locked: false, pid: 2 ** 22 + 1 }, true],
     ['was locked, lives, and we have no addon', noAddon, { pid, startTicks: ticks }, false],
     ['was locked, is gone, and we have no addon', noAddon, { pid: 2 ** 22 + 1 }, true],
     ['ran in another boot of this machine', host, { ...here, bootId: 'another-boot' }, true],
-    ['ran in another boot, unlocked', host, { ...here, bootId: 'another-boot', locked: false, ...young }, true],
+    [
+      'ran in another boot, unlocked',
+      host,
+      { ...here, bootId: 'another-boot', locked: false, ...young },
+      true,
+    ],
     ['ran on another machine less than a day ago', host, { ...other, ...young }, false],
     ['ran on another machine more than a day ago', host, { ...other, ...old }, true],
     [
@@ -200,7 +235,11 @@ describe('the owner of a worker directory', () => {
       const paths = makeHome(t);
       const clock = new FakeClock(1_700_000_000_000);
       const judge = fakeHost({ clock });
-      placeWorker(paths, 'one', JSON.stringify({ ...ownerOf(host), ...other, startedAtMs: clock.nowMs() - age }));
+      placeWorker(
+        paths,
+        'one',
+        JSON.stringify({ ...ownerOf(host), ...other, startedAtMs: clock.nowMs() - age }),
+      );
       assert.equal(await isDead(judge, only(findWorkers(judge, paths))), dead);
     });
   }
@@ -225,7 +264,11 @@ describe('the owner of a worker directory', () => {
 describe('what a dead owner left running', () => {
   function start(t: Cleanup, active: string | null): ChildProcess {
     const env = active === null ? {} : { [ACTIVE_VARIABLE]: active };
-    const child = spawn('sleep', ['1000'], { env: { PATH: process.env['PATH'], ...env }, stdio: 'ignore', detached: true });
+    const child = spawn('sleep', ['1000'], {
+      env: { PATH: process.env['PATH'], ...env },
+      stdio: 'ignore',
+      detached: true,
+    });
     t.after(() => {
       child.kill('SIGKILL');
     });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { lstatSync, readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 
 /** Everything below a folder with its state and content, to show that nothing changed. */
 export function listing(folder: string): readonly string[] {
@@ -22,11 +22,11 @@ function visit(path: string, name: string, lines: string[]): void {
 }
 
 /** The paths below a folder, sorted; folders end with a slash. */
-export function tree(folder: string, prefix = ''): readonly string[] {
-  return readdirSync(folder, { withFileTypes: true })
-    .toSorted((a, b) => (a.name < b.name ? -1 : 1))
-    .flatMap((item) => {
-      const name = `${prefix}${item.name}`;
-      return item.isDirectory() ? [`${name}/`, ...tree(join(folder, item.name), `${name}/`)] : [name];
-    });
+export function tree(folder: string): readonly string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true })
+    .map((item) => {
+      const path = relative(folder, join(item.parentPath, item.name));
+      return item.isDirectory() ? `${path}/` : path;
+    })
+    .toSorted();
 }

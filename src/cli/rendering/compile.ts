@@ -14,8 +14,9 @@ export function renderCompileLine(result: CompileResult): string {
     notStored === null ? null : `${outcome === null ? '' : 'not stored '}(${notStored})`,
     fingerprint,
   ].filter((word) => word !== null);
+  const status = result.exitCode === 0 ? [] : [`exit ${result.exitCode}`];
   const time = hit ? `saved ${formatDuration(savedSeconds ?? 0)}` : `took ${formatDuration(wallSeconds)}`;
-  return `vyre-cache: ${[words.join(' '), ...outputs.map((output) => printable(output.path)), time].join(', ')}`;
+  return `vyre-cache: ${[words.join(' '), ...status, ...outputs.map((output) => printable(output.path)), time].join(', ')}`;
 }
 
 /** `vyre-cache.compile/1`. */

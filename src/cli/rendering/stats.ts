@@ -53,7 +53,9 @@ function sinceText({ sinceMs }: Counters): string | null {
 function contents({ root, entries, bytes, oldestSeconds, newestSeconds }: StatsReport): string {
   const size = `${plural(formatCount(entries), 'entry', 'entries')}, ${formatBytes(bytes)} in ${printable(root)}`;
   if (oldestSeconds === null || newestSeconds === null) return size;
-  return `${size}\nlast used ${formatDuration(newestSeconds)} to ${formatDuration(oldestSeconds)} ago`;
+  const newest = formatDuration(newestSeconds);
+  const oldest = formatDuration(oldestSeconds);
+  return `${size}\nlast used ${newest === oldest ? newest : `${newest} to ${oldest}`} ago`;
 }
 
 const SLASH = ' / ';

@@ -1,3 +1,4 @@
+import { CacheError } from '../../model/error.js';
 import { hasOption, valuesOf, wordsFor, type GccArguments } from './gcc-arguments.js';
 import { writtenByGcc } from './gcc-outputs.js';
 import type { CommandLine, Facts } from './preset.js';
@@ -130,6 +131,7 @@ const SAFE_LANGUAGES: ReadonlySet<string> = new Set(['c', 'c++', 'assembler-with
 
 /** The facts half of the preset. `plusPlus`: the program is g++. */
 export function gccFacts(line: CommandLine, parsed: GccArguments): Facts {
+  if (parsed.sources.some((source) => source.path === '-')) throw readsStdin();
   const written = writtenByGcc(parsed);
   return {
     relocatable: isRelocatable(line, parsed),
@@ -137,6 +139,13 @@ export function gccFacts(line: CommandLine, parsed: GccArguments): Facts {
     uncacheable: uncacheable(parsed),
     machineModel: hasOption(parsed, /^-m(?:arch|tune|cpu|fpu)=native$/),
   };
+}
+
+/** The source would be empty, and the result of nothing at all. */
+function readsStdin(): CacheError {
+  return new CacheError('usage', 'expected a source file, got "-": the stdin of a cached compiler is empty', {
+    hint: 'Write the source to a file and name it as an input.',
+  });
 }
 
 /**

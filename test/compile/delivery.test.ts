@@ -1,0 +1,304 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { deliver } from '../../src/compile/delivery.js';
+import { systemFiles, type Files } from '../../src/host/files.js';
+import { CacheError } from '../../src/model/error.js';
+import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const host = fakeHost();
+const CONTENT = Buffer.from('artifact');
+
+function send(path: string, executable = false, files: Files = systemFiles): void {
+  deliver(fakeHost({ files }), { path, executable, content: CONTENT });
+}
+
+function refuses(work: () => void, code: 'usage' | 'environment', path: string): void {
+  assert.throws(
+    work,
+    (error) =>
+      error instanceof CacheError &&
+      error.code === code &&
+      error.message.includes(path) &&
+      error.hint !== null,
+  );
+}
+
+describe('delivery to a file', () => {
+  for (const [name, make] of [
+    ['that is absent', () => undefined],
+    ['that is there', (path: string) => writeFileSync(path, 'old and longer than the artifact')],
+    ['that is empty', (path: string) => writeFileSync(path, '')],
+    ['that may not be written', (path: string) => writeFileSync(path, 'old', { mode: 0o400 })],
+  ] as const) {
+    it(`writes one ${name} and leaves nothing else`, (t) => {
+      const folder = temporaryFolder(t);
+      const path = join(folder, 'a.o');
+      make(path);
+      send(path);
+      assert.deepEqual(readFileSync(path), CONTENT);
+      assert.deepEqual(readdirSync(folder), ['a.o']);
+    });
+  }
+
+  it('replaces it by a rename: who has the old one open keeps it', (t) => {
+    const folder = temporaryFolder(t);
+    const path = join(folder, 'a.o');
+    writeFileSync(path, 'old');
+    const twin = join(folder, 'twin');
+    linkSync(path, twin);
+    send(path);
+    assert.deepEqual(readFileSync(path), CONTENT);
+    assert.equal(readFileSync(twin, 'utf8'), 'old');
+  });
+
+  it('gives it the time of now', (t) => {
+    const path = join(temporaryFolder(t), 'a.o');
+    const before = Date.now();
+    writeFileSync(path, 'old');
+    utimesSync(path, 1000, 1000);
+    send(path);
+    assert.ok(statSync(path).mtimeMs >= before - 1000);
+  });
+
+  for (const umask of [0o022, 0o077, 0o002, 0o000]) {
+    for (const [executable, before] of [
+      [false, 0o666],
+      [true, 0o777],
+    ] as const) {
+      it(`gives ${executable ? 'an executable' : 'a plain'} one the mode of the umask ${umask.toString(8)}`, (t) => {
+        const path = join(temporaryFolder(t), 'a.out');
+        writeFileSync(path, 'old', { mode: 0o604 });
+        const old = process.umask(umask);
+        try {
+          send(path, executable);
+        } finally {
+          process.umask(old);
+        }
+        assert.equal(statSync(path).mode & 0o7777, before & ~umask);
+      });
+    }
+  }
+
+  for (const bytes of [0, 1, 1_048_575, 1_048_576, 1_048_577, 3_000_000]) {
+    it(`copies ${bytes} bytes from another file`, (t) => {
+      const folder = temporaryFolder(t);
+      const source = join(folder, 'source');
+      const content = Buffer.alloc(bytes, 'abcdefg');
+      writeFileSync(source, content);
+      deliver(host, { path: join(folder, 'a.o'), executable: false, content: { file: source } });
+      assert.ok(readFileSync(join(folder, 'a.o')).equals(content));
+    });
+  }
+
+  for (const [name, base] of [
+    ['255 letters', 'x'.repeat(255)],
+    ['255 bytes of another script', '漢'.repeat(85)],
+    ['63 emoji', '😀'.repeat(63)],
+    ['a line break', 'a\nb'],
+    ['a leading dash', '-rf'],
+  ] as const) {
+    it(`writes one whose name is ${name}`, (t) => {
+      const path = join(temporaryFolder(t), base);
+      send(path);
+      assert.deepEqual(readFileSync(path), CONTENT);
+    });
+  }
+
+  for (const primitive of ['open', 'write', 'rename'] as const) {
+    for (const code of ['ENOSPC', 'EIO', 'EDQUOT']) {
+      it(`leaves the old one and nothing else when ${primitive} fails with ${code}`, (t) => {
+        const folder = temporaryFolder(t);
+        const path = join(folder, 'a.o');
+        writeFileSync(path, 'old');
+        const files = failingFiles({
+          [primitive]: () => {
+            throw errnoError(code);
+          },
+        });
+        refuses(() => send(path, false, files), 'environment', path);
+        assert.equal(readFileSync(path, 'utf8'), 'old');
+        assert.deepEqual(readdirSync(folder), ['a.o']);
+      });
+    }
+  }
+
+  it('in a folder that does not exist is an error of the environment', (t) => {
+    const path = join(temporaryFolder(t), 'absent', 'a.o');
+    refuses(() => send(path), 'environment', path);
+  });
+
+  it('in the place of a folder is a mistake of the user', (t) => {
+    const path = join(temporaryFolder(t), 'folder');
+    mkdirSync(path);
+    refuses(() => send(path), 'usage', path);
+    const link = `${path}-link`;
+    symlinkSync(path, link);
+    refuses(() => send(link), 'usage', link);
+  });
+});
+
+describe('delivery into a folder that takes no new files', () => {
+  /** As the system answers there. */
+  function closed(code: string): Files {
+    return failingFiles({
+      open: (path, flags, mode) => {
+        if (flags === 'createNew') throw errnoError(code);
+        return systemFiles.open(path, flags, mode);
+      },
+    });
+  }
+
+  for (const code of ['EACCES', 'EPERM']) {
+    it(`writes a file that is there in place (${code})`, (t) => {
+      const folder = temporaryFolder(t);
+      const path = join(folder, 'a.o');
+      writeFileSync(path, 'old and longer than the artifact');
+      const inode = statSync(path).ino;
+      send(path, false, closed(code));
+      assert.deepEqual(readFileSync(path), CONTENT);
+      assert.equal(statSync(path).ino, inode);
+    });
+    it(`fails for a file that is not there (${code})`, (t) => {
+      const folder = temporaryFolder(t);
+      refuses(() => send(join(folder, 'a.o'), false, closed(code)), 'environment', join(folder, 'a.o'));
+      assert.deepEqual(readdirSync(folder), []);
+    });
+  }
+
+  it('behaves so for a real user', (t) => {
+    const folder = temporaryFolder(t);
+    const path = join(folder, 'sub', 'a.o');
+    mkdirSync(join(folder, 'sub'));
+    chmodSync(join(folder, 'sub'), 0o500);
+    if (process.geteuid?.() === 0) {
+      // Root may write everywhere: the folder stops nobody.
+      send(path);
+      assert.deepEqual(readFileSync(path), CONTENT);
+    } else {
+      refuses(() => send(path), 'environment', path);
+    }
+  });
+});
+
+describe('delivery through a link', () => {
+  it('writes its target, and the link stays', (t) => {
+    const folder = temporaryFolder(t);
+    const other = temporaryFolder(t);
+    writeFileSync(join(other, 'target'), 'old');
+    symlinkSync(join(other, 'target'), join(folder, 'a.o'));
+    send(join(folder, 'a.o'));
+    assert.equal(readlinkSync(join(folder, 'a.o')), join(other, 'target'));
+    assert.ok(lstatSync(join(other, 'target')).isFile());
+    assert.deepEqual(readFileSync(join(other, 'target')), CONTENT);
+    assert.deepEqual(readdirSync(other), ['target']);
+    assert.deepEqual(readdirSync(folder), ['a.o']);
+  });
+
+  it('writes the last of a chain', (t) => {
+    const folder = temporaryFolder(t);
+    symlinkSync('b', join(folder, 'a'));
+    symlinkSync('deep/c', join(folder, 'b'));
+    mkdirSync(join(folder, 'deep'));
+    writeFileSync(join(folder, 'deep', 'c'), 'old');
+    send(join(folder, 'a'));
+    assert.deepEqual(readFileSync(join(folder, 'deep', 'c')), CONTENT);
+    assert.ok(lstatSync(join(folder, 'a')).isSymbolicLink());
+    assert.ok(lstatSync(join(folder, 'b')).isSymbolicLink());
+  });
+
+  it('makes the target of a link to nothing, at the end of a chain, too', (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(join(folder, 'deep'));
+    symlinkSync('b', join(folder, 'a'));
+    symlinkSync('deep/c', join(folder, 'b'));
+    send(join(folder, 'a'));
+    assert.deepEqual(readFileSync(join(folder, 'deep', 'c')), CONTENT);
+    assert.ok(lstatSync(join(folder, 'a')).isSymbolicLink());
+  });
+
+  it('makes the target where the system would make it, behind linked folders', (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(join(folder, 'real', 'deep'), { recursive: true });
+    symlinkSync('real/deep', join(folder, 'short'));
+    // Seen from `real/deep`, whatever way led there.
+    symlinkSync('../target', join(folder, 'real', 'deep', 'a'));
+    send(join(folder, 'short', 'a'));
+    assert.deepEqual(readFileSync(join(folder, 'real', 'target')), CONTENT);
+    assert.equal(existsSync(join(folder, 'target')), false);
+  });
+
+  it('makes a target that is named through a linked folder where the system would make it', (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(join(folder, 'real', 'deep'), { recursive: true });
+    symlinkSync('real/deep', join(folder, 'short'));
+    symlinkSync('short/../target', join(folder, 'a'));
+    send(join(folder, 'a'));
+    assert.deepEqual(readFileSync(join(folder, 'real', 'target')), CONTENT);
+    assert.equal(existsSync(join(folder, 'target')), false);
+  });
+
+  it('fails for a link to itself and for one into an absent folder', (t) => {
+    const folder = temporaryFolder(t);
+    symlinkSync('loop', join(folder, 'loop'));
+    symlinkSync('absent/b', join(folder, 'a'));
+    refuses(() => send(join(folder, 'loop')), 'environment', 'loop');
+    refuses(() => send(join(folder, 'a')), 'environment', 'a');
+  });
+
+  it('writes into a linked folder', (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(join(folder, 'real'));
+    symlinkSync('real', join(folder, 'link'));
+    send(join(folder, 'link', 'a.o'));
+    assert.deepEqual(readdirSync(join(folder, 'real')), ['a.o']);
+  });
+});
+
+describe('delivery to what is no file', () => {
+  it('writes /dev/null in place, directly and through a link', (t) => {
+    send('/dev/null');
+    const link = join(temporaryFolder(t), 'null');
+    symlinkSync('/dev/null', link);
+    send(link);
+    assert.ok(statSync('/dev/null').isCharacterDevice());
+    assert.ok(lstatSync(link).isSymbolicLink());
+  });
+
+  for (const linked of [false, true]) {
+    it(`writes a FIFO to its reader${linked ? ', through a link' : ''}`, async (t) => {
+      const folder = temporaryFolder(t);
+      const fifo = join(folder, 'fifo');
+      execFileSync('mkfifo', [fifo]);
+      const path = linked ? join(folder, 'link') : fifo;
+      if (linked) symlinkSync(fifo, path);
+      const reader = spawn('cat', [fifo], { stdio: ['ignore', 'pipe', 'inherit'] });
+      const chunks: Buffer[] = [];
+      reader.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
+      const ended = once(reader, 'close');
+      send(path);
+      await ended;
+      assert.deepEqual(Buffer.concat(chunks), CONTENT);
+      assert.ok(lstatSync(fifo).isFIFO());
+      assert.deepEqual(readdirSync(folder).length, linked ? 2 : 1);
+    });
+  }
+});

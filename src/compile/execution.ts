@@ -271,7 +271,9 @@ export function judgeExecution(
 /** True when a file lies in the worker directory that nobody declared, or a folder that cannot be looked into. */
 function leftovers(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
   const declared = new Set(execution.outputs.map((output) => output.path));
-  return [FOLDERS.outputs, FOLDERS.home].some((name) => holdsStranger(host, join(worker.path, name), declared));
+  return [FOLDERS.outputs, FOLDERS.home].some((name) =>
+    holdsStranger(host, join(worker.path, name), declared),
+  );
 }
 
 function holdsStranger(host: Host, folder: string, declared: ReadonlySet<string>): boolean {
@@ -291,7 +293,9 @@ function holdsStranger(host: Host, folder: string, declared: ReadonlySet<string>
 export function embeds(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
   const needle = Buffer.from(worker.path, 'utf8');
   if (execution.run.stdout.includes(needle) || execution.run.stderr.includes(needle)) return true;
-  return execution.outputs.some((output) => output.stat?.type === 'file' && fileContains(host, output.path, needle));
+  return execution.outputs.some(
+    (output) => output.stat?.type === 'file' && fileContains(host, output.path, needle),
+  );
 }
 
 const SCAN_BYTES = 1_048_576;

@@ -85,7 +85,13 @@ async function discoverByRunning(
   const worker = createWorkerDirectory(host, home.paths, description.primary);
   try {
     const setting = { mode: 'worker', worker, primary: description.primary } as const;
-    const execution = await execute(host, { plan, options, setting, onOverflow: null, memoised: session.memoised(plan.line) });
+    const execution = await execute(host, {
+      plan,
+      options,
+      setting,
+      onOverflow: null,
+      memoised: session.memoised(plan.line),
+    });
     if (!succeeded(execution.run)) {
       const status = exitCodeOf(execution.run.end);
       throw new CacheError(

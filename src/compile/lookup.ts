@@ -8,6 +8,7 @@ import type { MissReason } from '../model/lifecycle.js';
 import { deliver } from './delivery.js';
 import { describe } from './description.js';
 import { findReadOnly, unpackOutputs } from './lookup-store.js';
+import { missReason } from './miss-reason.js';
 import { makePlan } from './plan.js';
 import type { CompileRequest, DeliveredOutput, LookupResult } from './request.js';
 import type { CacheSession } from './session.js';
@@ -24,7 +25,7 @@ export async function lookup(session: CacheSession, request: CompileRequest): Pr
   const disk = openStore(session);
   const found = await findReadOnly(session, { plan, description });
   if (!found.hit) {
-    const reason = found.reason === 'absent' && disk.isEmpty() ? 'empty-cache' : found.reason;
+    const reason = missReason(session, { paths: session.paths, disk }, { plan, description, miss: found });
     return missed(session, reason, found.fingerprint);
   }
   const outputs = plan.outputs.flatMap((output, index): DeliveredOutput[] => {

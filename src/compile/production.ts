@@ -7,19 +7,13 @@ import {
 import { fingerprintByte } from '../store/lock-file.js';
 import { errnoOf } from '../model/error.js';
 import { isDamage, type MissReason, type Uncacheable } from '../model/lifecycle.js';
-import type { Description } from './description.js';
 import { embeds, execute, judgeExecution, succeeded, type Execution } from './execution.js';
 import type { Job } from './job.js';
 import { find, type Found, type NotFound } from './lookup-store.js';
+import { missReason } from './miss-reason.js';
 import type { Produced, Product } from './product.js';
 import { keep, resultOf } from './publication.js';
-import {
-  changedReason,
-  commandDigest,
-  readHistory,
-  rememberRequest,
-  requestShape,
-} from './request-history.js';
+import { commandDigest, rememberRequest, requestShape } from './request-history.js';
 import type { CompileOptions } from './request.js';
 import { exitCodeOf } from './runner.js';
 import { runInCallerSetting } from './uncached.js';
@@ -40,7 +34,8 @@ export async function produce(job: Job): Promise<Produced> {
   const first = await find(session, home, { plan, description });
   if (first.hit && !options.refresh) return hit(job, first, false);
   const miss = first.hit ? null : first;
-  const reason = options.refresh ? 'refresh' : missReason(job, miss);
+  const reason =
+    miss === null || options.refresh ? 'refresh' : missReason(session, home, { plan, description, miss });
   if (!home.lock.excludesProcesses) session.addNote(WITHOUT_LOCKS);
   const held = await home.lock.hold(
     fingerprintByte(description.primary),
@@ -85,27 +80,6 @@ function announceWait(job: Job): void {
     (found) => found.owner?.fingerprint === description.primary,
   );
   options.onWaiting({ pid: worker?.owner?.pid ?? null, sinceMs: worker?.owner?.startedAtMs ?? null });
-}
-
-function missReason(job: Job, miss: NotFound | null): MissReason {
-  const { session, home, plan, description } = job;
-  if (miss === null) return 'refresh';
-  if (miss.reason !== 'absent') return miss.reason;
-  const { host } = session;
-  const history = readHistory(host, home.paths, requestShape(host, plan));
-  const now = { fields: description.fields, discoveredKnown: miss.discoveredKnown };
-  const changed = history === null ? null : changedReason(host, withoutDiscovered(history, description), now);
-  return changed ?? (home.disk.isEmpty() ? 'empty-cache' : 'absent');
-}
-
-/** Discovered files are judged by their sets; only declared ones are compared with the last request. */
-function withoutDiscovered<T extends { readonly fields: ReadonlyMap<string, string> }>(
-  history: T,
-  description: Description,
-): T {
-  const declared = new Set(description.fields.map((field) => field.name));
-  const fields = [...history.fields].filter(([name]) => !name.startsWith('dep/') || declared.has(name));
-  return { ...history, fields: new Map(fields) };
 }
 
 async function underLock(

@@ -90,7 +90,8 @@ export async function keep(
   if (!discovered.ok) return resultOf(job, execution, { outcome, reason, notStored: discovered.word });
   const complete = completeFingerprint(job.session, job.description, discovered.set);
   const base = resultOf(job, execution, { outcome, reason, fingerprint: complete });
-  if (!inputsUnchanged(job) || !(await compilerUnchanged(job))) return { ...base, notStored: 'input-changed' };
+  if (!inputsUnchanged(job) || !(await compilerUnchanged(job)))
+    return { ...base, notStored: 'input-changed' };
   const members = base.outputs?.filter((member) => member !== null) ?? null;
   if (members === null) {
     job.session.tally.add('rejectedPuts');

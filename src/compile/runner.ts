@@ -166,7 +166,8 @@ function watch(host: Host, running: RunningProcess, request: RunRequest): Watch 
   const onAbort = (): void => {
     end('stopped');
   };
-  const timer = request.timeoutMs === null ? null : setTimeout(end, Math.min(request.timeoutMs, MAX_TIMER_MS), 'timeout');
+  const timer =
+    request.timeoutMs === null ? null : setTimeout(end, Math.min(request.timeoutMs, MAX_TIMER_MS), 'timeout');
   const limit = request.memoryBytes;
   const poll =
     limit === null

@@ -16,7 +16,13 @@ export async function runInCallerSetting(
   const { plan, options } = job;
   const onOverflow: ExecutionRequest['onOverflow'] =
     job.silent === true ? () => undefined : (options.onOverflow ?? null);
-  const execution = await execute(session.host, { plan, options, setting: { mode: 'caller' }, onOverflow, memoised: session.memoised(plan.line) });
+  const execution = await execute(session.host, {
+    plan,
+    options,
+    setting: { mode: 'caller' },
+    onOverflow,
+    memoised: session.memoised(plan.line),
+  });
   const streams = job.silent === true ? { stdout: EMPTY, stderr: EMPTY } : execution.run;
   return {
     fingerprint: null,

@@ -253,7 +253,6 @@ describe('what is never cached', () => {
     '-dumpversion',
     '--version',
     '-c a.c --param max-inline-insns-single=5',
-    '-c - -x c',
     '--coverage -c a.c',
   ]) {
     test(`${row} may be`, () => {
@@ -281,4 +280,16 @@ test('arguments are split however they are written', () => {
     parsed.options.filter((option) => option.name === '-I').map((option) => option.value),
     ['inc', 'inc2'],
   );
+});
+
+test('a source on stdin is refused: the compiler would get an empty one', () => {
+  for (const args of [
+    ['-c', '-', '-x', 'c'],
+    ['-x', 'c', '-c', '-', '-o', 'a.o'],
+  ]) {
+    assert.throws(
+      () => gcc.facts(commandLine({ program: '/usr/bin/gcc', args, cwd: '/' })),
+      /expected a source file, got "-"/,
+    );
+  }
 });

@@ -57,7 +57,13 @@ describe('sweeping beside 1000 short compilations', () => {
         '{input}',
         '{output}',
       ]);
-      await eventually('the compiler hangs', () => bench.lines('hanging') === number + 1);
+      let early: string | null = null;
+      void victim.ended.then(({ stderr }) => {
+        early = stderr.toString('utf8');
+      });
+      await eventually('the compiler hangs', () => bench.lines('hanging') > number || early !== null);
+      assert.equal(early, null);
+      assert.equal(bench.lines('hanging'), number + 1);
       victim.kill('SIGKILL');
       await victim.ended;
     }

@@ -28,7 +28,7 @@ export interface SessionOptions {
   readonly sweep?: (
     host: Host,
     home: { readonly paths: HomePaths; readonly lock: LockFile },
-  ) => Promise<unknown>;
+  ) => Promise<{ readonly workers: number }>;
 }
 
 /** A home that may be published into. */
@@ -148,8 +148,16 @@ export class CacheSession {
       lock,
     });
     const store = new LayeredStore([new MemoryTier(this.host.hash), disk]);
-    await this.#options.sweep?.(this.host, { paths, lock });
+    const swept = await this.#options.sweep?.(this.host, { paths, lock });
+    if (swept !== undefined && swept.workers > 0) this.#addSwept(state, swept.workers);
     return { ok: true, home: { paths, lock, state, disk, store } };
+  }
+
+  #addSwept(state: PrivateState, workers: number): void {
+    const what = workers === 1 ? 'a worker directory' : `${workers} worker directories`;
+    const message = `${what} of dead processes removed`;
+    const atMs = this.host.clock.nowMs();
+    state.addEvent({ atMs, kind: 'swept', reason: 'dead-owner', fingerprint: null, message });
   }
 
   #openLock(path: string): LockFile | null {

@@ -1,5 +1,5 @@
 import * as fs from 'node:fs';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { errnoOf } from '../model/error.js';
 
 /** The identity and size of a file, as far as the rules of a cache need them. Times in milliseconds, with fractions. */
@@ -81,6 +81,20 @@ function makeFolders(path: string, mode: number): void {
 }
 
 /**
+ * Lets the user into every folder of a tree, so that what is in them can be removed. Follows no link. Somebody who puts
+ * a link in the place of a folder meanwhile makes us open up a folder that belongs to us anyway.
+ */
+function openUp(path: string): void {
+  if (fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  fs.chmodSync(path, 0o700);
+  for (const item of fs.readdirSync(path, { withFileTypes: true })) {
+    if (item.isDirectory()) openUp(join(path, item.name));
+  }
+}
+
+const REMOVAL = { recursive: true, force: true, maxRetries: 2 } as const;
+
+/**
  * The file primitives: each is one system call, or a loop over one. They throw Node's errors.
  * A test replaces single ones to make them fail.
  */
@@ -147,9 +161,17 @@ export const systemFiles = {
   removeDirectory: (path: string): void => {
     fs.rmdirSync(path);
   },
-  /** Removes a file or a whole folder; absent is fine. Never follows links. */
+  /** Removes a file or a whole folder, read-only ones within it too; absent is fine. Never follows links. */
   removeTree: (path: string): void => {
-    fs.rmSync(path, { recursive: true, force: true, maxRetries: 2 });
+    try {
+      fs.rmSync(path, REMOVAL);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno !== 'EACCES' && errno !== 'EPERM') throw error;
+      // A module cache of Go, for one, consists of folders that nobody may write to.
+      openUp(path);
+      fs.rmSync(path, REMOVAL);
+    }
   },
   readDirectory: (path: string): DirectoryItem[] =>
     fs.readdirSync(path, { withFileTypes: true }).map((entry) => ({ name: entry.name, type: typeOf(entry) })),

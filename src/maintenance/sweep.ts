@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { DirectoryItem } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
@@ -36,25 +37,33 @@ async function sweepWorkers(
   host: Host,
   home: { readonly paths: HomePaths; readonly lock: LockFile },
 ): Promise<number> {
-  let removed = 0;
+  const dead: FoundWorker[] = [];
   for (const worker of findWorkers(host, home.paths)) {
-    if (await sweepWorker(host, home, worker)) removed += 1;
+    if ((await isDead(host, worker)) && (await isUnclaimed(home.lock, worker))) dead.push(worker);
+  }
+  // Once for all of them: every start waits for this.
+  if (dead.some(({ owner }) => owner !== null)) await host.clock.sleep(TAKEOVER_MS);
+  let removed = 0;
+  for (const worker of dead) {
+    if (await reclaim(host, home, worker)) removed += 1;
   }
   return removed;
 }
 
-/** Under the fingerprint's lock, where it can be had: whoever holds it deals with the dead owner's directory itself. */
-async function sweepWorker(
+/** Whoever holds the fingerprint's lock deals with the dead owner's directory itself. */
+async function isUnclaimed(lock: LockFile, { owner }: FoundWorker): Promise<boolean> {
+  return owner === null || (await lock.tryHold(fingerprintByte(owner.fingerprint), () => undefined)).held;
+}
+
+/** Under the fingerprint's lock, where it can be had. */
+async function reclaim(
   host: Host,
   home: { readonly paths: HomePaths; readonly lock: LockFile },
   worker: FoundWorker,
 ): Promise<boolean> {
-  if (!(await isDead(host, worker))) return false;
   const { owner } = worker;
   if (owner === null) return reclaimIfDead(host, home.paths, worker);
   const byte = fingerprintByte(owner.fingerprint);
-  if (!(await home.lock.tryHold(byte, () => undefined)).held) return false;
-  await host.clock.sleep(TAKEOVER_MS);
   const held = await home.lock.tryHold(byte, async () => reclaimIfDead(host, home.paths, worker));
   return held.held && held.value;
 }
@@ -62,25 +71,25 @@ async function sweepWorker(
 function sweepStaged(host: Host, paths: HomePaths): number {
   const { files, clock } = host;
   let removed = 0;
-  quietly(() => {
-    for (const item of files.readDirectory(paths.staging)) {
-      const path = join(paths.staging, item.name);
-      quietly(() => {
-        const stat = files.lstat(path);
-        if (stat === null || clock.nowMs() - stat.mtimeMs < STAGED_AGE_MS) return;
-        files.removeTree(path);
-        removed += 1;
-      });
+  for (const item of stagedItems(host, paths)) {
+    const path = join(paths.staging, item.name);
+    try {
+      const stat = files.lstat(path);
+      if (stat === null || clock.nowMs() - stat.mtimeMs < STAGED_AGE_MS) continue;
+      files.removeTree(path);
+      removed += 1;
+    } catch {
+      // Best effort: what cannot be removed today, for whatever reason, is tried again by the next process.
     }
-  });
+  }
   return removed;
 }
 
-/** Best effort: what cannot be removed today is tried again by the next process. */
-function quietly(work: () => void): void {
+function stagedItems(host: Host, paths: HomePaths): readonly DirectoryItem[] {
   try {
-    work();
+    return host.files.readDirectory(paths.staging);
   } catch (error) {
     if (errnoOf(error) === null) throw error;
+    return [];
   }
 }

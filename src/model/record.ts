@@ -1,5 +1,13 @@
 import { decoding, mismatch, parseJson, Reader, type Decoded } from './decoder.js';
-import { isDigest, isFingerprint, type Digest, type Fingerprint, type ShownField } from './fingerprint.js';
+import {
+  isDigest,
+  isFingerprint,
+  toHex,
+  type Digest,
+  type Fingerprint,
+  type HashChunks,
+  type ShownField,
+} from './fingerprint.js';
 
 const RECORD_SCHEMA = 'vyre-cache.record/1';
 const SCHEMA_PREFIX = 'vyre-cache.record/';
@@ -45,10 +53,11 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
-/** UTF-8 JSON with a final newline. The caller checks {@link MAX_RECORD_BYTES}. */
-export function encodeRecord(record: ArtifactRecord): Uint8Array {
+/** UTF-8 JSON with a final newline, checksum filled in. The caller checks {@link MAX_RECORD_BYTES}. */
+export function encodeRecord(record: ArtifactRecord, hash: HashChunks): Uint8Array {
   const document = {
     schema: RECORD_SCHEMA,
+    checksum: '',
     fingerprint: record.fingerprint,
     payloadDigest: record.payloadDigest,
     payloadBytes: record.payloadBytes,
@@ -63,7 +72,33 @@ export function encodeRecord(record: ArtifactRecord): Uint8Array {
     fields: record.fields,
     mac: null,
   };
-  return Buffer.from(`${JSON.stringify(document)}\n`, 'utf8');
+  return sealRecord(Buffer.from(`${JSON.stringify(document)}\n`, 'utf8'), hash);
+}
+
+/** The record's first bytes, up to and behind its checksum. */
+const CHECKSUM = /^(\{"schema":"[^"]{0,100}","checksum":")((?:[0-9a-f]{64})?)"/;
+
+/**
+ * Fills in the checksum: BLAKE3 of all bytes of the record with an empty checksum. A record's streams and modes leave
+ * the cache, so they are checked like a payload. Bytes that do not begin like a record come back as they are.
+ */
+export function sealRecord(bytes: Buffer, hash: HashChunks): Buffer {
+  const parts = splitChecksum(bytes);
+  if (parts === null) return bytes;
+  return Buffer.concat([parts.head, Buffer.from(toHex(hash([parts.head, parts.rest])), 'latin1'), parts.rest]);
+}
+
+function splitChecksum(bytes: Buffer): { readonly head: Buffer; readonly sum: string; readonly rest: Buffer } | null {
+  const match = CHECKSUM.exec(bytes.toString('latin1', 0, 256));
+  const [, before = '', sum = ''] = match ?? [];
+  if (match === null) return null;
+  const head = bytes.subarray(0, before.length);
+  return { head, sum, rest: bytes.subarray(before.length + sum.length) };
+}
+
+function isSealed(bytes: Buffer, hash: HashChunks): boolean {
+  const parts = splitChecksum(bytes);
+  return parts !== null && parts.sum === toHex(hash([parts.head, parts.rest]));
 }
 
 export type RecordMiss = 'unreadable' | 'newer-format';
@@ -72,11 +107,12 @@ export type DecodedRecord =
   | { readonly ok: false; readonly miss: RecordMiss; readonly reason: string };
 
 /** Decodes the bytes of a record file. A schema above ours is `newer-format`: it is never overwritten. */
-export function decodeRecord(bytes: Uint8Array): DecodedRecord {
+export function decodeRecord(bytes: Buffer, hash: HashChunks): DecodedRecord {
   if (bytes.byteLength > MAX_RECORD_BYTES) return unreadable('larger than 1 MiB');
   const parsed: Decoded<unknown> = decoding(() => parseJson(decodeUtf8(bytes)));
   if (!parsed.ok) return unreadable(parsed.reason);
   if (isNewer(parsed.value)) return { ok: false, miss: 'newer-format', reason: 'written by a newer version' };
+  if (!isSealed(bytes, hash)) return unreadable('bad checksum');
   const decoded = decoding(() => readRecord(new Reader(parsed.value, 'record')));
   return decoded.ok ? { ok: true, record: decoded.value } : unreadable(decoded.reason);
 }
@@ -104,6 +140,7 @@ function isNewer(value: unknown): boolean {
 function readRecord(reader: Reader): ArtifactRecord {
   const schema = reader.text('schema');
   if (schema !== RECORD_SCHEMA) mismatch(`unknown schema "${schema}"`);
+  reader.text('checksum');
   const record: ArtifactRecord = {
     fingerprint: readFingerprint(reader.text('fingerprint')),
     payloadDigest: readDigest(reader.text('payloadDigest')),

@@ -5,7 +5,7 @@ import type { StorePaths } from '../layouts/vyre/home-paths.js';
 import { classifyStoreName } from '../layouts/vyre/vyre-layout.js';
 import { entryChunks, FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/entry.js';
 import { errnoOf } from '../model/error.js';
-import { digestOfBytes, type Digest, type Fingerprint } from '../model/fingerprint.js';
+import { digestOfBytes, type Digest, type Fingerprint, type HashChunks } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
 import { decodeRecord, encodeRecord, MAX_RECORD_BYTES, type ArtifactRecord } from '../model/record.js';
 import { fingerprintByte, type LockFile } from './lock-file.js';
@@ -63,6 +63,8 @@ export class DiskTier implements Tier {
     this.#lock = options.lock;
   }
 
+  readonly #hashChunks: HashChunks = (chunks) => hashChunks(this.#host.hash, chunks);
+
   /** The verified payload of an entry, or why there is none. Reads at most the bound plus one byte. */
   readEntry(fingerprint: Fingerprint): EntryRead {
     const read = readRegularFile(
@@ -82,7 +84,7 @@ export class DiskTier implements Tier {
   readRecord(fingerprint: Fingerprint): RecordRead {
     const read = readRegularFile(this.#host.files, this.paths.record(fingerprint), MAX_RECORD_BYTES);
     if (!read.ok) return { ok: false, reason: read.reason === 'absent' ? 'absent' : 'unreadable' };
-    const decoded = decodeRecord(read.bytes);
+    const decoded = decodeRecord(read.bytes, this.#hashChunks);
     if (!decoded.ok) return { ok: false, reason: decoded.miss };
     return { ok: true, record: decoded.record, stat: read.stat };
   }
@@ -147,7 +149,7 @@ export class DiskTier implements Tier {
     const known = present.hit && present.artifact.record !== null ? present.artifact : null;
     const nondeterministic = known !== null && known.digest !== digest;
     if (known !== null && !options.replace) return { stored: true, kept: true, nondeterministic };
-    const encoded = encodeRecord(record);
+    const encoded = encodeRecord(record, this.#hashChunks);
     if (encoded.byteLength > MAX_RECORD_BYTES) return { stored: false, reason: 'output-too-large' };
     const { files } = this.#host;
     const stagedEntry = `${options.staging}/entry`;

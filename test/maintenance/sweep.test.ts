@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { openSession } from '../../src/compile/session.js';
 import { systemFiles } from '../../src/host/files.js';
 import type { Host } from '../../src/host/host.js';
 import { noLocks } from '../../src/host/locks.js';
 import { sweep, type SweepReport } from '../../src/maintenance/sweep.js';
 import { fingerprintByte, LOCK_BYTES, LockFile } from '../../src/store/lock-file.js';
+import { PrivateState } from '../../src/store/private-state.js';
 import { createWorkerDirectory } from '../../src/store/worker-directory.js';
 import { fingerprintFrom, makeArtifact } from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
+import { asOtherUser } from '../support/other-user.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { TestHome } from '../support/homes.js';
 import { listing, tree } from '../support/listing.js';
@@ -124,6 +127,51 @@ describe('the sweep of worker directories', () => {
     await holding;
   });
 
+  it('waits once for all of them, not once for each', async (t) => {
+    const home = new TestHome(t);
+    for (const name of ['a', 'b', 'c', 'd', 'e', 'f', '1', '2']) {
+      dead(home, `of-${name}`, { fingerprint: fingerprintFrom(name) });
+    }
+    const clock = new FakeClock();
+    const host = fakeHost({ clock });
+    const lengths: number[] = [];
+    clock.onSleep = (ms) => lengths.push(ms);
+    assert.deepEqual(await sweepHome(home, host), { workers: 8, staged: 0 });
+    assert.equal(lengths.length, 1);
+  });
+
+  it('does not wait when there is none', async (t) => {
+    const clock = new FakeClock();
+    await sweepHome(new TestHome(t), fakeHost({ clock }));
+    assert.equal(clock.monotonicMs(), 0);
+  });
+
+  it('is written to the journal by the session, once and only when something was removed', async (t) => {
+    const home = new TestHome(t);
+    const open = async (): Promise<void> => {
+      const session = openSession({
+        host: fakeHost(),
+        root: home.root,
+        stateDirectory: null,
+        maxPayloadBytes: 1_000_000,
+        sweep,
+      });
+      assert.ok((await session.openHome()).ok);
+      await session.close();
+    };
+    const swept = (): readonly string[] =>
+      new PrivateState(fakeHost(), home.paths.private)
+        .readEvents()
+        .filter((event) => event.kind === 'swept')
+        .map((event) => event.message);
+    await open();
+    assert.deepEqual(swept(), []);
+    for (const random of ['one', 'two']) dead(home, random);
+    await open();
+    await open();
+    assert.deepEqual(swept(), ['2 worker directories of dead processes removed']);
+  });
+
   it('is done by one process at a time; the others go on at once', async (t) => {
     const home = new TestHome(t);
     dead(home, 'one');
@@ -220,6 +268,33 @@ describe('the sweep of half-made things', () => {
     const clock = new FakeClock(Date.now() + 2 * DAY);
     assert.deepEqual(await sweepHome(home, fakeHost({ clock, files })), { workers: 0, staged: 2 });
     assert.deepEqual(readdirSync(home.paths.staging).toSorted(), ['a', 'c']);
+  });
+
+  it('goes on behind an item that fails in a way nobody thought of', async (t) => {
+    const home = new TestHome(t);
+    for (const name of ['a', 'b', 'c']) writeFileSync(home.paths.staged(name), 'x');
+    const files = failingFiles({
+      removeTree: (path) => {
+        if (path.endsWith('/a')) throw errnoError('ERR_FS_EISDIR');
+        systemFiles.removeTree(path);
+      },
+    });
+    const clock = new FakeClock(Date.now() + 2 * DAY);
+    assert.deepEqual(await sweepHome(home, fakeHost({ clock, files })), { workers: 0, staged: 2 });
+  });
+
+  it('removes a tree of folders that nobody may write to, as a user who is not root', async (t) => {
+    const home = new TestHome(t);
+    const module = home.paths.staged('module');
+    mkdirSync(join(module, 'deep', 'er'), { recursive: true });
+    writeFileSync(join(module, 'deep', 'er', 'file'), 'x', { mode: 0o444 });
+    symlinkSync(temporaryFolder(t), join(module, 'deep', 'link'));
+    const clock = new FakeClock(Date.now() + 2 * DAY);
+    const closed = ['deep/er', 'deep', '.'].map((name) => join(module, name));
+    for (const path of closed) chmodSync(path, 0o555);
+    const report = await asOtherUser(home.root, async () => sweepHome(home, fakeHost({ clock })));
+    assert.deepEqual(report, { workers: 0, staged: 1 });
+    assert.equal(existsSync(module), false);
   });
 
   it('is fine without the folder', async (t) => {

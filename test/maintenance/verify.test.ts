@@ -22,7 +22,7 @@ import type { Fingerprint } from '../../src/model/fingerprint.js';
 import { encodeRecord } from '../../src/model/record.js';
 import { fingerprintByte } from '../../src/store/lock-file.js';
 import { createWorkerDirectory } from '../../src/store/worker-directory.js';
-import { entryBytes, fingerprintFrom, makeArtifact, makeRecord } from '../support/artifacts.js';
+import { entryBytes, fingerprintFrom, hashOf, makeArtifact, makeRecord } from '../support/artifacts.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { sessionOf, TestHome } from '../support/homes.js';
 import { listing } from '../support/listing.js';
@@ -142,12 +142,12 @@ describe('verify of one damaged artifact', () => {
     [
       'a record of another entry',
       'record-mismatch',
-      (home) => writeFileSync(home.record(A), encodeRecord(makeRecord(B, Buffer.from('vyre')))),
+      (home) => writeFileSync(home.record(A), encodeRecord(makeRecord(B, Buffer.from('vyre')), hashOf)),
     ],
     [
       'a record of other bytes',
       'record-mismatch',
-      (home) => writeFileSync(home.record(A), encodeRecord(makeRecord(A, Buffer.from('other')))),
+      (home) => writeFileSync(home.record(A), encodeRecord(makeRecord(A, Buffer.from('other')), hashOf)),
     ],
     ['a damaged record', 'unreadable-record', (home) => truncateSync(home.record(A), 100)],
   ];

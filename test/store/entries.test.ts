@@ -33,7 +33,7 @@ import { DiskTier, type PublishResult } from '../../src/store/disk-tier.js';
 import { openHome } from '../../src/store/home.js';
 import { fingerprintByte, LockFile } from '../../src/store/lock-file.js';
 import type { Artifact } from '../../src/store/tier.js';
-import { digestOf, entryBytes, fingerprintFrom, makeArtifact, makeRecord } from '../support/artifacts.js';
+import { digestOf, entryBytes, fingerprintFrom, hashOf, makeArtifact, makeRecord } from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { goldenBytes, goldenPath } from '../support/golden.js';
@@ -88,7 +88,7 @@ class Rig {
   place(artifact: Artifact): void {
     writeFileSync(this.entry(artifact.fingerprint), entryBytes(artifact.payload));
     if (artifact.record !== null)
-      writeFileSync(this.record(artifact.fingerprint), encodeRecord(artifact.record));
+      writeFileSync(this.record(artifact.fingerprint), encodeRecord(artifact.record, hashOf));
   }
 
   async publish(
@@ -642,7 +642,7 @@ describe('publishing', () => {
     ['an entry with a damaged record', (rig) => truncateSync(rig.record(), 10)],
     [
       'an entry with a record of another',
-      (rig) => writeFileSync(rig.record(), encodeRecord(makeRecord(B, Buffer.from('old')))),
+      (rig) => writeFileSync(rig.record(), encodeRecord(makeRecord(B, Buffer.from('old')), hashOf)),
     ],
     ['a record without entry', (rig) => unlinkSync(rig.entry())],
     [

@@ -8,7 +8,7 @@ import { encodeRecord } from '../../src/model/record.js';
 import { DiskTier } from '../../src/store/disk-tier.js';
 import { LayeredStore } from '../../src/store/layered-store.js';
 import { MemoryTier } from '../../src/store/memory-tier.js';
-import { entryBytes, fingerprintFrom, makeArtifact } from '../support/artifacts.js';
+import { entryBytes, fingerprintFrom, hashOf, makeArtifact } from '../support/artifacts.js';
 import { fakeHost } from '../support/fake-host.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
 
@@ -36,7 +36,7 @@ async function lookup(rig: Rig): Promise<string> {
 function place(rig: Rig, text: string): void {
   const artifact = makeArtifact(A, text);
   writeFileSync(join(rig.folder, `${A}.bin`), entryBytes(text));
-  if (artifact.record !== null) writeFileSync(join(rig.folder, `${A}.json`), encodeRecord(artifact.record));
+  if (artifact.record !== null) writeFileSync(join(rig.folder, `${A}.json`), encodeRecord(artifact.record, hashOf));
 }
 
 describe('tiers in order', () => {

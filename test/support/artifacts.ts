@@ -1,5 +1,5 @@
 import { hashChunks, portableBlake3 } from '../../src/host/hash.js';
-import { digestOfBytes, isFingerprint, type Digest, type Fingerprint } from '../../src/model/fingerprint.js';
+import { digestOfBytes, isFingerprint, type Digest, type Fingerprint, type HashChunks } from '../../src/model/fingerprint.js';
 import type { ArtifactRecord } from '../../src/model/record.js';
 import type { Artifact } from '../../src/store/tier.js';
 
@@ -9,6 +9,9 @@ export function fingerprintFrom(digits: string): Fingerprint {
   if (!isFingerprint(text)) throw new Error(`expected lowercase hex digits, got "${digits}"`);
   return text;
 }
+
+/** BLAKE3 by the implementation that the product does not use where it has the native one. */
+export const hashOf: HashChunks = (chunks) => hashChunks(portableBlake3, chunks);
 
 export function digestOf(bytes: Uint8Array): Digest {
   return digestOfBytes(hashChunks(portableBlake3, [bytes]));

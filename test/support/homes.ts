@@ -9,7 +9,7 @@ import { encodeRecord } from '../../src/model/record.js';
 import { openHome } from '../../src/store/home.js';
 import { LockFile } from '../../src/store/lock-file.js';
 import type { Artifact } from '../../src/store/tier.js';
-import { entryBytes } from './artifacts.js';
+import { entryBytes, hashOf } from './artifacts.js';
 import { fakeHost } from './fake-host.js';
 import { temporaryFolder, type Cleanup } from './temporary-folder.js';
 
@@ -42,7 +42,7 @@ export class TestHome {
   place(artifact: Artifact): void {
     writeFileSync(this.entry(artifact.fingerprint), entryBytes(artifact.payload), { mode: 0o600 });
     if (artifact.record === null) return;
-    writeFileSync(this.record(artifact.fingerprint), encodeRecord(artifact.record), { mode: 0o600 });
+    writeFileSync(this.record(artifact.fingerprint), encodeRecord(artifact.record, hashOf), { mode: 0o600 });
   }
 
   /** A descriptor of its own for the lock file, as another process would have it. */

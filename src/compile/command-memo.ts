@@ -12,6 +12,8 @@ export interface Question {
   readonly argv: readonly string[];
   readonly cwd: string;
   readonly environment: Readonly<Record<string, string>>;
+  /** Ends the question; what was asked before is still answered. */
+  readonly signal?: AbortSignal | null;
 }
 
 /** Answers of compilers are short lines; more is cut. */
@@ -28,11 +30,21 @@ export interface Answer {
   readonly stderr: string;
 }
 
+interface Asked {
+  readonly answer: Promise<Captured>;
+  /** Of the caller that asked first. */
+  readonly signal: AbortSignal | null | undefined;
+}
+
+function wasAborted(asked: Asked, answer: Captured): boolean {
+  return answer.status === null && asked.signal?.aborted === true;
+}
+
 /** Asks each question once per process, and across processes where every file that the answer depends on is known. */
 export class CommandMemo {
   readonly #host: Host;
   readonly #stamps: Stamps;
-  readonly #answers = new Map<string, Promise<Captured>>();
+  readonly #answers = new Map<string, Asked>();
   readonly #environmentKeys = new WeakMap<Question['environment'], string>();
 
   constructor(host: Host, stamps: Stamps) {
@@ -42,15 +54,21 @@ export class CommandMemo {
 
   /**
    * Runs the program with an empty stdin, or gives its former answer. The answer is kept on disk when `dependsOn` is
-   * not empty: then those files alone decide it. A program that cannot be started answers with its error on stderr.
+   * not empty: then those files alone decide it. A program that cannot be started answers with its error on stderr. An
+   * aborted question is answered as by a program that was killed, and asked again by the next one.
    */
   async ask(question: Question, dependsOn: readonly string[]): Promise<Captured> {
     const key = JSON.stringify([question.argv, question.cwd, this.#environmentKey(question.environment)]);
-    const running = this.#answers.get(key);
-    if (running !== undefined) return running;
-    const asked = this.#askOrRecall(key, question, dependsOn);
-    this.#answers.set(key, asked);
-    return asked;
+    for (;;) {
+      const known = this.#answers.get(key);
+      const asked = known ?? { answer: this.#askOrRecall(key, question, dependsOn), signal: question.signal };
+      this.#answers.set(key, asked);
+      const answer = await asked.answer;
+      if (!wasAborted(asked, answer)) return answer;
+      if (this.#answers.get(key) === asked) this.#answers.delete(key);
+      // What another caller stopped is asked again, what this one stopped is not.
+      if (known === undefined) return answer;
+    }
   }
 
   /** The same object comes with every question about one command line. */
@@ -77,11 +95,11 @@ export class CommandMemo {
   async #run(question: Question): Promise<Captured> {
     const [program, ...args] = question.argv;
     if (program === undefined) throw new Error('a question needs a program');
-    const { cwd, environment } = question;
+    const { cwd, environment, signal = null } = question;
     try {
       return await this.#host.processes.capture(
         { program, args, argv0: program, cwd, environment },
-        { maxBytes: MAX_ANSWER_BYTES, timeoutMs: TIMEOUT_MS },
+        { maxBytes: MAX_ANSWER_BYTES, timeoutMs: TIMEOUT_MS, signal },
       );
     } catch (error) {
       if (!(error instanceof Error && 'code' in error)) throw error;

@@ -3,6 +3,7 @@ import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import { mismatch, Reader } from '../model/decoder.js';
 import { isDigest, type Digest, type Field, type Fingerprint } from '../model/fingerprint.js';
 import { readChecked, writeChecked } from '../store/checked-file.js';
+import { pathOf } from './file-names.js';
 import type { FileDigests } from './file-digests.js';
 
 const SCHEMA = 'vyre-cache.deps/1';
@@ -48,11 +49,6 @@ export function currentSets(host: Host, digests: FileDigests, cwd: string): (set
   return (set) =>
     set.files.every(({ name, digest }) => digestNow(name) === digest) &&
     set.absent.every((name) => isAbsent(host, pathOf(cwd, name)));
-}
-
-/** As a compiler opens it: nothing is resolved, so that `..` behind a link means what it means to the compiler. */
-export function pathOf(cwd: string, name: string): string {
-  return name.startsWith('/') ? name : `${cwd}/${name}`;
 }
 
 function digestQuietly(digests: FileDigests, path: string): Digest | null {

@@ -1,13 +1,15 @@
-import { resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import type { FileStat } from '../host/files.js';
+import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
 import type { Digest } from '../model/fingerprint.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import type { WorkerDirectory } from '../store/worker-directory.js';
 import { depfilePrerequisites } from './depfile.js';
-import { NO_DEPENDENCIES, pathOf, type DependencySet } from './dependency-sets.js';
+import { NO_DEPENDENCIES, type DependencySet } from './dependency-sets.js';
 import type { Execution } from './execution.js';
 import type { FileDigest } from './file-digests.js';
+import { pathOf } from './file-names.js';
 import { identityOf } from './description.js';
 import type { Job } from './job.js';
 import { namesDepfile } from './placeholders.js';
@@ -34,14 +36,16 @@ export function discover(job: Job, execution: Execution, worker: WorkerDirectory
   const names = listedNames(plan, execution);
   if (!names.ok) return names;
   const startedMs = session.host.files.lstat(worker.path)?.ctimeMs ?? 0;
-  const known = new Set([...plan.inputs, ...plan.dependencies].map((file) => file.path));
+  const known = new Set([...plan.inputs, ...plan.dependencies].map((file) => resolve(file.path)));
+  const links = new LinkWatch(session.host, startedMs);
   const files = new Map<string, Digest>();
   for (const name of names.files) {
     const resolved = resolve(plan.request.cwd, name);
     // Behind a link `..` leads elsewhere than its letters say: such a name is hashed even if it seems to be known.
     if (known.has(resolved) && !name.includes('..')) continue;
     if (resolved.startsWith(`${worker.path}/`)) continue;
-    const digest = digestSince(job, pathOf(plan.request.cwd, name), startedMs);
+    const path = pathOf(plan.request.cwd, name);
+    const digest = links.hasChanged(path) ? null : digestSince(job, path, startedMs);
     if (digest === null) return { ok: false, word: 'input-changed' };
     files.set(name, digest);
   }
@@ -52,6 +56,9 @@ export function discover(job: Job, execution: Execution, worker: WorkerDirectory
 function byName(a: { readonly name: string }, b: { readonly name: string }): number {
   return a.name < b.name ? -1 : 1;
 }
+
+/** A target and its colon. An empty list, or one in another form, says nothing about what was read. */
+const RULE = /[^\\]:(?:\s|$)/m;
 
 type Names =
   | { readonly ok: true; readonly files: readonly string[]; readonly absent: readonly string[] }
@@ -64,7 +71,9 @@ function listedNames(plan: Plan, execution: Execution): Names {
   if (namesDepfile(plan.templates)) {
     // A command that was asked for its list and gave none may have read anything.
     if (depfile === null) return { ok: false, word: 'preset:unlisted-read' };
-    files.push(...depfilePrerequisites(depfile.toString('utf8')));
+    const text = depfile.toString('utf8');
+    if (!RULE.test(text)) return { ok: false, word: 'preset:unlisted-read' };
+    files.push(...depfilePrerequisites(text));
   }
   return { ok: true, files, absent: listed?.absent ?? [] };
 }
@@ -90,9 +99,10 @@ export function inputsUnchanged(job: Job): boolean {
   return job.description.hashed.every((before) => {
     const now = statQuietly(job, before.path);
     if (now === null) return false;
+    // Another state with the same bytes is a change, too: the compiler may have read what was there in between.
+    if (!sameState(now, before.stat)) return false;
     // A file that was young when it was hashed may have changed without a change of its times.
-    if (before.settled && sameState(now, before.stat)) return true;
-    return digestQuietly(job, before.path)?.digest === before.digest;
+    return before.settled || digestQuietly(job, before.path)?.digest === before.digest;
   });
 }
 
@@ -111,3 +121,41 @@ function statQuietly(job: Job, path: string): FileStat | null {
     return null;
   }
 }
+
+/** A link on the way to a file, switched while the compiler ran, leads to another file than the one that was read. */
+class LinkWatch {
+  readonly #host: Host;
+  readonly #startedMs: number;
+  readonly #known = new Map<string, boolean>();
+
+  constructor(host: Host, startedMs: number) {
+    this.#host = host;
+    this.#startedMs = startedMs;
+  }
+
+  /** True when a link in the path, or in the target of one, is as young as the compilation. */
+  hasChanged(path: string, depth = 0): boolean {
+    if (path === '/' || path === '' || depth > MAX_LINKS) return depth > MAX_LINKS;
+    const known = this.#known.get(path);
+    if (known !== undefined) return known;
+    this.#known.set(path, false);
+    const changed = this.hasChanged(dirname(path), depth) || this.#isYoungLink(path, depth);
+    this.#known.set(path, changed);
+    return changed;
+  }
+
+  #isYoungLink(path: string, depth: number): boolean {
+    try {
+      const stat = this.#host.files.lstat(path);
+      if (stat?.type !== 'link') return false;
+      if (stat.ctimeMs >= this.#startedMs) return true;
+      return this.hasChanged(pathOf(dirname(path), this.#host.files.readLink(path)), depth + 1);
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return true;
+    }
+  }
+}
+
+/** As many as the kernel follows. */
+const MAX_LINKS = 40;

@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { readRegularFile, withFile, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
@@ -28,6 +28,8 @@ export interface MadeOutput {
   readonly path: string;
   /** Null when the compiler did not write it. */
   readonly stat: FileStat | null;
+  /** A regular file that this user may read. */
+  readonly isUsable: boolean;
 }
 
 export interface Execution {
@@ -68,13 +70,22 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
     const stat = lstatQuietly(host, path);
     const old = before[index] ?? null;
     const isOld = stat !== null && old !== null && path === plan.outputs[index]?.path && sameState(stat, old);
-    return { path, stat: isOld ? null : stat };
+    return { path, stat: isOld ? null : stat, isUsable: !isOld && stat?.type === 'file' && isReadable(host, path) };
   });
   const listed =
     listing !== null && setting.mode !== 'caller' && result.end !== 'stopped' && succeeded(result)
       ? await collect(host, { plan, layout, listing, worker: setting.worker, memoised: request.memoised })
       : null;
   return { run: result, outputs, listed, depfile: readDepfile(host, plan, layout) };
+}
+
+function isReadable(host: Host, path: string): boolean {
+  try {
+    return withFile(host.files, { path, flags: 'read' }, () => true);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
 }
 
 export function succeeded(result: RunResult): boolean {
@@ -113,9 +124,9 @@ function layoutOf(plan: Plan, setting: Setting): Layout {
       taken.add(name);
       return join(outputFolder, name);
     }
-    const numbered = join(outputFolder, String(index + 1));
-    folders.push(numbered);
-    return join(numbered, name);
+    const folder = join(outputFolder, freeName(plan, String(index + 1)));
+    folders.push(folder);
+    return join(folder, name);
   });
   const stdout = outputs[stdoutIndex] ?? null;
   return {
@@ -126,6 +137,12 @@ function layoutOf(plan: Plan, setting: Setting): Layout {
     depfile: join(lists, DEPFILE_NAME),
     stdout,
   };
+}
+
+/** A name that no output has. */
+function freeName(plan: Plan, wanted: string): string {
+  const isTaken = plan.outputs.some((output) => basename(output.name) === wanted);
+  return isTaken ? freeName(plan, `${wanted}_`) : wanted;
 }
 
 function makeFolders(host: Host, layout: Layout, setting: Setting): void {
@@ -170,7 +187,7 @@ function runRequest(
       argv0: plan.line.typed,
       args: listing === null || layout.listPath === null ? args : listing.augment(args, layout.listPath),
       cwd: plan.request.cwd,
-      environment: environmentOf(plan, layout.home, mark),
+      environment: { ...environmentOf(plan, layout.home, mark), ...nestedRoot(setting) },
     },
     mark,
     timeoutMs: options.timeoutMs,
@@ -195,6 +212,11 @@ function commandArguments(plan: Plan, layout: Layout): readonly string[] {
     depfile: () => layout.depfile,
     text: (text) => text,
   });
+}
+
+/** A command that calls us itself works on the same home, not on one below its temporary HOME. */
+function nestedRoot(setting: Setting): Readonly<Record<string, string>> {
+  return setting.mode === 'caller' ? {} : { VYRE_CACHE_DIR: dirname(setting.worker.path) };
 }
 
 /** The declared environment; HOME and TMPDIR are the worker directory's, or the caller's. */
@@ -263,7 +285,7 @@ export function judgeExecution(
   worker: WorkerDirectory,
 ): Uncacheable | null {
   if (execution.run.lingering) return 'irregular-output';
-  if (execution.outputs.some((output) => output.stat?.type !== 'file')) return 'irregular-output';
+  if (execution.outputs.some((output) => !output.isUsable)) return 'irregular-output';
   if (leftovers(host, execution, worker) || embeds(host, execution, worker)) return 'embeds-path';
   return null;
 }
@@ -289,12 +311,15 @@ function holdsStranger(host: Host, folder: string, declared: ReadonlySet<string>
   }
 }
 
-/** True when an output or a stream contains the worker directory's path. */
+/**
+ * True when an output or a stream tells of the worker directory. Its random name is looked for: it stands in every
+ * form of the path, escaped, relative or cut.
+ */
 export function embeds(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
-  const needle = Buffer.from(worker.path, 'utf8');
+  const needle = Buffer.from(worker.random, 'latin1');
   if (execution.run.stdout.includes(needle) || execution.run.stderr.includes(needle)) return true;
   return execution.outputs.some(
-    (output) => output.stat?.type === 'file' && fileContains(host, output.path, needle),
+    (output) => output.isUsable && fileContains(host, output.path, needle),
   );
 }
 

@@ -3,7 +3,7 @@ import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
 import { digestField, type Field } from '../model/fingerprint.js';
 import type { FileDigests } from './file-digests.js';
-import type { Libraries } from './libraries.js';
+import type { Libraries, LoaderContext } from './libraries.js';
 
 /** A file of a compiler and its name in the fingerprint, without `compiler/`. */
 export interface CompilerFile {
@@ -53,9 +53,9 @@ export class IdentityFields {
     this.#libraries = libraries;
   }
 
-  /** `libraryPath` is LD_LIBRARY_PATH of the compiler. */
-  of(compiler: readonly CompilerFile[], libraryPath: string | undefined): FileFields {
-    const key = JSON.stringify([libraryPath, compiler.map(({ name, path }) => [name, path])]);
+  of(compiler: readonly CompilerFile[], context: LoaderContext): FileFields {
+    const { libraryPath, cwd } = context;
+    const key = JSON.stringify([libraryPath, cwd, compiler.map(({ name, path }) => [name, path])]);
     const kept = this.#kept.get(key);
     const nowMs = this.#host.clock.monotonicMs();
     if (kept !== undefined && this.#holds(kept, nowMs)) {
@@ -65,7 +65,7 @@ export class IdentityFields {
     const collected = new Collected(this.#digests);
     for (const file of compiler) {
       if (!collected.add(file.name, file.path) || !file.withLibraries) continue;
-      for (const { name, path } of this.#libraries.of(file.path, libraryPath))
+      for (const { name, path } of this.#libraries.of(file.path, context))
         collected.add(`library/${name}`, path);
     }
     const collection = collected.result;

@@ -36,6 +36,8 @@ export interface IdentityRequest {
   readonly tools: readonly Tool[];
   /** The shell command of `--compiler-version`. */
   readonly compilerVersion: string | null;
+  /** Ends the questions to the compiler; `identify` then throws its reason. */
+  readonly signal?: AbortSignal | null;
 }
 
 export interface Identity {
@@ -65,7 +67,8 @@ export class Identifier {
 
   /**
    * DESIGN 6, compiler identity.
-   * @throws CacheError `usage` when the command of `--compiler-version` fails or prints nothing.
+   * @throws CacheError `usage` when the command of `--compiler-version` fails or prints nothing; the reason of an abort
+   * that came while something was asked.
    */
   async identify(request: IdentityRequest): Promise<Identity> {
     const { line, program, tools, compilerVersion } = request;
@@ -83,7 +86,10 @@ export class Identifier {
       covered = known || covered;
     }
     const machine = await this.#addMachine(request, texts);
-    const { fields, unreadable } = this.#fields.of(files, line.environment['LD_LIBRARY_PATH']);
+    const { fields, unreadable } = this.#fields.of(files, {
+      libraryPath: line.environment['LD_LIBRARY_PATH'],
+      cwd: line.cwd,
+    });
     return {
       fields: [...fields, ...texts],
       uncovered: covered ? null : uncoveredLine(line),

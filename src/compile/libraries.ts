@@ -1,4 +1,4 @@
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { readRegularFile, type Files } from '../host/files.js';
 import { decodeElfFacts, encodeElfFacts, readElf, type ElfFacts } from './elf.js';
 import type { Stamps } from './stamps.js';
@@ -32,6 +32,14 @@ export function isLibcName(soname: string): boolean {
   return LIBC.test(soname);
 }
 
+/** What the loader finds in the process of a program. */
+export interface LoaderContext {
+  /** LD_LIBRARY_PATH of the program's environment. */
+  readonly libraryPath: string | undefined;
+  /** Working directory of the program, absolute: relative and empty folders are looked up from here. */
+  readonly cwd: string;
+}
+
 interface Search {
   readonly file: ElfFacts;
   /** Folder of the file, the value of `$ORIGIN`. */
@@ -53,17 +61,19 @@ export class Libraries {
 
   /**
    * The libraries of an ELF program, with those they need themselves, without the C library's own. Empty for static
-   * programs and for files that are no ELF. `libraryPath` is LD_LIBRARY_PATH of the program's environment.
+   * programs and for files that are no ELF.
    */
-  of(program: string, libraryPath: string | undefined): readonly Library[] {
+  of(program: string, context: LoaderContext): readonly Library[] {
     const found = new Map<string, Library>();
     const queue: Search[] = [];
     const root = this.#search(program, []);
-    if (root !== null) queue.push(root);
+    if (root === null) return [];
+    queue.push(root);
+    const given = { cwd: context.cwd, folders: givenFolders(context, root.origin) };
     for (let search = queue.shift(); search !== undefined; search = queue.shift()) {
       for (const name of search.file.needed) {
         if (isLibcName(name) || found.has(name) || found.size >= MAX_LIBRARIES) continue;
-        const paths = this.#find(name, search, libraryPath);
+        const paths = this.#find(name, search, given);
         if (paths.length === 0) found.set(name, { name, path: null });
         for (const library of paths) found.set(library.name, library);
         const main = paths.at(-1)?.path ?? null;
@@ -103,9 +113,13 @@ export class Libraries {
   }
 
   /** The plain library last, its variants before it. */
-  #find(name: string, search: Search, libraryPath: string | undefined): readonly Library[] {
-    if (name.includes('/')) return this.#fits(name, search) ? [{ name, path: name }] : [];
-    for (const folder of this.#folders(search, libraryPath)) {
+  #find(name: string, search: Search, given: Given): readonly Library[] {
+    if (name.includes('/')) {
+      const path = resolve(given.cwd, name);
+      return this.#fits(path, search) ? [{ name, path }] : [];
+    }
+    for (const listed of this.#folders(search, given.folders)) {
+      const folder = resolve(given.cwd, listed);
       const path = `${folder}/${name}`;
       if (!this.#fits(path, search)) continue;
       const variants = VARIANTS.map((variant) => ({
@@ -122,9 +136,8 @@ export class Libraries {
     return this.#facts(path)?.machine === search.file.machine;
   }
 
-  #folders(search: Search, libraryPath: string | undefined): readonly string[] {
+  #folders(search: Search, given: readonly string[]): readonly string[] {
     const own = search.file.runpath.length > 0 ? [] : [...search.file.rpath, ...search.inheritedRpath];
-    const given = (libraryPath ?? '').split(/[:;]/).filter((folder) => folder !== '');
     const triplet = TRIPLETS.get(search.file.machine);
     const multiarch = triplet === undefined ? [] : [`/lib/${triplet}`, `/usr/lib/${triplet}`];
     this.#configured ??= configuredFolders(this.#files);
@@ -140,6 +153,19 @@ export class Libraries {
       '/usr/lib',
     ];
   }
+}
+
+/** Of the environment of one process. */
+interface Given {
+  readonly cwd: string;
+  /** Of LD_LIBRARY_PATH. */
+  readonly folders: readonly string[];
+}
+
+/** As glibc: an empty variable names nothing, an empty element names the working directory. */
+function givenFolders({ libraryPath }: LoaderContext, origin: string): readonly string[] {
+  if (libraryPath === undefined || libraryPath === '') return [];
+  return libraryPath.split(/[:;]/).map((folder) => expandOrigin(folder, origin));
 }
 
 function ownRpath(search: Search): readonly string[] {

@@ -3,12 +3,13 @@ import type { Host } from '../host/host.js';
 import { CacheError } from '../model/error.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import { folderError } from './delivery.js';
-import { declareEnvironment, type DeclaredEnvironment } from './environment.js';
+import { pathOf } from './file-names.js';
+import { declareProgram, type DeclaredEnvironment } from './environment.js';
 import type { Tool } from './identity.js';
 import { expand, namesOutput, parseTemplate, type Template } from './placeholders.js';
 import type { CommandLine, Facts, Preset } from './presets/preset.js';
 import { presetFor } from './presets/registry.js';
-import { describeProgram, resolveProgram, type ProgramDescription } from './program.js';
+import { resolveProgram, type ProgramDescription } from './program.js';
 import type { CompileRequest } from './request.js';
 
 /** A file of a request: its name there, and where it is. */
@@ -110,7 +111,7 @@ function regularFile(
   host: Host,
   file: { readonly name: string; readonly cwd: string; readonly what: 'input' | 'dependency' },
 ): NamedFile {
-  const path = resolve(file.cwd, file.name);
+  const path = pathOf(file.cwd, file.name);
   const stat = statQuietly(host, path);
   if (stat?.type === 'file') return { name: file.name, path };
   const found =
@@ -142,7 +143,7 @@ function plannedOutputs(host: Host, request: CompileRequest): readonly PlannedOu
     });
   }
   return names.map(({ name, isStdout }) => {
-    const path = resolve(request.cwd, name);
+    const path = pathOf(request.cwd, name);
     if (name === '-') throw standardStream();
     if (name === '' || name.endsWith('/') || statQuietly(host, path)?.type === 'directory')
       throw folderError(name);
@@ -163,16 +164,19 @@ function standardStream(): CacheError {
 }
 
 function checkDistinct(inputs: readonly NamedFile[], outputs: readonly PlannedOutput[]): void {
-  const taken = new Map<string, string>(inputs.map((input) => [input.path, `the input "${input.name}"`]));
+  const taken = new Map<string, string>(
+    inputs.map((input) => [resolve(input.path), `the input "${input.name}"`]),
+  );
   for (const output of outputs) {
-    const other = taken.get(output.path);
-    if (other !== undefined && output.path !== '/dev/null') {
+    const path = resolve(output.path);
+    const other = taken.get(path);
+    if (other !== undefined && path !== '/dev/null') {
       throw new CacheError(
         'usage',
         `expected different files, but the output "${output.name}" is also ${other}`,
       );
     }
-    taken.set(output.path, `the output "${output.name}"`);
+    taken.set(path, `the output "${output.name}"`);
   }
 }
 
@@ -210,15 +214,16 @@ function findProgram(host: Host, request: CompileRequest, typed: string): FoundP
   const { cwd } = request;
   const searchPath = request.environment['PATH'];
   const find = (name: string): string => resolveProgram({ typed: name, searchPath, cwd, files: host.files });
-  const program = describeProgram(find(typed), { files: host.files, searchPath, cwd });
+  const path = find(typed);
   const tools = request.tools.map((tool) => ({ typed: tool, path: find(tool) }));
   const preset = presetFor(basename(typed));
-  const environment = declareEnvironment({
+  const { program, environment } = declareProgram(path, {
     caller: request.environment,
-    program,
     tools: tools.map((tool) => tool.path),
     presetVariables: preset?.environment ?? [],
     requested: request.env,
+    cwd,
+    files: host.files,
   });
   return { program, environment, tools, preset };
 }
@@ -238,13 +243,13 @@ function argumentFiles(
   },
 ): readonly NamedFile[] {
   const { cwd } = known.request;
-  const taken = new Set([...known.inputs, ...known.outputs].map((file) => file.path));
+  const taken = new Set([...known.inputs, ...known.outputs].map((file) => resolve(file.path)));
   const found: NamedFile[] = [];
   for (const [piece, ...rest] of known.templates) {
     if (piece?.kind !== 'text' || rest.length > 0) continue;
     for (const name of candidates(piece.text)) {
-      const path = resolve(cwd, name);
-      if (!taken.has(path) && statQuietly(host, path)?.type === 'file') found.push({ name, path });
+      const path = pathOf(cwd, name);
+      if (!taken.has(resolve(path)) && statQuietly(host, path)?.type === 'file') found.push({ name, path });
     }
   }
   return found;
@@ -267,7 +272,7 @@ function judge(known: Pick<Plan, 'request' | 'outputs' | 'facts' | 'environment'
   }
   if (facts === null) return null;
   if (facts.uncacheable !== null) return facts.uncacheable;
-  const declared = new Set(outputs.map((output) => output.path));
+  const declared = new Set(outputs.map((output) => resolve(output.path)));
   const undeclared = facts.furtherOutputs.find((name) => !declared.has(resolve(request.cwd, name)));
   if (undeclared === undefined) return null;
   return {

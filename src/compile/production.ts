@@ -249,9 +249,9 @@ function rememberEmbedding(job: Job): void {
   });
 }
 
-/** True for a link, a folder or a pipe in the worker directory: only the compiler itself can make it at its real place. */
+/** True for what we cannot copy out of the worker directory: only the compiler itself can make it at its real place. */
 function madeIrregular(job: Job, execution: Execution): boolean {
-  return job.plan.inWorker && execution.outputs.some(({ stat }) => stat !== null && stat.type !== 'file');
+  return job.plan.inWorker && execution.outputs.some(({ stat, isUsable }) => stat !== null && !isUsable);
 }
 
 /** Once more without the worker directory. What was printed already is not printed again. */

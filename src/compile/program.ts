@@ -217,6 +217,26 @@ export function interpreterFolders(description: ProgramDescription): readonly st
   return description.interpreters.filter((path) => basename(path) !== 'env').map((path) => dirname(path));
 }
 
+/**
+ * Of the folders that the caller searches, those where the interpreters of a script were found, in the caller's order:
+ * whoever searches these first finds the same interpreters as the caller.
+ */
+export function searchedInterpreterFolders(
+  description: ProgramDescription,
+  search: { readonly searchPath: string | undefined; readonly cwd: string },
+): readonly string[] {
+  const found = new Set(interpreterFolders(description));
+  return searchFolders(search.searchPath, search.cwd).filter((folder) => found.has(folder));
+}
+
+/** True when two descriptions name the same programs behind one script. */
+export function hasSameInterpreters(a: ProgramDescription, b: ProgramDescription): boolean {
+  return (
+    a.interpreters.length === b.interpreters.length &&
+    a.interpreters.every((path, index) => path === b.interpreters[index])
+  );
+}
+
 /** True when the bytes of the program say what it does: no script, no interpreter, nothing that starts another one. */
 export function hasOwnIdentity(program: ProgramDescription): boolean {
   if (program.kind !== 'elf') return false;

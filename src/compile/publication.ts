@@ -27,8 +27,8 @@ function readOutputs(job: Job, execution: Execution): readonly (Member | null)[]
   const { session } = job;
   const total = execution.outputs.reduce((sum, output) => sum + (output.stat?.bytes ?? 0), 0);
   if (total > session.maxPayloadBytes) return null;
-  return execution.outputs.map(({ path, stat }) => {
-    if (stat?.type !== 'file') return null;
+  return execution.outputs.map(({ path, stat, isUsable }) => {
+    if (stat === null || !isUsable) return null;
     const bytes = Buffer.allocUnsafe(stat.bytes);
     const count = withFile(session.host.files, { path, flags: 'read' }, (fd) =>
       session.host.files.readAt(fd, bytes, stat.bytes, 0),
@@ -66,7 +66,7 @@ export function resultOf(
 function deliverFromWorker(job: Job, execution: Execution): void {
   for (const [index, output] of execution.outputs.entries()) {
     const planned = job.plan.outputs[index];
-    if (planned === undefined || output.stat?.type !== 'file' || output.path === planned.path) continue;
+    if (planned === undefined || output.stat === null || !output.isUsable || output.path === planned.path) continue;
     const executable = (output.stat.mode & 0o111) !== 0;
     deliver(job.session.host, { path: planned.path, executable, content: { file: output.path } });
   }

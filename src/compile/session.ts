@@ -1,6 +1,6 @@
 import { MemoryTier } from '../store/memory-tier.js';
 import { DiskTier } from '../store/disk-tier.js';
-import { openHome, rootKind, type HomeProblem, type RootKind } from '../store/home.js';
+import { lockProblem, openHome, readableStore, rootKind, type HomeProblem, type RootKind } from '../store/home.js';
 import { LayeredStore } from '../store/layered-store.js';
 import { LockFile } from '../store/lock-file.js';
 import { foreignStateFolder, PrivateState, type EventKind } from '../store/private-state.js';
@@ -138,10 +138,7 @@ export class CacheSession {
     const state = new PrivateState(this.host, paths.private);
     this.#lock ??= this.#openLock(state.lockPath);
     const lock = this.#lock;
-    if (lock === null) {
-      const message = `the lock file of the cache at "${paths.root}" cannot be opened`;
-      return { ok: false, problem: { reason: 'home-unwritable', message } };
-    }
+    if (lock === null) return { ok: false, problem: lockProblem(this.host, state.lockPath) };
     const disk = new DiskTier(this.host, {
       paths: new StorePaths(paths.store),
       maxPayloadBytes: this.maxPayloadBytes,
@@ -174,7 +171,7 @@ export class CacheSession {
     return rootKind(this.host, this.paths);
   }
 
-  /** The store of the root for reading: `pipelines/` of a home, or the root itself where it is a flat folder of entries. */
+  /** The store of the root for reading. @throws CacheError environment where it is a link. */
   openStore(): DiskTier {
     this.#store ??= this.#openStore();
     return this.#store;
@@ -182,7 +179,7 @@ export class CacheSession {
 
   #openStore(): DiskTier {
     return new DiskTier(this.host, {
-      paths: new StorePaths(this.kind() === 'store' ? this.root : this.paths.store),
+      paths: new StorePaths(readableStore(this.host, this.paths)),
       maxPayloadBytes: this.maxPayloadBytes,
       lock: this.openLock(),
     });

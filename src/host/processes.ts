@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
+import type { Readable } from 'node:stream';
 
 /** A process as `/proc/<pid>/stat` describes it. */
 export interface ProcessInfo {
@@ -27,9 +28,12 @@ export interface SpawnOptions {
 
 /** Where the output of a started program goes: to a function, chunk by chunk, or to an open file. */
 export interface Sinks {
-  readonly stdout: ((chunk: Buffer) => void) | number;
-  readonly stderr: (chunk: Buffer) => void;
+  readonly stdout: Sink | number;
+  readonly stderr: Sink;
 }
+
+/** A promise stops the reading of this stream, and so in time its writer, until it settles. */
+export type Sink = (chunk: Buffer) => void | Promise<void>;
 
 export interface Exit {
   /** Null when a signal ended the process. */
@@ -59,6 +63,13 @@ export interface Place {
   readonly pidNamespace: string | null;
 }
 
+export interface CaptureLimits {
+  readonly maxBytes: number;
+  readonly timeoutMs: number;
+  /** Ends the program and its group. */
+  readonly signal?: AbortSignal | null;
+}
+
 export interface Processes {
   readonly pid: number;
   readonly place: Place;
@@ -70,6 +81,8 @@ export interface Processes {
   variableOf(pid: number, name: string): string | null;
   /** Sends a signal to a process, or to a group (negative). A target that is gone is fine. */
   kill(target: number, signal: NodeJS.Signals): void;
+  /** True while the group has members, those that have ended and were not reaped included. */
+  isGroupAlive(group: number): boolean;
   /**
    * Starts a program as the leader of a new process group and session, with an empty stdin.
    * @throws the errno error of the failed start (`ENOENT`, `EACCES`, `E2BIG`, …).
@@ -84,11 +97,12 @@ export interface Processes {
     options: SpawnOptions,
     streams: { readonly stdout: number; readonly stderr: number; readonly signal?: AbortSignal },
   ): Promise<Exit>;
-  /** Runs a program to its end and returns what it printed, at most `maxBytes` of each stream, within `timeoutMs`. */
-  capture(
-    options: SpawnOptions,
-    limits: { readonly maxBytes: number; readonly timeoutMs: number },
-  ): Promise<Captured>;
+  /**
+   * Runs a program to its end and returns what it printed, at most `maxBytes` of each stream, within `timeoutMs`:
+   * then, and on an abort, it is killed. Children that it leaves behind with its pipes are waited for 2 s at most, and live on.
+   * @throws the errno error of the failed start.
+   */
+  capture(options: SpawnOptions, limits: CaptureLimits): Promise<Captured>;
 }
 
 function readText(path: string): string | null {
@@ -100,7 +114,35 @@ function readText(path: string): string | null {
   }
 }
 
-const PAGE_BYTES = 4096;
+/** What `/proc/<pid>/stat` counts in: 4 KiB on x64, up to 64 KiB on arm64. Of use where the kernel does not tell. */
+const USUAL_PAGE_BYTES = 4096;
+/** The entry of the auxiliary vector that holds the size of a page (`AT_PAGESZ`). */
+const PAGE_SIZE_KEY = 6n;
+let knownPageBytes: number | null = null;
+
+/** The size of a page in the auxiliary vector that the kernel gives to each process: pairs of u64; null without one. */
+export function pageBytesIn(vector: Buffer): number | null {
+  for (let offset = 0; offset + 16 <= vector.byteLength; offset += 16) {
+    if (vector.readBigUInt64LE(offset) !== PAGE_SIZE_KEY) continue;
+    const bytes = Number(vector.readBigUInt64LE(offset + 8));
+    return Number.isSafeInteger(bytes) && bytes > 0 ? bytes : null;
+  }
+  return null;
+}
+
+function pageBytes(): number {
+  knownPageBytes ??= readPageBytes() ?? USUAL_PAGE_BYTES;
+  return knownPageBytes;
+}
+
+function readPageBytes(): number | null {
+  try {
+    return pageBytesIn(readFileSync('/proc/self/auxv'));
+  } catch {
+    // Best effort: without /proc there is no process to count pages of either.
+    return null;
+  }
+}
 
 /** Decodes a line of `/proc/<pid>/stat`; the name in brackets may hold spaces and brackets itself. */
 function parseProcStat(text: string): ProcessInfo | null {
@@ -116,7 +158,7 @@ function parseProcStat(text: string): ProcessInfo | null {
     session: at(3),
     startTicks: at(19),
     zombie: fields[0] === 'Z' || fields[0] === 'X',
-    residentBytes: at(21) * PAGE_BYTES,
+    residentBytes: at(21) * pageBytes(),
   };
   return Number.isFinite(found.startTicks) && Number.isFinite(found.group) ? found : null;
 }
@@ -164,6 +206,30 @@ function kill(target: number, signal: NodeJS.Signals): void {
   }
 }
 
+function isGroupAlive(group: number): boolean {
+  try {
+    return process.kill(-group, 0);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ESRCH') return false;
+    // EPERM: members that changed their user.
+    if (error instanceof Error && 'code' in error && error.code === 'EPERM') return true;
+    throw error;
+  }
+}
+
+/** Hands every chunk on; while the sink waits nothing is read, and the writer waits when the pipe is full. */
+function feed(stream: Readable | null, sink: Sink): void {
+  stream?.on('data', (chunk: Buffer) => {
+    const taken = sink(chunk);
+    if (taken === undefined) return;
+    stream.pause();
+    const resume = (): void => {
+      stream.resume();
+    };
+    taken.then(resume, resume);
+  });
+}
+
 async function start(options: SpawnOptions, sinks: Sinks): Promise<RunningProcess> {
   const child = spawn(options.program, [...options.args], {
     argv0: options.argv0,
@@ -172,8 +238,8 @@ async function start(options: SpawnOptions, sinks: Sinks): Promise<RunningProces
     detached: true,
     stdio: ['ignore', typeof sinks.stdout === 'number' ? sinks.stdout : 'pipe', 'pipe'],
   });
-  if (typeof sinks.stdout !== 'number') child.stdout?.on('data', sinks.stdout);
-  child.stderr?.on('data', sinks.stderr);
+  if (typeof sinks.stdout !== 'number') feed(child.stdout, sinks.stdout);
+  feed(child.stderr, sinks.stderr);
   const exited = new Promise<Exit>((resolve) => {
     child.once('exit', (status, signal) => {
       resolve({ status, signal });
@@ -245,21 +311,35 @@ class Collector {
   }
 }
 
-async function capture(
-  options: SpawnOptions,
-  limits: { readonly maxBytes: number; readonly timeoutMs: number },
-): Promise<Captured> {
+/** How long the answer of a program waits for children that it left behind with its pipes. */
+const CAPTURE_DRAIN_MS = 2000;
+
+async function capture(options: SpawnOptions, limits: CaptureLimits): Promise<Captured> {
+  const { signal = null } = limits;
+  if (signal?.aborted === true) {
+    return { status: null, signal: 'SIGKILL', stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
+  }
   const stdout = new Collector(limits.maxBytes);
   const stderr = new Collector(limits.maxBytes);
   const running = await start(options, { stdout: stdout.add, stderr: stderr.add });
-  const timer = setTimeout(() => {
+  let cut = false;
+  const end = (): void => {
+    cut = true;
     kill(-running.pid, 'SIGKILL');
     running.release();
-  }, limits.timeoutMs);
+  };
+  const timer = setTimeout(end, limits.timeoutMs);
+  signal?.addEventListener('abort', end, { once: true });
+  if (signal?.aborted === true) end();
   const exit = await running.exited;
+  const drain = setTimeout(running.release, CAPTURE_DRAIN_MS);
   await running.drained;
+  clearTimeout(drain);
   clearTimeout(timer);
-  return { ...exit, stdout: stdout.bytes, stderr: stderr.bytes };
+  signal?.removeEventListener('abort', end);
+  // The program may have ended by itself just before: what it printed was not read to its end then.
+  const ending: Exit = cut ? { status: null, signal: 'SIGKILL' } : exit;
+  return { ...ending, stdout: stdout.bytes, stderr: stderr.bytes };
 }
 
 function pidNamespace(): string | null {
@@ -292,6 +372,7 @@ export function systemProcesses(hostName: string): Processes {
     list,
     variableOf,
     kill,
+    isGroupAlive,
     start,
     inherit,
     capture,

@@ -2,7 +2,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { readRegularFile, writeNewFile, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { type HomePaths, VYRE_SECTIONS } from '../layouts/vyre/home-paths.js';
-import { errnoOf } from '../model/error.js';
+import { CacheError, errnoOf } from '../model/error.js';
 import type { Degraded } from '../model/lifecycle.js';
 
 const MARKER_PREFIX = 'vyre-cache.home/';
@@ -40,8 +40,10 @@ export function rootKind(host: Host, paths: HomePaths): RootKind {
   const root = statOf(host, paths.root);
   if (root === null) return 'absent';
   if (root.type !== 'directory') return 'not-a-directory';
-  const marker = readRegularFile(files, paths.marker, MAX_MARKER_BYTES);
-  if (marker.ok) return isNewerMarker(marker.bytes) ? 'newer-home' : 'home';
+  // Below the root no link is followed: a marker behind one says nothing.
+  const hasPrivate = (): boolean => files.lstat(paths.private)?.type === 'directory';
+  const marker = hasPrivate() ? readRegularFile(files, paths.marker, MAX_MARKER_BYTES) : null;
+  if (marker?.ok === true) return isNewerMarker(marker.bytes) ? 'newer-home' : 'home';
   let empty = true;
   let sections = false;
   let entries = false;
@@ -53,7 +55,7 @@ export function rootKind(host: Host, paths: HomePaths): RootKind {
   });
   if (empty) return 'empty';
   // A private folder without its marker: a crash while the home was made, or somebody deleted our state.
-  if (sections || files.lstat(paths.private)?.type === 'directory') return 'sections';
+  if (sections || hasPrivate()) return 'sections';
   return entries ? 'store' : 'foreign';
 }
 
@@ -86,7 +88,9 @@ export function openHome(host: Host, paths: HomePaths): OpenedHome {
     const unsafe = judgeOwner(host, paths.root);
     if (unsafe !== null) return { ok: false, problem: unsafe };
     const opened = openFolders(host, paths);
-    if (opened.ok && kind !== 'home') createHome(host, paths);
+    if (!opened.ok) return opened;
+    openPrivateFolders(host, paths);
+    if (kind !== 'home') createHome(host, paths);
     return opened;
   } catch (error) {
     return { ok: false, problem: problemOf(error, paths.root) };
@@ -168,10 +172,24 @@ function openFolders(host: Host, paths: HomePaths): OpenedHome {
   return { ok: true, paths };
 }
 
+/** Private state may be deleted at any time, and so may what somebody put in its place. Links are removed, not followed. */
+function openPrivateFolders(host: Host, paths: HomePaths): void {
+  const { files } = host;
+  for (const folder of [paths.staging, paths.requests, paths.dependencySets]) {
+    const there = files.lstat(folder);
+    if (there?.type === 'directory') continue;
+    if (there !== null) {
+      ignoring('ENOENT', () => {
+        files.unlink(folder);
+      });
+    }
+    makeFolder(host, folder);
+  }
+}
+
 /** Several processes may do this at once: every step is fine when it was done already; the marker comes last. */
 function createHome(host: Host, paths: HomePaths): void {
   const { files } = host;
-  for (const folder of [paths.staging, paths.requests, paths.dependencySets]) makeFolder(host, folder);
   ignoring('EEXIST', () => {
     writeNewFile(files, paths.cacheTag, [Buffer.from(TAG_TEXT)]);
   });
@@ -193,6 +211,37 @@ function ignoring(errno: string, work: () => void): void {
     if (errnoOf(error) !== errno) throw error;
   }
 }
+
+/**
+ * The folder of a root that holds entries, for reading: `pipelines/` of a home, or the root itself where it is a flat
+ * folder of entries. It need not exist. @throws CacheError environment when it is a link, which is not entered.
+ */
+export function readableStore(host: Host, paths: HomePaths): string {
+  const kind = rootKind(host, paths);
+  if (kind === 'store') return paths.root;
+  if (kind === 'not-a-directory') return paths.store;
+  if (host.files.lstat(paths.store)?.type !== 'link') return paths.store;
+  throw new CacheError('environment', `expected a directory at "${paths.store}", found a link`, {
+    hint: 'Below a cache directory no link is followed; link the whole cache directory instead.',
+  });
+}
+
+/** Why the lock file of a home cannot be opened. */
+export function lockProblem(host: Host, lockPath: string): HomeProblem {
+  const found = FOUND_IN_PLACE[host.files.lstat(lockPath)?.type ?? 'file'];
+  const message =
+    found === null
+      ? `the lock file "${lockPath}" of the cache cannot be opened`
+      : `expected a file for the locks of the cache at "${lockPath}", found ${found}; remove it while nothing compiles`;
+  return { reason: 'home-unwritable', message };
+}
+
+const FOUND_IN_PLACE: Readonly<Record<FileStat['type'], string | null>> = {
+  file: null,
+  directory: 'a directory',
+  link: 'a link',
+  other: 'a pipe or a device',
+};
 
 /**
  * The absolute root with every link resolved, whether it exists or not; a root called `pipelines` means its parent.

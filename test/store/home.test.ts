@@ -18,9 +18,11 @@ import { systemFiles } from '../../src/host/files.js';
 import type { Host } from '../../src/host/host.js';
 import { HomePaths, VYRE_SECTIONS } from '../../src/layouts/vyre/home-paths.js';
 import { openHome, resolveRoot, rootKind, type RootKind } from '../../src/store/home.js';
-import { fingerprintFrom } from '../support/artifacts.js';
+import { CacheError } from '../../src/model/error.js';
+import { fingerprintFrom, makeArtifact } from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
 import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
+import { sessionOf, TestHome } from '../support/homes.js';
 import { listing, tree } from '../support/listing.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
 
@@ -145,6 +147,74 @@ describe('a home', () => {
       if (part !== 'pipelines') assert.equal(readFileSync(join(path, 'pipelines', ENTRY), 'utf8'), 'kept');
     });
   }
+
+  for (const folder of ['new', 'requests', 'deps']) {
+    for (const [name, put] of [
+      ['nothing', () => undefined],
+      ['a file', (path: string) => writeFileSync(path, 'x')],
+      ['a FIFO', (path: string) => void execFileSync('mkfifo', [path])],
+      ['a link to a folder', (path: string, outside: string) => symlinkSync(outside, path)],
+      ['a link to nothing', (path: string) => symlinkSync('/nonexistent', path)],
+    ] as const) {
+      it(`has its folder ${folder} again when ${name} lies in its place`, (t) => {
+        const outside = temporaryFolder(t);
+        writeFileSync(join(outside, 'precious'), 'x');
+        const path = makeRoot(t, 'absent');
+        open(path);
+        rmSync(join(path, '.vyre-cache', folder), { recursive: true });
+        put(join(path, '.vyre-cache', folder), outside);
+        assert.equal(open(path), 'ok');
+        assert.deepEqual(tree(path), HOME);
+        assert.ok(lstatSync(join(path, '.vyre-cache', folder)).isDirectory());
+        assert.deepEqual(readdirSync(outside), ['precious']);
+      });
+    }
+  }
+
+  for (const [name, make, found] of [
+    ['a folder', (path: string) => mkdirSync(path), /found a directory; remove it/],
+    ['a link', (path: string) => symlinkSync('/nonexistent/lock', path), /found a link; remove it/],
+  ] as const) {
+    it(`with ${name} in the place of its lock file says so, and which`, async (t) => {
+      const path = makeRoot(t, 'absent');
+      open(path);
+      make(join(path, '.vyre-cache', 'lock'));
+      const access = await sessionOf(t, path).openHome();
+      assert.ok(!access.ok);
+      assert.equal(access.problem.reason, 'home-unwritable');
+      assert.match(access.problem.message, found);
+      assert.ok(access.problem.message.includes(join(path, '.vyre-cache', 'lock')));
+    });
+  }
+
+  it('whose store is a link is not read through it', (t) => {
+    const elsewhere = new TestHome(t);
+    elsewhere.place(makeArtifact(fingerprintFrom('a'), 'theirs'));
+    const home = new TestHome(t);
+    rmSync(home.paths.store, { recursive: true });
+    symlinkSync(elsewhere.paths.store, home.paths.store);
+    assert.throws(
+      () => home.session().openStore(),
+      (error) =>
+        error instanceof CacheError &&
+        error.code === 'environment' &&
+        error.message === `expected a directory at "${home.paths.store}", found a link`,
+    );
+  });
+
+  it('whose private state is a link is none, and nothing is written behind the link', async (t) => {
+    const elsewhere = new TestHome(t);
+    const home = new TestHome(t);
+    rmSync(home.paths.private, { recursive: true });
+    symlinkSync(elsewhere.paths.private, home.paths.private);
+    assert.equal(kind(home.root), 'sections');
+    assert.equal(open(home.root), 'home-not-a-directory');
+    const before = listing(elsewhere.root);
+    const session = home.session();
+    session.tally.add('lookups');
+    await session.close();
+    assert.deepEqual(listing(elsewhere.root), before);
+  });
 
   for (const [name, text] of [
     ['empty', ''],

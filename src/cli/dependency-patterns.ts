@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
-import type { FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
-import { CacheError, errnoOf } from '../model/error.js';
+import { CacheError } from '../model/error.js';
+import { statOrNull } from './stat-or-null.js';
 
 export interface PatternOptions {
   readonly host: Host;
@@ -44,13 +44,4 @@ async function expand({ host, cwd }: PatternOptions, pattern: string): Promise<r
   throw new CacheError('usage', `expected files for --deps, got none for "${pattern}"`, {
     hint: `Quote the pattern, so that the shell leaves it alone; it is relative to "${cwd}".`,
   });
-}
-
-function statOrNull(host: Host, path: string): FileStat | null {
-  try {
-    return host.files.stat(path);
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return null;
-  }
 }

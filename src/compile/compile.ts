@@ -1,15 +1,15 @@
 import type { HomeProblem } from '../store/home.js';
 import { ACTIVE_VARIABLE } from '../store/worker-directory.js';
-import { CacheError, errnoOf } from '../model/error.js';
+import { errnoOf } from '../model/error.js';
 import { isHit, type Degraded, type Uncacheable } from '../model/lifecycle.js';
-import { deliver } from './delivery.js';
 import { describe, type Description } from './description.js';
+import { handOver } from './handover.js';
 import { findReadOnly, type Found } from './lookup-store.js';
 import { makePlan, type Plan } from './plan.js';
 import { produce, productOf } from './production.js';
 import type { Produced, Product } from './product.js';
-import { commandDigest, readHistory, requestShape } from './request-history.js';
-import type { CompileOptions, CompileRequest, CompileResult, DeliveredOutput } from './request.js';
+import { readHistory, requestShape, settingDigest } from './request-history.js';
+import type { CompileOptions, CompileRequest, CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
 import { runInCallerSetting } from './uncached.js';
 
@@ -26,7 +26,7 @@ export async function compile(
   const startMs = options.startedAtMs ?? session.host.clock.monotonicMs();
   const plan = makePlan(session.host, request);
   const produced = await obtain(session, plan, options);
-  return finish(session, plan, { produced, startMs, stopped: options.signal?.aborted === true });
+  return finish(session, plan, { produced, startMs, options, stopped: options.signal?.aborted === true });
 }
 
 type Obtained = Produced & { readonly joined: boolean };
@@ -37,10 +37,11 @@ async function obtain(session: CacheSession, plan: Plan, options: CompileOptions
   if (!access.ok) return withoutHome(session, { plan, options, problem: access.problem });
   if (plan.uncacheable !== null) return uncacheable(session, { plan, options, ...plan.uncacheable });
   const description = await describe(session, plan);
-  const machine = description.identity.uncacheable;
-  if (machine !== null) return uncacheable(session, { plan, options, ...machine });
-  if (isEmbedding(session, access.home, plan)) {
-    const detail = 'its outputs contain the path where they were made';
+  if (description.uncacheable !== null) {
+    return uncacheable(session, { plan, options, ...description.uncacheable });
+  }
+  if (isEmbedding(session, access.home, { plan, description })) {
+    const detail = 'its result told where it was made, or it left files in its HOME or TMPDIR';
     return uncacheable(session, { plan, options, word: 'embeds-path', detail });
   }
   if (isActive(plan, description)) return uncached(session, { plan, options, word: null });
@@ -87,9 +88,12 @@ async function inFlight(
   },
 ): Promise<Obtained> {
   const { plan, description, options } = job;
-  const key = JSON.stringify([description.primary, plan.request.cwd, options.refresh]);
+  const limits = [options.refresh, options.timeoutMs, options.memoryBytes];
+  const key = JSON.stringify([description.primary, plan.request.cwd, ...limits]);
   const flight = await session.flights.run(key, async () => produce({ session, ...job }));
   const { product } = flight.value;
+  // The one who compiled was asked to stop, and this caller was not.
+  if (flight.joined && product.stopped && options.signal?.aborted !== true) return inFlight(session, job);
   // Outputs that lie at the places of the other request only, or words that only the other caller has heard.
   if (flight.joined && (product.outputs === null || product.streamed)) {
     return uncached(session, { plan, options, word: null });
@@ -119,10 +123,14 @@ async function uncacheable(
   return uncached(session, call);
 }
 
-function isEmbedding(session: CacheSession, home: Home, plan: Plan): boolean {
+function isEmbedding(
+  session: CacheSession,
+  home: Home,
+  request: { readonly plan: Plan; readonly description: Description },
+): boolean {
   const { host } = session;
-  const history = readHistory(host, home.paths, requestShape(host, plan));
-  return history?.embedsPath === commandDigest(host, plan);
+  const history = readHistory(host, home.paths, requestShape(host, request.plan));
+  return history?.embedsPath === settingDigest(host, request.description.fields);
 }
 
 /** True inside a compilation of this very fingerprint: a compiler that calls us does not wait for itself. */
@@ -131,14 +139,14 @@ function isActive(plan: Plan, description: Description): boolean {
   return active.split(':').some((mark) => mark.startsWith(`${description.primary}/`));
 }
 
-function finish(
+async function finish(
   session: CacheSession,
   plan: Plan,
-  obtained: { readonly produced: Obtained; readonly startMs: number; readonly stopped: boolean },
-): CompileResult {
+  obtained: { readonly produced: Obtained; readonly startMs: number; readonly stopped: boolean; readonly options: CompileOptions },
+): Promise<CompileResult> {
   const { produced, startMs, stopped } = obtained;
   const product = produced.joined ? joinedProduct(produced.product) : produced.product;
-  const delivery = deliverAll(session, plan, product);
+  const delivery = await handOver(session, { plan, options: obtained.options }, product);
   const wallSeconds = (session.host.clock.monotonicMs() - startMs) / 1000;
   const isSaving = product.outcome !== null && isHit(product.outcome) && product.exitCode === 0;
   const savedSeconds = isSaving ? Math.max(0, product.compileSeconds - wallSeconds) : null;
@@ -162,45 +170,6 @@ function finish(
 function joinedProduct(product: Product): Product {
   if (product.outcome === null || product.outcome === 'failed') return product;
   return { ...product, outcome: 'joined', reason: null, notStored: null };
-}
-
-function deliverAll(
-  session: CacheSession,
-  plan: Plan,
-  product: Product,
-): { readonly outputs: readonly DeliveredOutput[]; readonly error: string | null } {
-  const outputs: DeliveredOutput[] = [];
-  for (const [index, output] of plan.outputs.entries()) {
-    const member = product.outputs === null ? undefined : product.outputs[index];
-    if (member !== undefined && member !== null && !isInPlace(plan, product, output.isStdout)) {
-      try {
-        deliver(session.host, { path: output.path, executable: member.executable, content: member.bytes });
-      } catch (error) {
-        if (!(error instanceof CacheError)) throw error;
-        if (product.outcome !== null && isHit(product.outcome)) throw error;
-        return { outputs, error: error.message };
-      }
-    }
-    const delivered = describeOutput(session, output);
-    if (delivered !== null) outputs.push(delivered);
-  }
-  return { outputs, error: null };
-}
-
-/** A compilation at the real places has put its outputs where they belong, all but its stdout. */
-function isInPlace(plan: Plan, product: Product, isStdout: boolean): boolean {
-  const wasRun = product.outcome === null || !isHit(product.outcome);
-  return wasRun && !plan.inWorker && !isStdout;
-}
-
-function describeOutput(
-  session: CacheSession,
-  output: { readonly name: string; readonly path: string },
-): DeliveredOutput | null {
-  const stat = session.host.files.stat(output.path);
-  return stat === null
-    ? null
-    : { path: output.name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 };
 }
 
 /** One request is one lookup, counted at its end; calls that were not cached are none. */

@@ -7,8 +7,21 @@ import { CacheError, errnoOf } from '../model/error.js';
 const PLAIN_MODE = 0o666;
 const EXECUTABLE_MODE = 0o777;
 const COPY_BYTES = 1_048_576;
-/** UTF-16 units of an output's name in that of its temporary file: of three bytes each they leave room below 255. */
-const MAX_STEM = 64;
+/** Between two tries to write to a pipe: soon for a reader that is busy, seldom for one that is not there. */
+const FIRST_WAIT_MS = 1;
+const LAST_WAIT_MS = 50;
+/** Where a rename cannot replace a file that may still be written in place, as a compiler would write it. */
+const IN_PLACE: ReadonlySet<string> = new Set([
+  // A folder that takes no new files.
+  'EACCES',
+  'EPERM',
+  'EROFS',
+  // A file that is a mount point of its own, as containers have them.
+  'EBUSY',
+  'EXDEV',
+  // The path of the temporary file is longer than that of the output.
+  'ENAMETOOLONG',
+]);
 
 /** An output and what it consists of. */
 export interface Deliverable {
@@ -22,24 +35,35 @@ export interface Deliverable {
 /**
  * Writes an output where the user wants it. Nothing or a regular file: a temporary file in the same folder and a
  * rename, so that a reader sees the old or the new output whole; the time is now, the mode follows the umask. A link:
- * its target, in the same way. Anything else (`/dev/null`, a pipe) is written in place.
+ * its target, in the same way. Anything else (`/dev/null`, a pipe, `/dev/stdout`) is written in place; a pipe is waited
+ * for without blocking until somebody reads it or the signal comes.
  * @throws CacheError environment naming the path.
  */
-export function deliver(host: Host, output: Deliverable): void {
+export async function deliver(host: Host, output: Deliverable, signal?: AbortSignal): Promise<void> {
   try {
-    const target = resolveLink(host, output.path);
-    const there = host.files.lstat(target);
-    if (there === null || there.type === 'file') replace(host, target, output);
-    else if (there.type === 'directory') throw folderError(output.path);
-    else writeThrough(host, target, output.content);
+    const there = host.files.stat(output.path);
+    if (there?.type === 'directory') throw folderError(output.path);
+    // By the path as given: what a link of `/proc` leads to has no path of its own.
+    if (there?.type === 'other') await new Stream(host, output.path, signal).deliver(output.content);
+    else replace(host, resolveLink(host, output.path), output);
   } catch (error) {
     const errno = errnoOf(error);
     if (error instanceof CacheError || errno === null) throw error;
-    throw new CacheError('environment', `the output "${output.path}" cannot be written (${errno})`, {
-      hint: 'Make its folder writable and run the command again.',
-      cause: error,
+    throw deliveryError(output.path, errno, error);
+  }
+}
+
+function deliveryError(path: string, errno: string, cause: unknown): CacheError {
+  if (errno === 'ELOOP') {
+    return new CacheError('environment', `expected a file for the output "${path}", found links in a circle`, {
+      hint: 'Remove the link, or name the file that it should lead to.',
+      cause,
     });
   }
+  return new CacheError('environment', `the output "${path}" cannot be written (${errno})`, {
+    hint: 'Make its folder writable and run the command again.',
+    cause,
+  });
 }
 
 /** The error for a folder where a file is expected. */
@@ -66,49 +90,94 @@ function resolveLink(host: Host, path: string): string {
 
 function replace(host: Host, target: string, output: Deliverable): void {
   const { files, random } = host;
-  const temporary = join(
-    dirname(target),
-    `.${basename(target).slice(0, MAX_STEM)}.${random.hex(6)}.vyre-cache`,
-  );
+  // Without the name of the output: one of 255 bytes leaves no room for more.
+  const temporary = join(dirname(target), `.${random.hex(8)}.vyre-cache`);
   try {
     const mode = output.executable ? EXECUTABLE_MODE : PLAIN_MODE;
     withFile(files, { path: temporary, flags: 'createNew', mode }, (fd) => {
-      writeContent(host, fd, output.content);
+      for (const chunk of chunksOf(host, output.content)) files.write(fd, chunk);
     });
     files.rename(temporary, target);
   } catch (error) {
     removeQuietly(host, temporary);
-    // A folder that takes no new files may still hold a file that may be written, as a compiler would.
-    const errno = errnoOf(error);
-    if ((errno === 'EACCES' || errno === 'EPERM') && files.lstat(target) !== null) {
-      writeThrough(host, target, output.content);
-      return;
-    }
-    throw error;
+    if (!IN_PLACE.has(errnoOf(error) ?? '') || files.lstat(target)?.type !== 'file') throw error;
+    withFile(files, { path: target, flags: 'deliver' }, (fd) => {
+      for (const chunk of chunksOf(host, output.content)) files.write(fd, chunk);
+    });
   }
 }
 
-function writeThrough(host: Host, target: string, content: Deliverable['content']): void {
-  withFile(host.files, { path: target, flags: 'deliver', mode: PLAIN_MODE }, (fd) => {
-    writeContent(host, fd, content);
-  });
-}
-
-function writeContent(host: Host, fd: number, content: Deliverable['content']): void {
-  const { files } = host;
+/** The bytes in order; each chunk is valid until the next one is asked for. */
+function* chunksOf({ files }: Host, content: Deliverable['content']): Generator<Uint8Array> {
   if (content instanceof Uint8Array) {
-    files.write(fd, content);
+    yield content;
     return;
   }
-  const buffer = Buffer.allocUnsafe(COPY_BYTES);
-  withFile(files, { path: content.file, flags: 'read' }, (source) => {
+  const source = files.open(content.file, 'read');
+  try {
+    const buffer = Buffer.allocUnsafe(COPY_BYTES);
     for (let position = 0; ;) {
       const count = files.readAt(source, buffer, COPY_BYTES, position);
-      files.write(fd, buffer.subarray(0, count));
+      yield buffer.subarray(0, count);
       if (count < COPY_BYTES) return;
       position += count;
     }
-  });
+  } finally {
+    files.close(source);
+  }
+}
+
+/** A pipe or a device. Neither opening nor writing ever blocks: a signal must be able to end the wait. */
+class Stream {
+  readonly #host: Host;
+  readonly #path: string;
+  readonly #signal: AbortSignal | undefined;
+  #waitMs = FIRST_WAIT_MS;
+
+  constructor(host: Host, path: string, signal: AbortSignal | undefined) {
+    this.#host = host;
+    this.#path = path;
+    this.#signal = signal;
+  }
+
+  async deliver(content: Deliverable['content']): Promise<void> {
+    const fd = await this.#open();
+    try {
+      for (const chunk of chunksOf(this.#host, content)) await this.#write(fd, chunk);
+    } finally {
+      this.#host.files.close(fd);
+    }
+  }
+
+  async #open(): Promise<number> {
+    const { files } = this.#host;
+    for (;;) {
+      try {
+        return files.open(this.#path, 'deliverStream');
+      } catch (error) {
+        // Nobody reads the pipe yet. A socket and a device without a driver say the same, for ever.
+        if (errnoOf(error) !== 'ENXIO' || !files.isPipe(this.#path)) throw error;
+      }
+      await this.#pause();
+    }
+  }
+
+  async #write(fd: number, chunk: Uint8Array): Promise<void> {
+    for (let done = 0; done < chunk.byteLength;) {
+      const count = this.#host.files.writeSome(fd, chunk.subarray(done));
+      done += count;
+      if (count === 0) await this.#pause();
+      else this.#waitMs = FIRST_WAIT_MS;
+    }
+  }
+
+  async #pause(): Promise<void> {
+    if (this.#signal?.aborted === true) {
+      throw new CacheError('environment', `the output "${this.#path}" was not written: nobody read it`);
+    }
+    await this.#host.clock.sleep(this.#waitMs);
+    this.#waitMs = Math.min(2 * this.#waitMs, LAST_WAIT_MS);
+  }
 }
 
 function removeQuietly(host: Host, path: string): void {

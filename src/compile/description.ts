@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
-import { CacheError, errnoOf } from '../model/error.js';
+import { errnoOf } from '../model/error.js';
 import {
   digestField,
   FINGERPRINT_SCHEMA,
@@ -26,6 +26,13 @@ export interface Description {
   readonly hashed: readonly FileDigest[];
   /** Of the compiler: its fields are among `fields`. */
   readonly identity: Identity;
+  readonly uncacheable: Identity['uncacheable'];
+}
+
+function objection(unreadable: readonly string[], identity: Identity): Identity['uncacheable'] {
+  const [name] = unreadable;
+  if (name === undefined) return identity.uncacheable;
+  return { word: 'unreadable-input', detail: `"${name}" cannot be read, and what cannot be hashed cannot be cached` };
 }
 
 /** What identifies the compiler of a plan now. */
@@ -42,16 +49,23 @@ export async function identityOf(session: CacheSession, plan: Plan): Promise<Ide
 
 /**
  * Hashes everything that is declared.
- * @throws CacheError environment for a file that cannot be read, usage for a bad `--compiler-version`.
+ * @throws CacheError usage for a bad `--compiler-version`.
  */
 export async function describe(session: CacheSession, plan: Plan): Promise<Description> {
   const { host } = session;
   const identity = await identityOf(session, plan);
   const hashed: FileDigest[] = [];
-  const hashFile = (group: 'input' | 'dep', file: NamedFile): Field => {
-    const digest = digestOrThrow(session, file);
+  const unreadable: string[] = [];
+  const hashFile = (group: 'input' | 'dep', file: NamedFile): readonly Field[] => {
+    const digest = digestQuietly(session, file);
+    if (digest === null) {
+      unreadable.push(file.name);
+      return [];
+    }
     hashed.push(digest);
-    return digestField(`${group}/${file.name}`, digest.digest);
+    const field = digestField(`${group}/${file.name}`, digest.digest);
+    const isExecutable = group === 'input' && (digest.stat.mode & 0o100) !== 0;
+    return isExecutable ? [field, textField(`input-mode/${file.name}`, 'executable')] : [field];
   };
   const fields = distinct([
     textField('schema', FINGERPRINT_SCHEMA),
@@ -60,17 +74,17 @@ export async function describe(session: CacheSession, plan: Plan): Promise<Descr
     ...argumentFields(plan),
     ...identity.fields,
     ...(plan.relocatable ? [] : [textField('cwd', plan.request.cwd)]),
-    ...plan.dependencies.map((file) => hashFile('dep', file)),
+    ...plan.dependencies.flatMap((file) => hashFile('dep', file)),
     ...plan.environment.fields,
-    ...plan.inputs.map((file) => hashFile('input', file)),
+    ...plan.inputs.flatMap((file) => hashFile('input', file)),
     ...plan.request.keys.map((key, index) => textField(numbered('key', index), key)),
     ...plan.outputs.map((output, index) => {
       const name = plan.relocatable ? basename(output.name) : output.name;
-      return textField(numbered('output', index), output.isStdout ? `{stdout}${name}` : name);
+      return textField(output.isStdout ? 'stdout' : numbered('output', index), name);
     }),
   ]);
   const primary = fingerprint(host, fields);
-  return { fields, primary, hashed, identity };
+  return { fields, primary, hashed, identity, uncacheable: objection(unreadable, identity) };
 }
 
 /** The fingerprint of fields, with this host's BLAKE3. */
@@ -83,27 +97,25 @@ function distinct(fields: readonly Field[]): readonly Field[] {
   return [...new Map(fields.map((field) => [field.name, field])).values()];
 }
 
-function digestOrThrow(session: CacheSession, file: NamedFile): FileDigest {
+/** Null for a file that cannot be read, or is none any more. */
+function digestQuietly(session: CacheSession, file: NamedFile): FileDigest | null {
   try {
-    const digest = session.digests.digest(file.path);
-    if (digest !== null) return digest;
+    return session.digests.digest(file.path);
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === null) throw error;
-    throw new CacheError('environment', `"${file.name}" cannot be read (${errno})`, {
-      hint: 'Make it readable: what cannot be hashed cannot be cached.',
-      cause: error,
-    });
+    if (errnoOf(error) === null) throw error;
+    return null;
   }
-  throw new CacheError('environment', `"${file.name}" vanished while it was read`);
 }
 
-/** The command with logical names; literal text that looks like a placeholder is doubled. */
+/**
+ * The command with logical names. Literal text that looks like a placeholder is doubled, braces and backslashes in a name
+ * are escaped: no two commands look alike.
+ */
 export function logicalCommand(plan: Plan): readonly string[] {
   const { request } = plan;
   const counts = { inputs: request.inputs.length, outputs: request.outputs.length };
   const args = expand(plan.templates, counts, {
-    input: (index) => `{input:${request.inputs[index] ?? ''}}`,
+    input: (index) => `{input:${(request.inputs[index] ?? '').replaceAll(/[\\{}]/g, '\\$&')}}`,
     output: (index) => `{output:${index + 1}}`,
     depfile: () => '{depfile}',
     text: escapeLiteral,

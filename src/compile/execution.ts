@@ -1,4 +1,4 @@
-import { basename, dirname, join } from 'node:path';
+import { basename, join } from 'node:path';
 import { readRegularFile, withFile, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
@@ -187,7 +187,7 @@ function runRequest(
       argv0: plan.line.typed,
       args: listing === null || layout.listPath === null ? args : listing.augment(args, layout.listPath),
       cwd: plan.request.cwd,
-      environment: { ...environmentOf(plan, layout.home, mark), ...nestedRoot(setting) },
+      environment: environmentOf(plan, layout.home, mark),
     },
     mark,
     timeoutMs: options.timeoutMs,
@@ -212,11 +212,6 @@ function commandArguments(plan: Plan, layout: Layout): readonly string[] {
     depfile: () => layout.depfile,
     text: (text) => text,
   });
-}
-
-/** A command that calls us itself works on the same home, not on one below its temporary HOME. */
-function nestedRoot(setting: Setting): Readonly<Record<string, string>> {
-  return setting.mode === 'caller' ? {} : { VYRE_CACHE_DIR: dirname(setting.worker.path) };
 }
 
 /** The declared environment; HOME and TMPDIR are the worker directory's, or the caller's. */

@@ -14,6 +14,7 @@ import { describe, type Description } from './description.js';
 import { discover, discovers } from './discovery.js';
 import { execute, succeeded } from './execution.js';
 import { completeFingerprint } from './lookup-store.js';
+import { namesOutput } from './placeholders.js';
 import { makePlan, type Plan } from './plan.js';
 import type { CompileOptions, CompileRequest, FingerprintResult } from './request.js';
 import { exitCodeOf } from './runner.js';
@@ -34,7 +35,7 @@ export async function fingerprintOfRequest(
   const objection = plan.uncacheable;
   if (objection !== null) throw uncacheable(objection);
   const description = await describe(session, plan);
-  if (description.identity.uncacheable !== null) throw uncacheable(description.identity.uncacheable);
+  if (description.uncacheable !== null) throw uncacheable(description.uncacheable);
   const set = await dependenciesOf(session, { plan, description, options });
   const declared = new Set(description.fields.map((field) => field.name));
   const fields = [...description.fields, ...dependencyFields(set, declared)];
@@ -65,6 +66,12 @@ async function dependenciesOf(session: CacheSession, request: Discovery): Promis
   const known = readSets(host, paths, description.primary);
   const current = known.find(currentSets(host, session.digests, plan.request.cwd));
   if (current !== undefined) return current;
+  const isRedirected = plan.outputs.every((output, index) => output.isStdout || namesOutput(plan.templates, index));
+  if (!isRedirected) {
+    throw new CacheError('environment', 'the dependencies of this command are not known before its first compilation', {
+      hint: 'Compile it once, or name each output in the command by {output}: it is run for its list, and your files stay.',
+    });
+  }
   const access = await session.openHome();
   if (!access.ok) {
     throw new CacheError('environment', access.problem.message, {

@@ -77,7 +77,7 @@ export class Identifier {
     for (const tool of tools) this.#addTool(tool, line, { files, texts });
     let covered = hasOwnIdentity(program) || tools.length > 0;
     if (compilerVersion !== null) {
-      texts.push(textField('compiler/version', await this.#requestedVersion(compilerVersion, line)));
+      texts.push(textField('compiler/version', await this.#requestedVersion(compilerVersion, request)));
       covered = true;
     }
     if (!hasOwnIdentity(program)) {
@@ -99,24 +99,27 @@ export class Identifier {
 
   /** For runs of a compiler that only ask: the answers that {@link identify} gets are shared. */
   async ask(line: CommandLine, argv: readonly string[], dependsOn: readonly string[]): Promise<Captured> {
-    return this.#ask(argv, line, dependsOn);
+    return this.#ask(argv, { line }, dependsOn);
   }
 
-  async #delegates({ line, preset }: IdentityRequest): Promise<readonly CompilerFile[]> {
+  async #delegates({ line, preset, signal = null }: IdentityRequest): Promise<readonly CompilerFile[]> {
     if (preset === null) return [];
     const delegates = await preset.delegates({
       line,
       files: this.#host.files,
-      memoised: async (argv, dependsOn) => this.#ask(argv, line, dependsOn),
+      memoised: async (argv, dependsOn) => this.#ask(argv, { line, signal }, dependsOn),
     });
     return delegates.map(({ name, path }) => ({ name: `tool/${name}`, path, withLibraries: true }));
   }
 
   /** What a script or a proxy answers depends on files that nobody names: it is forgotten with the process. */
-  async #ask(argv: readonly string[], line: CommandLine, dependsOn: readonly string[]): Promise<Captured> {
-    const question = { argv, cwd: line.cwd, environment: line.environment };
+  async #ask(argv: readonly string[], asker: Asker, dependsOn: readonly string[]): Promise<Captured> {
+    const { line, signal = null } = asker;
+    const question = { argv, cwd: line.cwd, environment: line.environment, signal };
     const mayBeKept = dependsOn.length > 0 && hasOwnIdentity(this.#describe(argv[0] ?? '', line));
-    return this.#memo.ask(question, mayBeKept ? dependsOn : []);
+    const answer = await this.#memo.ask(question, mayBeKept ? dependsOn : []);
+    signal?.throwIfAborted();
+    return answer;
   }
 
   #describe(path: string, line: CommandLine): ProgramDescription {
@@ -156,17 +159,18 @@ export class Identifier {
     return null;
   }
 
-  async #addPresetVersion({ line, preset }: IdentityRequest, texts: Field[]): Promise<boolean> {
+  async #addPresetVersion(request: IdentityRequest, texts: Field[]): Promise<boolean> {
+    const { line, preset } = request;
     if (preset === null || preset.versionArgs === null) return false;
-    const answer = await this.#ask([line.program, ...preset.versionArgs], line, []);
+    const answer = await this.#ask([line.program, ...preset.versionArgs], request, []);
     const text = answer.stdout.toString('utf8');
     if (answer.status !== 0 || text.trim() === '') return false;
     texts.push(textField('compiler/preset-version', text));
     return true;
   }
 
-  async #requestedVersion(command: string, line: CommandLine): Promise<string> {
-    const answer = await this.#ask(['/bin/sh', '-c', command], line, []);
+  async #requestedVersion(command: string, asker: Asker): Promise<string> {
+    const answer = await this.#ask(['/bin/sh', '-c', command], asker, []);
     const text = answer.stdout.toString('utf8') + answer.stderr.toString('utf8');
     if (answer.status === 0 && text.trim() !== '') return text;
     const ending = answer.status === null ? 'was ended' : `ended with status ${answer.status}`;
@@ -181,7 +185,8 @@ export class Identifier {
     );
   }
 
-  async #addMachine({ line, facts }: IdentityRequest, texts: Field[]): Promise<Identity['uncacheable']> {
+  async #addMachine(request: IdentityRequest, texts: Field[]): Promise<Identity['uncacheable']> {
+    const { facts } = request;
     if (facts?.machineModel === true) {
       const model = describeProcessor(this.#host.files);
       if (model === null)
@@ -189,12 +194,15 @@ export class Identifier {
       texts.push(textField('compiler/processor', model));
     }
     if (facts?.gpuModel !== true) return null;
-    const model = await describeGpus(this.#host.files, async (argv) => this.#ask(argv, line, []));
+    const model = await describeGpus(this.#host.files, async (argv) => this.#ask(argv, request, []));
     if (model === null) return { word: 'unknown-identity', detail: 'the GPU of this machine is not known' };
     texts.push(textField('compiler/gpu', model));
     return null;
   }
 }
+
+/** On whose behalf a compiler is asked. */
+type Asker = Pick<IdentityRequest, 'line' | 'signal'>;
 
 /** What was found so far. */
 interface Found {

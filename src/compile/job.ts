@@ -10,4 +10,6 @@ export interface Job {
   readonly plan: Plan;
   readonly description: Description;
   readonly options: CompileOptions;
+  /** True while the locks of the outputs are ours: nothing inside takes them again. */
+  readonly holdsOutputs?: boolean;
 }

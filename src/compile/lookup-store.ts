@@ -26,6 +26,10 @@ export interface Found {
   readonly artifact: Artifact;
   readonly record: ArtifactRecord;
   readonly outputs: readonly Member[];
+  /** What the compilation has read. */
+  readonly set: DependencySet;
+  /** How many sets were used after this one. */
+  readonly setAge: number;
 }
 
 export interface NotFound {
@@ -67,7 +71,7 @@ export async function find(
   for (const set of current) {
     const complete = completeFingerprint(session, description, set);
     const read = await readArtifact(place.store, complete, plan.outputs.length);
-    if (read.hit) return { ...read, fingerprint: complete };
+    if (read.hit) return { ...read, fingerprint: complete, set, setAge: known.indexOf(set) };
     miss = { hit: false, reason: read.reason, fingerprint: complete, discoveredKnown: true, sets };
     if (read.reason !== 'absent') break;
   }
@@ -95,7 +99,7 @@ export function completeFingerprint(
   return fingerprint(session.host, [...description.fields, ...discovered]);
 }
 
-type ArtifactRead = Omit<Found, 'fingerprint'> | { readonly hit: false; readonly reason: MissReason };
+type ArtifactRead = Omit<Found, 'fingerprint' | 'set' | 'setAge'> | { readonly hit: false; readonly reason: MissReason };
 
 async function readArtifact(
   store: LayeredStore,

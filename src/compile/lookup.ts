@@ -7,10 +7,12 @@ import type { ArtifactRecord } from '../model/record.js';
 import type { MissReason } from '../model/lifecycle.js';
 import { deliver } from './delivery.js';
 import { describe } from './description.js';
+import { handOver } from './handover.js';
 import { findReadOnly, unpackOutputs } from './lookup-store.js';
 import { missReason } from './miss-reason.js';
 import { makePlan } from './plan.js';
 import type { CompileRequest, DeliveredOutput, LookupResult } from './request.js';
+import { productOf } from './production.js';
 import type { CacheSession } from './session.js';
 
 /**
@@ -28,17 +30,15 @@ export async function lookup(session: CacheSession, request: CompileRequest): Pr
     const reason = missReason(session, { paths: session.paths, disk }, { plan, description, miss: found });
     return missed(session, reason, found.fingerprint);
   }
-  const outputs = plan.outputs.flatMap((output, index): DeliveredOutput[] => {
-    const member = found.outputs[index];
-    if (member === undefined) return [];
-    deliver(host, { path: output.path, executable: member.executable, content: member.bytes });
-    return [{ path: output.name, bytes: member.bytes.byteLength, executable: member.executable }];
-  });
+  const { outputs } = await handOver(session, { plan, options: DELIVERY }, productOf(found));
   countHit(session, disk, found.fingerprint);
   const { record, artifact, fingerprint, tier } = found;
   const stdout = request.stdoutFile === null ? record.stdout : new Uint8Array(0);
   return { hit: true, fingerprint, tier, payload: artifact.payload, outputs, stdout, stderr: record.stderr };
 }
+
+/** As long as a compilation to the same place may take before a reader gives up. */
+const DELIVERY = { lockTimeoutMs: 600_000 };
 
 /** The payload of an entry, verified. Needs no record; one that does not belong to the entry is a miss. */
 export async function getEntry(session: CacheSession, fingerprint: Fingerprint): Promise<LookupResult> {
@@ -110,23 +110,25 @@ export function findByPrefix(session: CacheSession, prefix: string): readonly Fi
  * record the members keep their numbers, and a single output is called by its fingerprint.
  * @throws CacheError environment when the folder cannot be written.
  */
-export function extractOutputs(
+export async function extractOutputs(
   session: CacheSession,
   entry: { readonly fingerprint: Fingerprint; readonly payload: Buffer },
   directory: string,
-): readonly DeliveredOutput[] {
+): Promise<readonly DeliveredOutput[]> {
   const { host } = session;
   const read = openStore(session).readRecord(entry.fingerprint);
   const members = namedMembers(entry, read.ok ? read.record : null);
   const taken = new Set<string>();
-  return members.map(({ name, bytes, executable }, index) => {
+  const delivered: DeliveredOutput[] = [];
+  for (const [index, { name, bytes, executable }] of members.entries()) {
     const relative = taken.has(name) ? join(String(index + 1), name) : name;
     taken.add(name);
     const path = join(directory, relative);
     makeFolder(session, join(path, '..'));
-    deliver(host, { path, executable, content: bytes });
-    return { path, bytes: bytes.byteLength, executable };
-  });
+    await deliver(host, { path, executable, content: bytes });
+    delivered.push({ path, bytes: bytes.byteLength, executable });
+  }
+  return delivered;
 }
 
 interface NamedMember {

@@ -24,10 +24,9 @@ export async function withOutputsHeld<T>(
   work: () => Promise<T>,
 ): Promise<T> {
   const { plan, options } = request;
-  const access = await session.openHome();
+  const lock = session.openLock();
   const isNested = (plan.request.environment[ACTIVE_VARIABLE] ?? '') !== '';
-  if (!access.ok || isNested) return work();
-  const { lock } = access.home;
+  if (lock === null || isNested) return work();
   const bytes = [...new Set(plan.outputs.flatMap((output) => outputBytes(session.host, output.path)))];
   const waiting =
     options.signal === undefined

@@ -13,6 +13,8 @@ export interface Product {
   readonly stderr: Uint8Array;
   /** True when the streams were handed on as they came, so that `stdout` and `stderr` hold none of it. */
   readonly streamed: boolean;
+  /** True when the caller asked to stop. */
+  readonly stopped: boolean;
   /** Of the compiler, as recorded for a hit. */
   readonly compileSeconds: number;
   /**

@@ -7,16 +7,19 @@ import {
 import { fingerprintByte } from '../store/lock-file.js';
 import { errnoOf } from '../model/error.js';
 import { isDamage, type MissReason, type Uncacheable } from '../model/lifecycle.js';
+import { rememberSet } from './dependency-sets.js';
 import { embeds, execute, judgeExecution, succeeded, type Execution } from './execution.js';
 import type { Job } from './job.js';
 import { find, type Found, type NotFound } from './lookup-store.js';
 import { missReason } from './miss-reason.js';
+import { withOutputsHeld } from './output-locks.js';
 import type { Produced, Product } from './product.js';
 import { keep, resultOf } from './publication.js';
-import { commandDigest, rememberRequest, requestShape } from './request-history.js';
+import { rememberRequest, settingDigest, requestShape } from './request-history.js';
 import type { CompileOptions } from './request.js';
 import { exitCodeOf } from './runner.js';
 import { runInCallerSetting } from './uncached.js';
+import { markUnstored, wasUnstoredSince } from './unstored-mark.js';
 
 /** Below this a failed compilation may have failed for want of space. */
 const NEARLY_FULL_BYTES = 16_777_216;
@@ -24,6 +27,9 @@ const NEARLY_FULL_BYTES = 16_777_216;
 /** How often somebody is looked at who owns a worker directory of a fingerprint whose lock we hold. */
 const TAKEOVER_LOOKS = 5;
 const TAKEOVER_WAIT_MS = 10;
+
+/** A dependency set this far from the front is put there when it is used: half of those that are kept. */
+const RENEWED_AGE = 4;
 
 const WITHOUT_LOCKS =
   'processes that ask for the same artifact at once all compile it: the optional package "fs-native-extensions" is not installed';
@@ -37,10 +43,15 @@ export async function produce(job: Job): Promise<Produced> {
   const reason =
     miss === null || options.refresh ? 'refresh' : missReason(session, home, { plan, description, miss });
   if (!home.lock.excludesProcesses) session.addNote(WITHOUT_LOCKS);
+  let waitingSinceMs: number | null = null;
+  const onWait = (): void => {
+    waitingSinceMs = session.host.clock.nowMs();
+    announceWait(job);
+  };
   const held = await home.lock.hold(
     fingerprintByte(description.primary),
-    { timeoutMs: options.lockTimeoutMs, onWait: () => announceWait(job), ...signalOf(options) },
-    async (waited) => underLock(job, { waited, reason, miss }),
+    { timeoutMs: options.lockTimeoutMs, onWait, ...signalOf(options) },
+    async () => underLock(job, { waitingSinceMs, reason, miss }),
   );
   if (!held.held && options.signal?.aborted === true)
     return { product: STOPPED, waited: true, degraded: false };
@@ -51,6 +62,7 @@ export async function produce(job: Job): Promise<Produced> {
 
 /** The caller was asked to stop while it waited. */
 const STOPPED: Product = {
+  stopped: true,
   fingerprint: null,
   outcome: null,
   reason: null,
@@ -64,7 +76,10 @@ const STOPPED: Product = {
 };
 
 function hit(job: Job, found: Found, waited: boolean): Produced {
-  job.home.disk.markUsed(found.fingerprint);
+  const { session, home, description } = job;
+  home.disk.markUsed(found.fingerprint);
+  // Sets are dropped by the age of their use; one far back comes to the front before it is.
+  if (found.setAge >= RENEWED_AGE) rememberSet(session.host, home.paths, description.primary, found.set);
   return { product: productOf(found), waited, degraded: false };
 }
 
@@ -84,36 +99,47 @@ function announceWait(job: Job): void {
 
 async function underLock(
   job: Job,
-  state: { readonly waited: boolean; readonly reason: MissReason; readonly miss: NotFound | null },
+  state: {
+    /** Null for who got the lock at once. */
+    readonly waitingSinceMs: number | null;
+    readonly reason: MissReason;
+    readonly miss: NotFound | null;
+  },
 ): Promise<Produced | 'unstorable'> {
   const { session, home, plan, description, options } = job;
+  const { waitingSinceMs, reason } = state;
+  const { primary } = description;
+  const waited = waitingSinceMs !== null;
   const again = await find(session, home, { plan, description });
-  if (again.hit && !options.refresh) return hit(job, again, state.waited);
-  const died = await takeOver(job);
-  if (state.waited && !options.refresh) {
-    const published = !again.hit && state.miss !== null && again.sets !== state.miss.sets;
-    if (!died && !published) return 'unstorable';
+  if (again.hit && !options.refresh) return hit(job, again, waited);
+  await takeOver(job);
+  if (waited && !options.refresh && wasUnstoredSince(session.host, home.paths, primary, waitingSinceMs)) {
+    return 'unstorable';
   }
-  return compileAndPublish(job, state);
+  const produced = await compileAndPublish(job, { waited, reason });
+  if (!isStored(produced) && options.signal?.aborted !== true) markUnstored(session.host, home.paths, primary);
+  return produced;
+}
+
+function isStored({ product, degraded }: Produced): boolean {
+  return !degraded && product.outcome !== 'failed' && product.notStored === null;
 }
 
 /**
- * True when somebody died while compiling this: what was left behind is ended and removed, since it may still write to
- * the outputs. A sweep that looks at the dead owner in the same moment holds its lock, which must not pass for life.
+ * Who died while compiling this: what was left behind is ended and removed, since it may still write to the outputs.
+ * A sweep that looks at the dead owner in the same moment holds its lock, which must not pass for life.
  */
-async function takeOver(job: Job): Promise<boolean> {
+async function takeOver(job: Job): Promise<void> {
   const { session, home, description } = job;
   const { host } = session;
-  let died = false;
   for (let look = 0; look < TAKEOVER_LOOKS; look += 1) {
     const left = findWorkers(host, home.paths).filter(
       (worker) => worker.owner?.fingerprint === description.primary,
     );
-    if (left.length === 0) return died;
+    if (left.length === 0) return;
     if (look > 0) await host.clock.sleep(TAKEOVER_WAIT_MS);
-    for (const worker of left) died = (await reclaimIfDead(host, home.paths, worker)) || died;
+    for (const worker of left) await reclaimIfDead(host, home.paths, worker);
   }
-  return died;
 }
 
 async function compileAndPublish(
@@ -128,7 +154,10 @@ async function compileAndPublish(
     return degrade(job, { error, waited: state.waited });
   }
   try {
-    return await compileIn(job, worker, state);
+    if (job.plan.inWorker) return await compileIn(job, worker, state);
+    return await withOutputsHeld(session, job, async () =>
+      compileIn({ ...job, holdsOutputs: true }, worker, state),
+    );
   } finally {
     worker.remove();
   }
@@ -137,14 +166,16 @@ async function compileAndPublish(
 /** The home cannot take a compilation: the compiler runs all the same, and nothing of it is kept. */
 async function degrade(
   job: Job,
-  cause: { readonly error: unknown; readonly waited: boolean },
+  cause: { readonly error: unknown; readonly waited: boolean; readonly execution?: Execution },
 ): Promise<Produced> {
   const errno = errnoOf(cause.error);
   if (errno === null) throw cause.error;
   const reason = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
   const message = `the cache at "${job.home.paths.root}" cannot be used (${errno})`;
   job.session.addDegraded({ reason, message });
-  return { product: await runInCallerSetting(job.session, job), waited: cause.waited, degraded: true };
+  const silent = cause.execution !== undefined && wasHeard(job, cause.execution);
+  const product = await runInCallerSetting(job.session, { ...job, silent });
+  return { product, waited: cause.waited, degraded: true };
 }
 
 async function compileIn(
@@ -173,7 +204,7 @@ async function compileIn(
   }
   // Somebody removed the home while the compiler ran.
   if (host.files.lstat(worker.path) === null) {
-    return degrade(job, { error: errnoError('ENOENT'), waited: state.waited });
+    return degrade(job, { error: errnoError('ENOENT'), waited: state.waited, execution });
   }
   return succeeded(execution.run)
     ? settleSuccess(job, { execution, worker }, state)
@@ -210,13 +241,18 @@ async function settleFailure(
   const { execution, worker } = done;
   const endedByItself = typeof execution.run.end === 'object';
   if (endedByItself && isNearlyFull(job, worker)) {
-    return degrade(job, { error: errnoError('ENOSPC'), waited: state.waited });
+    return degrade(job, { error: errnoError('ENOSPC'), waited: state.waited, execution });
   }
   if (endedByItself && embeds(job.session.host, execution, worker)) {
     return repeatInCallerSetting(job, { execution, notStored: 'embeds-path' }, state);
   }
-  const product = resultOf(job, execution, { outcome: 'failed', reason: state.reason });
+  const product = await resultOf(job, execution, { outcome: 'failed', reason: state.reason });
   return { product, waited: state.waited, degraded: false };
+}
+
+/** True when the caller has received what the compiler printed already. */
+function wasHeard(job: Job, execution: Execution): boolean {
+  return execution.run.overflowed && job.options.onOverflow !== undefined;
 }
 
 function errnoError(code: string): Error {
@@ -245,7 +281,7 @@ function rememberEmbedding(job: Job): void {
   rememberRequest(host, home.paths, {
     shape: requestShape(host, plan),
     fields: description.fields,
-    embedsPath: commandDigest(host, plan),
+    embedsPath: settingDigest(host, description.fields),
   });
 }
 
@@ -260,8 +296,7 @@ async function repeatInCallerSetting(
   done: { readonly execution: Execution; readonly notStored: Uncacheable },
   state: { readonly waited: boolean; readonly reason: MissReason },
 ): Promise<Produced> {
-  const silent = done.execution.run.overflowed && job.options.onOverflow !== undefined;
-  return unstored(job, { ...state, notStored: done.notStored, silent });
+  return unstored(job, { ...state, notStored: done.notStored, silent: wasHeard(job, done.execution) });
 }
 
 /** A lookup whose result nobody else will see: run as the bare command would, with the declared environment. */
@@ -291,6 +326,7 @@ export function productOf(found: Found): Product {
     stdout: found.record.stdout,
     stderr: found.record.stderr,
     streamed: false,
+    stopped: false,
     compileSeconds: found.record.cost.wallSeconds,
     outputs: found.outputs,
   };

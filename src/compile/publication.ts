@@ -16,6 +16,7 @@ import { logicalCommand } from './description.js';
 import { compilerUnchanged, discover, discovers, inputsUnchanged } from './discovery.js';
 import type { Execution } from './execution.js';
 import type { Job } from './job.js';
+import { withOutputsHeld } from './output-locks.js';
 import { completeFingerprint } from './lookup-store.js';
 import type { Product } from './product.js';
 import { rememberRequest, requestShape } from './request-history.js';
@@ -38,16 +39,16 @@ function readOutputs(job: Job, execution: Execution): readonly (Member | null)[]
 }
 
 /** The product of an execution that is not kept. */
-export function resultOf(
+export async function resultOf(
   job: Job,
   execution: Execution,
   about: Pick<Product, 'outcome' | 'reason'> & {
     readonly notStored?: Uncacheable | null;
     readonly fingerprint?: Fingerprint;
   },
-): Product {
+): Promise<Product> {
   const outputs = readOutputs(job, execution);
-  if (outputs === null) deliverFromWorker(job, execution);
+  if (outputs === null) await deliverFromWorker(job, execution);
   return {
     fingerprint: about.fingerprint ?? null,
     outcome: about.outcome,
@@ -57,18 +58,26 @@ export function resultOf(
     stdout: execution.run.stdout,
     stderr: execution.run.stderr,
     streamed: execution.run.overflowed && job.options.onOverflow !== undefined,
+    stopped: execution.run.end === 'stopped',
     compileSeconds: execution.run.wallSeconds,
     outputs,
   };
 }
 
 /** Outputs above the bound are never held in memory. */
-function deliverFromWorker(job: Job, execution: Execution): void {
+async function deliverFromWorker(job: Job, execution: Execution): Promise<void> {
+  if (job.holdsOutputs !== true) {
+    await withOutputsHeld(job.session, job, async () =>
+      deliverFromWorker({ ...job, holdsOutputs: true }, execution),
+    );
+    return;
+  }
   for (const [index, output] of execution.outputs.entries()) {
     const planned = job.plan.outputs[index];
     if (planned === undefined || output.stat === null || !output.isUsable || output.path === planned.path) continue;
     const executable = (output.stat.mode & 0o111) !== 0;
-    deliver(job.session.host, { path: planned.path, executable, content: { file: output.path } });
+    const content = { file: output.path };
+    await deliver(job.session.host, { path: planned.path, executable, content }, job.options.signal);
   }
 }
 
@@ -89,7 +98,7 @@ export async function keep(
   const discovered = discover(job, execution, made.worker);
   if (!discovered.ok) return resultOf(job, execution, { outcome, reason, notStored: discovered.word });
   const complete = completeFingerprint(job.session, job.description, discovered.set);
-  const base = resultOf(job, execution, { outcome, reason, fingerprint: complete });
+  const base = await resultOf(job, execution, { outcome, reason, fingerprint: complete });
   if (!inputsUnchanged(job) || !(await compilerUnchanged(job)))
     return { ...base, notStored: 'input-changed' };
   const members = base.outputs?.filter((member) => member !== null) ?? null;
@@ -149,6 +158,7 @@ async function publish(job: Job, made: Publication): Promise<Uncacheable | null>
     },
   });
   if (!published.stored) return refusedWord(job, published.reason, made.complete);
+  home.memory.forget(made.complete);
   if (mustSync && !published.kept) syncEntry(host, home.disk.paths, made.complete);
   if (published.nondeterministic) reportNondeterminism(session, made.complete);
   session.tally.add('puts');

@@ -14,7 +14,7 @@ const MAX_BYTES = 4_194_304;
 export interface RequestHistory {
   /** Digest of each field's value by the field's name. */
   readonly fields: ReadonlyMap<string, string>;
-  /** Digest of the arguments with which the outputs held the worker directory's path; null when they never did. */
+  /** Digest of the setting with which the outputs held the worker directory's path; null when they never did. */
   readonly embedsPath: string | null;
 }
 
@@ -29,9 +29,10 @@ export function requestShape(host: Host, plan: Plan): string {
   ]);
 }
 
-/** The digest of a command, to tell whether it is still the one that was remembered. */
-export function commandDigest(host: Host, plan: Plan): string {
-  return digestOf(host, plan.request.command);
+/** The digest of all fields but those of files: the same command in the same environment with the same compiler. */
+export function settingDigest(host: Host, fields: readonly Field[]): string {
+  const setting = [...fieldDigests(host, fields)].filter(([name]) => !/^(?:input|input-mode|dep)\//.test(name));
+  return digestOf(host, setting);
 }
 
 function digestOf(host: Host, value: unknown): string {
@@ -70,9 +71,9 @@ function fieldDigests(host: Host, fields: readonly Field[]): ReadonlyMap<string,
 /** In this order: what changed first explains the rest. `arg` stands for keys and output names, too. */
 const REASONS: readonly (readonly [prefix: RegExp, reason: MissReason])[] = [
   [/^(?:compiler\/|arch$|platform$|schema$)/, 'compiler-changed'],
-  [/^(?:arg|key|output)\/|^cwd$/, 'flags-changed'],
+  [/^(?:arg|key|output)\/|^(?:cwd|stdout)$/, 'flags-changed'],
   [/^env\//, 'environment-changed'],
-  [/^input\//, 'program-changed'],
+  [/^input(?:-mode)?\//, 'program-changed'],
   [/^dep\//, 'dependency-changed'],
 ];
 

@@ -36,6 +36,7 @@ export interface Home {
   readonly paths: HomePaths;
   readonly lock: LockFile;
   readonly state: PrivateState;
+  readonly memory: MemoryTier;
   readonly disk: DiskTier;
   /** Memory, then disk. */
   readonly store: LayeredStore;
@@ -144,10 +145,11 @@ export class CacheSession {
       maxPayloadBytes: this.maxPayloadBytes,
       lock,
     });
-    const store = new LayeredStore([new MemoryTier(this.host.hash), disk]);
+    const memory = new MemoryTier(this.host.hash);
+    const store = new LayeredStore([memory, disk]);
     const swept = await this.#options.sweep?.(this.host, { paths, lock });
     if (swept !== undefined && swept.workers > 0) this.#addSwept(state, swept.workers);
-    return { ok: true, home: { paths, lock, state, disk, store } };
+    return { ok: true, home: { paths, lock, state, memory, disk, store } };
   }
 
   #addSwept(state: PrivateState, workers: number): void {

@@ -43,7 +43,7 @@ export interface DirectoryItem {
 
 const { constants } = fs;
 
-/** Ways to open a file. Every one refuses a link in the last place of the path, except `deliver`. */
+/** Ways to open a file. Every one refuses a link in the last place of the path, except those for delivery. */
 const FLAGS = {
   /** Never blocks on a FIFO, never makes a terminal ours. */
   read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY,
@@ -60,6 +60,8 @@ const FLAGS = {
     constants.O_NOCTTY,
   /** Writes through to what is there: a link's target, a device, a pipe. */
   deliver: constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC,
+  /** To a pipe or a device that is there. Never blocks: ENXIO where nobody reads, EAGAIN where nobody reads on. */
+  deliverStream: constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
 } as const;
 export type OpenFlags = keyof typeof FLAGS;
 
@@ -69,14 +71,26 @@ export type OpenFlags = keyof typeof FLAGS;
  */
 function makeFolders(path: string, mode: number): void {
   try {
-    fs.mkdirSync(path, { mode });
+    makeFolder(path, mode);
   } catch (error) {
     const errno = errnoOf(error);
-    if (errno === 'EEXIST' && fs.statSync(path).isDirectory()) return;
     const parent = dirname(path);
-    if (errno !== 'ENOENT' || parent === path || fs.existsSync(parent)) throw error;
+    if (errno !== 'ENOENT' || parent === path) throw error;
+    // Another process may have made the parent since; where it was there all along, the second try says so.
+    if (fs.existsSync(parent)) {
+      makeFolder(path, mode);
+      return;
+    }
     makeFolders(parent, mode);
     makeFolders(path, mode);
+  }
+}
+
+function makeFolder(path: string, mode: number): void {
+  try {
+    fs.mkdirSync(path, { mode });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST' || !fs.statSync(path).isDirectory()) throw error;
   }
 }
 
@@ -114,6 +128,8 @@ export const systemFiles = {
     const stats = fs.statSync(path, { throwIfNoEntry: false });
     return stats === undefined ? null : toStat(stats);
   },
+  /** True for a FIFO or an anonymous pipe. Follows links. */
+  isPipe: (path: string): boolean => fs.statSync(path, { throwIfNoEntry: false })?.isFIFO() === true,
   /** Reads at most `length` bytes at `position` into `buffer` from its start; returns how many were there. */
   readAt: (fd: number, buffer: Uint8Array, length: number, position: number): number => {
     let done = 0;
@@ -128,6 +144,15 @@ export const systemFiles = {
   write: (fd: number, bytes: Uint8Array): void => {
     let done = 0;
     while (done < bytes.byteLength) done += fs.writeSync(fd, bytes, done, bytes.byteLength - done);
+  },
+  /** Writes what a descriptor opened without blocking takes now, and returns how much that was; 0: try again later. */
+  writeSome: (fd: number, bytes: Uint8Array): number => {
+    try {
+      return fs.writeSync(fd, bytes);
+    } catch (error) {
+      if (errnoOf(error) === 'EAGAIN') return 0;
+      throw error;
+    }
   },
   /** Writes every byte at `position`. */
   writeAt: (fd: number, bytes: Uint8Array, position: number): void => {

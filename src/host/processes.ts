@@ -316,7 +316,8 @@ const CAPTURE_DRAIN_MS = 2000;
 
 async function capture(options: SpawnOptions, limits: CaptureLimits): Promise<Captured> {
   const { signal = null } = limits;
-  if (signal?.aborted === true) {
+  const isAborted = (): boolean => signal?.aborted === true;
+  if (isAborted()) {
     return { status: null, signal: 'SIGKILL', stdout: Buffer.alloc(0), stderr: Buffer.alloc(0) };
   }
   const stdout = new Collector(limits.maxBytes);
@@ -330,7 +331,7 @@ async function capture(options: SpawnOptions, limits: CaptureLimits): Promise<Ca
   };
   const timer = setTimeout(end, limits.timeoutMs);
   signal?.addEventListener('abort', end, { once: true });
-  if (signal?.aborted === true) end();
+  if (isAborted()) end();
   const exit = await running.exited;
   const drain = setTimeout(running.release, CAPTURE_DRAIN_MS);
   await running.drained;

@@ -73,6 +73,7 @@ export const UNCACHEABLE = [
   'preset:watch',
   'preset:runs-program',
   'store-failed',
+  'unreadable-input',
 ] as const;
 export type Uncacheable = (typeof UNCACHEABLE)[number];
 

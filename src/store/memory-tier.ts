@@ -53,6 +53,11 @@ export class MemoryTier implements Tier {
     return { hit: true, artifact };
   }
 
+  /** Drops what was replaced elsewhere. */
+  forget(fingerprint: Fingerprint): void {
+    remove(this.#shard(fingerprint), fingerprint);
+  }
+
   keep(artifact: Artifact): void {
     const { entriesPerShard, bytesPerShard } = this.#budget;
     const shard = this.#shard(artifact.fingerprint);

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { KNOWN_VARIABLES, SETTINGS } from '../../src/cli/settings/definitions.js';
 import { renderSettingsTable } from '../../src/cli/settings/documentation.js';
-import { systemHost } from '../../src/host/host.js';
+import type { FileStat, Files } from '../../src/host/files.js';
+import { systemHost, type Host } from '../../src/host/host.js';
 import { cli, makePlace, type Place } from './support.js';
 
 interface ShownSetting {
@@ -196,6 +197,28 @@ describe('mistakes', () => {
   });
 });
 
+const STRANGER = 4321;
+
+/** The real outside, with other owners and modes for some paths. */
+function withStats(changed: (path: string) => Partial<FileStat>): Host {
+  const real = systemHost();
+  const paths = new Map<number, string>();
+  const change = (stat: FileStat | null, path: string): FileStat | null =>
+    stat === null ? null : { ...stat, ...changed(path) };
+  const files: Files = {
+    ...real.files,
+    stat: (path) => change(real.files.stat(path), path),
+    lstat: (path) => change(real.files.lstat(path), path),
+    open: (path, flags, mode) => {
+      const fd = real.files.open(path, flags, mode);
+      paths.set(fd, path);
+      return fd;
+    },
+    fstat: (fd) => ({ ...real.files.fstat(fd), ...changed(paths.get(fd) ?? '') }),
+  };
+  return { ...real, files };
+}
+
 describe('who wrote a settings file', () => {
   it('may be root', async (t) => {
     const place = makePlace(t);
@@ -214,6 +237,51 @@ describe('who wrote a settings file', () => {
     const ran = await cli(place, ['config'], { host: { ...real, files } });
     assert.equal(ran.code, 2);
     assert.match(ran.stderr, new RegExp(`got "${path}" of user 4321\\nhint: Read it, then make it yours`));
+  });
+
+  for (const [name, folder, put] of [
+    ['in a folder that others may write to', { mode: 0o1777 }, 'file'],
+    ['in a folder of somebody else', { uid: STRANGER }, 'file'],
+    ['that is a link of theirs to a file of the user, where others may write', { mode: 0o1777 }, 'link'],
+    ['that is no file at all, where others may write', { mode: 0o1777 }, 'folder'],
+  ] as const) {
+    it(`does not matter up the tree ${name}: it is ignored with one line that names it`, async (t) => {
+      const place = makePlace(t);
+      const planted = place.write('vyre-cache.toml', 'broken');
+      if (put !== 'file') rmSync(planted);
+      if (put === 'link') symlinkSync(place.write('notes.txt', 'no TOML'), planted);
+      if (put === 'folder') mkdirSync(planted);
+      const inner = join(place.work, 'mine', 'deep');
+      mkdirSync(inner, { recursive: true });
+      writeFileSync(join(place.home, 'vyre-cache.toml'), 'timeout = "9m"');
+      const host = withStats((path) => {
+        if (path === place.work) return folder;
+        return path === planted ? { uid: STRANGER } : {};
+      });
+      const ran = await cli(place, ['config', '--json'], { cwd: inner, host });
+      assert.equal(ran.code, 0, ran.stderr);
+      assert.equal(ran.stderr.split(`"${planted}" is ignored`).length, 2, ran.stderr);
+      assert.equal(parseSettings(ran.stdout).get('timeout')?.value, '9m');
+    });
+  }
+
+  it('is refused up the tree when a stranger’s file lies in a folder of the user', async (t) => {
+    const place = makePlace(t);
+    const planted = place.write('vyre-cache.toml', 'timeout = "1m"');
+    const inner = join(place.work, 'deep');
+    mkdirSync(inner);
+    const host = withStats((path) => (path === planted ? { uid: STRANGER } : {}));
+    const ran = await cli(place, ['config'], { cwd: inner, host });
+    assert.equal(ran.code, 2);
+    assert.match(ran.stderr, new RegExp(`got "${planted}" of user ${STRANGER}\\nhint: Read it`));
+  });
+
+  it('counts where others may write when the file is the user’s own', async (t) => {
+    const place = makePlace(t);
+    place.write('vyre-cache.toml', 'timeout = "1m"');
+    const host = withStats((path) => (path === place.work ? { mode: 0o1777 } : {}));
+    const ran = await cli(place, ['config', '--json'], { host });
+    assert.equal(parseSettings(ran.stdout).get('timeout')?.value, '1m');
   });
 
   it('is refused when others may write it; a project’s file may be writable by the group', async (t) => {

@@ -4,35 +4,45 @@ import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   chmodSync,
+  closeSync,
+  constants,
   existsSync,
   linkSync,
   lstatSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   readlinkSync,
+  readSync,
   statSync,
   symlinkSync,
+  unlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { deliver } from '../../src/compile/delivery.js';
 import { systemFiles, type Files } from '../../src/host/files.js';
 import { CacheError } from '../../src/model/error.js';
-import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
+import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const host = fakeHost();
 const CONTENT = Buffer.from('artifact');
 
-function send(path: string, executable = false, files: Files = systemFiles): void {
-  deliver(fakeHost({ files }), { path, executable, content: CONTENT });
+async function send(path: string, executable = false, files: Files = systemFiles): Promise<void> {
+  await deliver(fakeHost({ files }), { path, executable, content: CONTENT });
 }
 
-function refuses(work: () => void, code: 'usage' | 'environment', path: string): void {
-  assert.throws(
+async function refuses(
+  work: () => Promise<void>,
+  code: 'usage' | 'environment',
+  path: string,
+): Promise<void> {
+  await assert.rejects(
     work,
     (error) =>
       error instanceof CacheError &&
@@ -49,33 +59,33 @@ describe('delivery to a file', () => {
     ['that is empty', (path: string) => writeFileSync(path, '')],
     ['that may not be written', (path: string) => writeFileSync(path, 'old', { mode: 0o400 })],
   ] as const) {
-    it(`writes one ${name} and leaves nothing else`, (t) => {
+    it(`writes one ${name} and leaves nothing else`, async (t) => {
       const folder = temporaryFolder(t);
       const path = join(folder, 'a.o');
       make(path);
-      send(path);
+      await send(path);
       assert.deepEqual(readFileSync(path), CONTENT);
       assert.deepEqual(readdirSync(folder), ['a.o']);
     });
   }
 
-  it('replaces it by a rename: who has the old one open keeps it', (t) => {
+  it('replaces it by a rename: who has the old one open keeps it', async (t) => {
     const folder = temporaryFolder(t);
     const path = join(folder, 'a.o');
     writeFileSync(path, 'old');
     const twin = join(folder, 'twin');
     linkSync(path, twin);
-    send(path);
+    await send(path);
     assert.deepEqual(readFileSync(path), CONTENT);
     assert.equal(readFileSync(twin, 'utf8'), 'old');
   });
 
-  it('gives it the time of now', (t) => {
+  it('gives it the time of now', async (t) => {
     const path = join(temporaryFolder(t), 'a.o');
     const before = Date.now();
     writeFileSync(path, 'old');
     utimesSync(path, 1000, 1000);
-    send(path);
+    await send(path);
     assert.ok(statSync(path).mtimeMs >= before - 1000);
   });
 
@@ -84,12 +94,12 @@ describe('delivery to a file', () => {
       [false, 0o666],
       [true, 0o777],
     ] as const) {
-      it(`gives ${executable ? 'an executable' : 'a plain'} one the mode of the umask ${umask.toString(8)}`, (t) => {
+      it(`gives ${executable ? 'an executable' : 'a plain'} one the mode of the umask ${umask.toString(8)}`, async (t) => {
         const path = join(temporaryFolder(t), 'a.out');
         writeFileSync(path, 'old', { mode: 0o604 });
         const old = process.umask(umask);
         try {
-          send(path, executable);
+          await send(path, executable);
         } finally {
           process.umask(old);
         }
@@ -99,12 +109,12 @@ describe('delivery to a file', () => {
   }
 
   for (const bytes of [0, 1, 1_048_575, 1_048_576, 1_048_577, 3_000_000]) {
-    it(`copies ${bytes} bytes from another file`, (t) => {
+    it(`copies ${bytes} bytes from another file`, async (t) => {
       const folder = temporaryFolder(t);
       const source = join(folder, 'source');
       const content = Buffer.alloc(bytes, 'abcdefg');
       writeFileSync(source, content);
-      deliver(host, { path: join(folder, 'a.o'), executable: false, content: { file: source } });
+      await deliver(host, { path: join(folder, 'a.o'), executable: false, content: { file: source } });
       assert.ok(readFileSync(join(folder, 'a.o')).equals(content));
     });
   }
@@ -112,20 +122,21 @@ describe('delivery to a file', () => {
   for (const [name, base] of [
     ['255 letters', 'x'.repeat(255)],
     ['255 bytes of another script', '漢'.repeat(85)],
+    ['80 letters of another script', '漢'.repeat(80)],
     ['63 emoji', '😀'.repeat(63)],
     ['a line break', 'a\nb'],
     ['a leading dash', '-rf'],
   ] as const) {
-    it(`writes one whose name is ${name}`, (t) => {
+    it(`writes one whose name is ${name}`, async (t) => {
       const path = join(temporaryFolder(t), base);
-      send(path);
+      await send(path);
       assert.deepEqual(readFileSync(path), CONTENT);
     });
   }
 
   for (const primitive of ['open', 'write', 'rename'] as const) {
     for (const code of ['ENOSPC', 'EIO', 'EDQUOT']) {
-      it(`leaves the old one and nothing else when ${primitive} fails with ${code}`, (t) => {
+      it(`leaves the old one and nothing else when ${primitive} fails with ${code}`, async (t) => {
         const folder = temporaryFolder(t);
         const path = join(folder, 'a.o');
         writeFileSync(path, 'old');
@@ -134,25 +145,25 @@ describe('delivery to a file', () => {
             throw errnoError(code);
           },
         });
-        refuses(() => send(path, false, files), 'environment', path);
+        await refuses(async () => send(path, false, files), 'environment', path);
         assert.equal(readFileSync(path, 'utf8'), 'old');
         assert.deepEqual(readdirSync(folder), ['a.o']);
       });
     }
   }
 
-  it('in a folder that does not exist is an error of the environment', (t) => {
+  it('in a folder that does not exist is an error of the environment', async (t) => {
     const path = join(temporaryFolder(t), 'absent', 'a.o');
-    refuses(() => send(path), 'environment', path);
+    await refuses(async () => send(path), 'environment', path);
   });
 
-  it('in the place of a folder is a mistake of the user', (t) => {
+  it('in the place of a folder is a mistake of the user', async (t) => {
     const path = join(temporaryFolder(t), 'folder');
     mkdirSync(path);
-    refuses(() => send(path), 'usage', path);
+    await refuses(async () => send(path), 'usage', path);
     const link = `${path}-link`;
     symlinkSync(path, link);
-    refuses(() => send(link), 'usage', link);
+    await refuses(async () => send(link), 'usage', link);
   });
 });
 
@@ -168,44 +179,62 @@ describe('delivery into a folder that takes no new files', () => {
   }
 
   for (const code of ['EACCES', 'EPERM']) {
-    it(`writes a file that is there in place (${code})`, (t) => {
+    it(`writes a file that is there in place (${code})`, async (t) => {
       const folder = temporaryFolder(t);
       const path = join(folder, 'a.o');
       writeFileSync(path, 'old and longer than the artifact');
       const inode = statSync(path).ino;
-      send(path, false, closed(code));
+      await send(path, false, closed(code));
       assert.deepEqual(readFileSync(path), CONTENT);
       assert.equal(statSync(path).ino, inode);
     });
-    it(`fails for a file that is not there (${code})`, (t) => {
+    it(`fails for a file that is not there (${code})`, async (t) => {
       const folder = temporaryFolder(t);
-      refuses(() => send(join(folder, 'a.o'), false, closed(code)), 'environment', join(folder, 'a.o'));
+      await refuses(async () => send(join(folder, 'a.o'), false, closed(code)), 'environment', join(folder, 'a.o'));
       assert.deepEqual(readdirSync(folder), []);
     });
   }
 
-  it('behaves so for a real user', (t) => {
+  for (const code of ['EBUSY', 'EXDEV', 'EROFS', 'ENAMETOOLONG']) {
+    it(`writes in place a file that no rename can replace (${code})`, async (t) => {
+      const folder = temporaryFolder(t);
+      const path = join(folder, 'a.o');
+      writeFileSync(path, 'old and longer than the artifact');
+      const inode = statSync(path).ino;
+      const files = failingFiles({
+        rename: () => {
+          throw errnoError(code);
+        },
+      });
+      await send(path, false, files);
+      assert.deepEqual(readFileSync(path), CONTENT);
+      assert.equal(statSync(path).ino, inode);
+      assert.deepEqual(readdirSync(folder), ['a.o']);
+    });
+  }
+
+  it('behaves so for a real user', async (t) => {
     const folder = temporaryFolder(t);
     const path = join(folder, 'sub', 'a.o');
     mkdirSync(join(folder, 'sub'));
     chmodSync(join(folder, 'sub'), 0o500);
     if (process.geteuid?.() === 0) {
       // Root may write everywhere: the folder stops nobody.
-      send(path);
+      await send(path);
       assert.deepEqual(readFileSync(path), CONTENT);
     } else {
-      refuses(() => send(path), 'environment', path);
+      await refuses(async () => send(path), 'environment', path);
     }
   });
 });
 
 describe('delivery through a link', () => {
-  it('writes its target, and the link stays', (t) => {
+  it('writes its target, and the link stays', async (t) => {
     const folder = temporaryFolder(t);
     const other = temporaryFolder(t);
     writeFileSync(join(other, 'target'), 'old');
     symlinkSync(join(other, 'target'), join(folder, 'a.o'));
-    send(join(folder, 'a.o'));
+    await send(join(folder, 'a.o'));
     assert.equal(readlinkSync(join(folder, 'a.o')), join(other, 'target'));
     assert.ok(lstatSync(join(other, 'target')).isFile());
     assert.deepEqual(readFileSync(join(other, 'target')), CONTENT);
@@ -213,72 +242,73 @@ describe('delivery through a link', () => {
     assert.deepEqual(readdirSync(folder), ['a.o']);
   });
 
-  it('writes the last of a chain', (t) => {
+  it('writes the last of a chain', async (t) => {
     const folder = temporaryFolder(t);
     symlinkSync('b', join(folder, 'a'));
     symlinkSync('deep/c', join(folder, 'b'));
     mkdirSync(join(folder, 'deep'));
     writeFileSync(join(folder, 'deep', 'c'), 'old');
-    send(join(folder, 'a'));
+    await send(join(folder, 'a'));
     assert.deepEqual(readFileSync(join(folder, 'deep', 'c')), CONTENT);
     assert.ok(lstatSync(join(folder, 'a')).isSymbolicLink());
     assert.ok(lstatSync(join(folder, 'b')).isSymbolicLink());
   });
 
-  it('makes the target of a link to nothing, at the end of a chain, too', (t) => {
+  it('makes the target of a link to nothing, at the end of a chain, too', async (t) => {
     const folder = temporaryFolder(t);
     mkdirSync(join(folder, 'deep'));
     symlinkSync('b', join(folder, 'a'));
     symlinkSync('deep/c', join(folder, 'b'));
-    send(join(folder, 'a'));
+    await send(join(folder, 'a'));
     assert.deepEqual(readFileSync(join(folder, 'deep', 'c')), CONTENT);
     assert.ok(lstatSync(join(folder, 'a')).isSymbolicLink());
   });
 
-  it('makes the target where the system would make it, behind linked folders', (t) => {
+  it('makes the target where the system would make it, behind linked folders', async (t) => {
     const folder = temporaryFolder(t);
     mkdirSync(join(folder, 'real', 'deep'), { recursive: true });
     symlinkSync('real/deep', join(folder, 'short'));
     // Seen from `real/deep`, whatever way led there.
     symlinkSync('../target', join(folder, 'real', 'deep', 'a'));
-    send(join(folder, 'short', 'a'));
+    await send(join(folder, 'short', 'a'));
     assert.deepEqual(readFileSync(join(folder, 'real', 'target')), CONTENT);
     assert.equal(existsSync(join(folder, 'target')), false);
   });
 
-  it('makes a target that is named through a linked folder where the system would make it', (t) => {
+  it('makes a target that is named through a linked folder where the system would make it', async (t) => {
     const folder = temporaryFolder(t);
     mkdirSync(join(folder, 'real', 'deep'), { recursive: true });
     symlinkSync('real/deep', join(folder, 'short'));
     symlinkSync('short/../target', join(folder, 'a'));
-    send(join(folder, 'a'));
+    await send(join(folder, 'a'));
     assert.deepEqual(readFileSync(join(folder, 'real', 'target')), CONTENT);
     assert.equal(existsSync(join(folder, 'target')), false);
   });
 
-  it('fails for a link to itself and for one into an absent folder', (t) => {
+  it('fails for a link to itself and for one into an absent folder', async (t) => {
     const folder = temporaryFolder(t);
     symlinkSync('loop', join(folder, 'loop'));
     symlinkSync('absent/b', join(folder, 'a'));
-    refuses(() => send(join(folder, 'loop')), 'environment', 'loop');
-    refuses(() => send(join(folder, 'a')), 'environment', 'a');
+    await refuses(async () => send(join(folder, 'loop')), 'environment', 'loop');
+    await assert.rejects(send(join(folder, 'loop')), /found links in a circle/);
+    await refuses(async () => send(join(folder, 'a')), 'environment', 'a');
   });
 
-  it('writes into a linked folder', (t) => {
+  it('writes into a linked folder', async (t) => {
     const folder = temporaryFolder(t);
     mkdirSync(join(folder, 'real'));
     symlinkSync('real', join(folder, 'link'));
-    send(join(folder, 'link', 'a.o'));
+    await send(join(folder, 'link', 'a.o'));
     assert.deepEqual(readdirSync(join(folder, 'real')), ['a.o']);
   });
 });
 
 describe('delivery to what is no file', () => {
-  it('writes /dev/null in place, directly and through a link', (t) => {
-    send('/dev/null');
+  it('writes /dev/null in place, directly and through a link', async (t) => {
+    await send('/dev/null');
     const link = join(temporaryFolder(t), 'null');
     symlinkSync('/dev/null', link);
-    send(link);
+    await send(link);
     assert.ok(statSync('/dev/null').isCharacterDevice());
     assert.ok(lstatSync(link).isSymbolicLink());
   });
@@ -294,11 +324,91 @@ describe('delivery to what is no file', () => {
       const chunks: Buffer[] = [];
       reader.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
       const ended = once(reader, 'close');
-      send(path);
+      await send(path);
       await ended;
       assert.deepEqual(Buffer.concat(chunks), CONTENT);
       assert.ok(lstatSync(fifo).isFIFO());
       assert.deepEqual(readdirSync(folder).length, linked ? 2 : 1);
     });
   }
+
+  it('writes to the pipe that a link of /proc stands for', async (t) => {
+    const folder = temporaryFolder(t);
+    execFileSync('mkfifo', [join(folder, 'fifo')]);
+    const fd = openSync(join(folder, 'fifo'), constants.O_RDWR | constants.O_NONBLOCK);
+    // As /dev/stdout is one: a link that leads to a pipe without a path of its own.
+    symlinkSync(`/proc/self/fd/${fd}`, join(folder, 'stdout'));
+    unlinkSync(join(folder, 'fifo'));
+    await send(join(folder, 'stdout'));
+    const read = Buffer.alloc(100);
+    assert.equal(readSync(fd, read), CONTENT.byteLength);
+    assert.deepEqual(read.subarray(0, CONTENT.byteLength), CONTENT);
+    closeSync(fd);
+    assert.deepEqual(readdirSync(folder), ['stdout']);
+  });
+
+  it('waits without blocking for somebody who reads a FIFO', async (t) => {
+    const fifo = join(temporaryFolder(t), 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const clock = new FakeClock();
+    let sleeps = 0;
+    let fd = -1;
+    clock.onSleep = () => {
+      sleeps += 1;
+      if (sleeps === 3) fd = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+    };
+    await deliver(fakeHost({ clock }), { path: fifo, executable: false, content: CONTENT });
+    assert.equal(sleeps, 3);
+    const read = Buffer.alloc(100);
+    assert.equal(readSync(fd, read), CONTENT.byteLength);
+    closeSync(fd);
+  });
+
+  it('stops waiting for a reader when it is asked to', async (t) => {
+    const fifo = join(temporaryFolder(t), 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const stop = new AbortController();
+    const clock = new FakeClock();
+    clock.onSleep = () => {
+      stop.abort();
+    };
+    await assert.rejects(
+      deliver(fakeHost({ clock }), { path: fifo, executable: false, content: CONTENT }, stop.signal),
+      /was not written: nobody read it/,
+    );
+  });
+
+  it('writes more than a pipe holds to a reader that is slow, and stops when it is asked to', async (t) => {
+    const fifo = join(temporaryFolder(t), 'fifo');
+    execFileSync('mkfifo', [fifo]);
+    const content = Buffer.alloc(300_000, 'abcdefg');
+    const fd = openSync(fifo, constants.O_RDONLY | constants.O_NONBLOCK);
+    const chunks: Buffer[] = [];
+    const readOn = (): void => {
+      const chunk = Buffer.alloc(50_000);
+      chunks.push(chunk.subarray(0, readSync(fd, chunk)));
+    };
+    const clock = new FakeClock();
+    clock.onSleep = readOn;
+    await deliver(fakeHost({ clock }), { path: fifo, executable: false, content });
+    while (chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0) < content.byteLength) readOn();
+    assert.ok(Buffer.concat(chunks).equals(content));
+    const stop = new AbortController();
+    clock.onSleep = () => {
+      stop.abort();
+    };
+    await assert.rejects(
+      deliver(fakeHost({ clock }), { path: fifo, executable: false, content }, stop.signal),
+      /was not written: nobody read it/,
+    );
+    closeSync(fd);
+  });
+
+  it('fails at once for a socket', async (t) => {
+    const path = join(temporaryFolder(t), 'socket');
+    const server = createServer().listen(path);
+    await once(server, 'listening');
+    await refuses(async () => send(path), 'environment', path);
+    server.close();
+  });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
 import { systemFiles as files } from '../../src/host/files.js';
@@ -10,6 +10,8 @@ import { decodeElfFacts, encodeElfFacts, readElf } from '../../src/compile/elf.j
 import { isLibcName, Libraries } from '../../src/compile/libraries.js';
 import { Stamps } from '../../src/compile/stamps.js';
 import { temporaryFolder } from './preset-runs.js';
+
+const NOWHERE = { libraryPath: undefined, cwd: '/' } as const;
 
 function gcc(cwd: string, ...args: readonly string[]): void {
   execFileSync('/usr/bin/gcc', args, { cwd, stdio: 'pipe' });
@@ -43,7 +45,7 @@ describe('the libraries of real programs are those of the loader', () => {
     test(program, () => {
       const path = files.realpath(program);
       const found = libraries()
-        .of(path, undefined)
+        .of(path, NOWHERE)
         .filter(({ name }) => !name.startsWith('glibc-hwcaps/'));
       const real = (library: string | null): string =>
         library === null ? 'not found' : files.realpath(library);
@@ -55,14 +57,14 @@ describe('the libraries of real programs are those of the loader', () => {
 
   test('libstdc++ and libgcc_s count, libc does not', () => {
     const names = libraries()
-      .of('/usr/bin/wat2wasm', undefined)
+      .of('/usr/bin/wat2wasm', NOWHERE)
       .map(({ name }) => name);
     assert.ok(names.includes('libstdc++.so.6') && names.includes('libgcc_s.so.1'), names.join(' '));
     assert.ok(!names.some((name) => /^lib(?:c|m|dl|pthread)\.so/.test(name)), names.join(' '));
   });
 
   test('scripts and data have none', () => {
-    assert.deepEqual(libraries().of('/etc/passwd', undefined), []);
+    assert.deepEqual(libraries().of('/etc/passwd', NOWHERE), []);
     assert.equal(readElf(files, '/etc/passwd'), null);
     assert.equal(readElf(files, '/etc'), null);
     assert.equal(readElf(files, '/no/such/file'), null);
@@ -87,12 +89,12 @@ describe('search folders', () => {
 
   test('RPATH with $ORIGIN holds for the libraries of libraries', () => {
     const program = link('with-rpath', '-Wl,--disable-new-dtags,-rpath,$ORIGIN/lib');
-    assert.deepEqual(libraries().of(program, undefined), [inLib('libouter.so'), inLib('libinner.so')]);
+    assert.deepEqual(libraries().of(program, NOWHERE), [inLib('libouter.so'), inLib('libinner.so')]);
   });
 
   test('RUNPATH holds for the program alone', () => {
     const program = link('with-runpath', '-Wl,--enable-new-dtags,-rpath,${ORIGIN}/lib');
-    assert.deepEqual(libraries().of(program, undefined), [
+    assert.deepEqual(libraries().of(program, NOWHERE), [
       inLib('libouter.so'),
       { name: 'libinner.so', path: null },
     ]);
@@ -100,15 +102,48 @@ describe('search folders', () => {
 
   test('LD_LIBRARY_PATH comes before RUNPATH', () => {
     const program = join(root, 'with-runpath');
-    assert.deepEqual(libraries().of(program, `${root}/nowhere:${root}/other`), [
+    assert.deepEqual(libraries().of(program, { ...NOWHERE, libraryPath: `${root}/nowhere:${root}/other` }), [
       inLib('libouter.so'),
       { name: 'libinner.so', path: join(root, 'other/libinner.so') },
     ]);
   });
 
+  for (const [name, libraryPath, cwd] of [
+    ['an empty element at the end', '/nowhere:', 'other'],
+    ['an empty element at the start', ':/nowhere', 'other'],
+    ['a relative folder', 'other', '.'],
+    ['$ORIGIN of the program', '$ORIGIN/other', 'lib'],
+  ] as const) {
+    test(`LD_LIBRARY_PATH: ${name} is looked up from the folder of the request, as the loader does`, () => {
+      const program = join(root, 'with-runpath');
+      const here = join(root, cwd);
+      const oracle = execFileSync('/usr/bin/ldd', [program], {
+        cwd: here,
+        encoding: 'utf8',
+        env: { LD_LIBRARY_PATH: libraryPath },
+      });
+      const real = /^\tlibinner\.so => (\S+) /m.exec(oracle)?.[1] ?? 'libinner.so';
+      const found = libraries().of(program, { libraryPath, cwd: here });
+      assert.equal(found.find((library) => library.name === 'libinner.so')?.path, resolve(here, real));
+      assert.equal(resolve(here, real), join(root, 'other/libinner.so'));
+    });
+  }
+
+  test('an empty LD_LIBRARY_PATH is none', () => {
+    const found = libraries().of(join(root, 'with-runpath'), { libraryPath: '', cwd: join(root, 'other') });
+    assert.deepEqual(found.at(-1), { name: 'libinner.so', path: null });
+  });
+
+  test('an empty element of RPATH and a relative one are looked up from the folder of the request', () => {
+    const program = link('with-relative', '-Wl,--disable-new-dtags,-rpath,/nowhere::lib');
+    const paths = (cwd: string) => libraries().of(program, { ...NOWHERE, cwd }).map(({ path }) => path);
+    assert.deepEqual(paths(root), [join(root, 'lib/libouter.so'), join(root, 'lib/libinner.so')]);
+    assert.deepEqual(paths(join(root, 'lib')), [join(root, 'lib/libouter.so'), join(root, 'lib/libinner.so')]);
+  });
+
   test('$ORIGIN is where the links lead', () => {
     symlinkSync(join(root, 'with-rpath'), join(root, 'other/linked'));
-    assert.deepEqual(libraries().of(join(root, 'other/linked'), undefined)[0], inLib('libouter.so'));
+    assert.deepEqual(libraries().of(join(root, 'other/linked'), NOWHERE)[0], inLib('libouter.so'));
   });
 });
 

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { systemFiles as files } from '../../src/host/files.js';
 import { CacheError } from '../../src/model/error.js';
 import {
   declareEnvironment,
+  environmentFiles,
   type DeclaredEnvironment,
   type EnvironmentRequest,
 } from '../../src/compile/environment.js';
+import { plant, temporaryFolder } from './preset-runs.js';
 
 const ELF = { path: '/opt/cc/bin/cc', realPath: '/opt/cc/bin/cc', kind: 'elf', interpreters: [] } as const;
 const CALLER = {
@@ -115,6 +119,13 @@ describe('--env', () => {
     });
   }
 
+  test('a variable that is unset differs from an empty one and from one that nobody asked for', () => {
+    const fieldsOf = (requested: readonly string[]): string =>
+      JSON.stringify(declare({ requested }).fields.filter(({ name }) => name.startsWith('env/TMPDIR')));
+    assert.equal(fieldsOf(['TMPDIR']), '[{"name":"env/TMPDIR#unset","kind":"absent"}]');
+    assert.equal(new Set([[], ['TMPDIR'], ['TMPDIR=']].map(fieldsOf)).size, 3);
+  });
+
   test('HOME and TMPDIR are no longer the worker directory, even when they are unset', () => {
     assert.deepEqual(declare({ requested: ['HOME'] }).workerVariables, ['TMPDIR']);
     assert.deepEqual(declare({ requested: ['TMPDIR'] }).workerVariables, ['HOME']);
@@ -128,6 +139,39 @@ describe('--env', () => {
         (error) =>
           error instanceof CacheError && error.code === 'usage' && error.message.includes(`"${word}"`),
       );
+    });
+  }
+});
+
+describe('files that --env names', () => {
+  const cwd = temporaryFolder();
+  plant(cwd, { 'l.so': '', 'sub/m.so': '', 'a:b': '', 'a b': '', 'out.o': '' });
+  const named = (...requested: string[]): readonly string[] => {
+    const environment = declare({ requested, caller: { ...CALLER, FROM_CALLER: 'l.so' } });
+    const known = new Set([join(cwd, 'out.o')]);
+    return environmentFiles({ environment, requested, cwd, files, known }).map((file) => {
+      assert.equal(file.path, file.name.startsWith('/') ? file.name : join(cwd, file.name));
+      return file.name;
+    });
+  };
+  for (const [words, expected] of [
+    [['LD_PRELOAD=l.so'], ['l.so']],
+    [[`LD_PRELOAD=${cwd}/l.so`], [`${cwd}/l.so`]],
+    [['LD_PRELOAD=l.so:absent.so:./sub/m.so:'], ['l.so', './sub/m.so']],
+    [['LD_PRELOAD=l.so sub/m.so'], ['l.so', 'sub/m.so']],
+    [['WORDS=l.so sub/m.so'], []],
+    [['ONE=a:b'], ['a:b']],
+    [['ONE=a b'], ['a b']],
+    [['ONE=l.so', 'TWO=l.so'], ['l.so']],
+    [['ONE=l.so', 'ONE=sub/m.so'], ['sub/m.so']],
+    [['FROM_CALLER'], ['l.so']],
+    [['UNSET'], []],
+    [['ONE=out.o'], []],
+    [['ONE=sub', 'TWO=', 'THREE=/dev/null', `FOUR=${'x'.repeat(5000)}`], []],
+    [[], []],
+  ] as const) {
+    test(`${JSON.stringify(words).slice(0, 60)} gives ${expected.join(' and ') || 'none'}`, () => {
+      assert.deepEqual(named(...words), expected);
     });
   }
 });

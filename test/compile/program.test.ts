@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import { CacheError } from '../../src/model/error.js';
 import { systemFiles as files } from '../../src/host/files.js';
+import { systemHost } from '../../src/host/host.js';
+import { makePlan } from '../../src/compile/plan.js';
 import {
   describeProgram,
   interpreterFolders,
@@ -160,4 +163,77 @@ describe('names', () => {
       assert.deepEqual([isInterpreterName(name), isProxyName(name)], [false, false]);
     });
   }
+});
+
+describe('the interpreter that is described is the one that runs, and that of the bare command', () => {
+  const root = temporaryFolder();
+  /** An interpreter that says where it lies. */
+  const interpreter = (path: string): void => {
+    script(join(root, path), '#!/bin/sh\necho "$0"\n');
+  };
+  interpreter('tools/myint');
+  interpreter('sys/myint');
+  interpreter('given/myint');
+  interpreter('last/inner');
+  interpreter('later/inner');
+  script(join(root, 'tools/gen'), '#!/usr/bin/env myint\n');
+  script(join(root, 'plain/gen'), '#!/usr/bin/env myint\n');
+  script(join(root, 'shims/myint'), '#!/usr/bin/env inner\n');
+  script(join(root, 'shims/inner'), '#!/bin/sh\necho shadow\n');
+
+  const plan = (program: string, searchPath: string | undefined, env: readonly string[]) =>
+    makePlan(systemHost(), {
+      inputs: [],
+      outputs: [],
+      stdoutFile: 'out.txt',
+      command: [program],
+      deps: [],
+      env,
+      keys: [],
+      tools: [],
+      compilerVersion: null,
+      relocatable: false,
+      cwd: root,
+      environment: searchPath === undefined ? {} : { PATH: searchPath },
+    });
+  const ran = (program: string, env: Readonly<Record<string, string>>): string =>
+    execFileSync(program, { cwd: root, env, encoding: 'utf8' }).trim();
+  const folders = (...names: readonly string[]): string =>
+    [...names.map((name) => join(root, name)), SEARCH_PATH].join(':');
+
+  for (const [name, program, searchPath, expected] of [
+    ['another one beside the script', 'tools/gen', folders('sys', 'tools'), 'sys/myint'],
+    ['the same one', 'plain/gen', folders('sys', 'tools'), 'sys/myint'],
+    ['the one beside the script', 'tools/gen', folders('tools', 'sys'), 'tools/myint'],
+    ['a shim in a later folder than what runs it', 'tools/gen', folders('last', 'shims', 'later'), 'last/inner'],
+  ] as const) {
+    test(name, () => {
+      const { program: found, environment } = plan(`./${program}`, searchPath, []);
+      const bare = ran(`./${program}`, { PATH: searchPath });
+      const ours = ran(join(root, program), environment.variables);
+      // The last but one: a shell runs the script that says where it lies.
+      assert.ok(found.interpreters.includes(join(root, expected)), found.interpreters.join(' '));
+      assert.equal(bare, expected === 'last/inner' ? join(root, 'shims/myint') : join(root, expected));
+      assert.equal(ours, bare);
+    });
+  }
+
+  test('with --env PATH it is the one that this PATH leads to', () => {
+    const given = folders('given');
+    const { program, environment } = plan('./tools/gen', folders('sys'), [`PATH=${given}`]);
+    assert.equal(environment.variables['PATH'], given);
+    assert.equal(ran('./tools/gen', environment.variables), join(root, 'given/myint'));
+    assert.ok(program.interpreters.includes(join(root, 'given/myint')), program.interpreters.join(' '));
+  });
+
+  test('where the caller finds none and the declared PATH does, it is that one', () => {
+    const { program, environment } = plan('./tools/gen', SEARCH_PATH, []);
+    assert.equal(ran('./tools/gen', environment.variables), join(root, 'tools/myint'));
+    assert.ok(program.interpreters.includes(join(root, 'tools/myint')), program.interpreters.join(' '));
+  });
+
+  test('the order of PATH stays where nothing differs', () => {
+    const { environment } = plan('./plain/gen', folders('sys', 'tools'), []);
+    assert.equal(environment.variables['PATH'], folders('plain', 'sys').replace(`:${SEARCH_PATH}`, '') + `:${SEARCH_PATH}`);
+  });
 });

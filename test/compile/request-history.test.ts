@@ -6,10 +6,10 @@ import { makePlan, type Plan } from '../../src/compile/plan.js';
 import type { CompileRequest } from '../../src/compile/request.js';
 import {
   changedReason,
-  commandDigest,
   readHistory,
   rememberRequest,
   requestShape,
+  settingDigest,
 } from '../../src/compile/request-history.js';
 import { HomePaths } from '../../src/layouts/vyre/home-paths.js';
 import { digestField, textField, type Field } from '../../src/model/fingerprint.js';
@@ -223,13 +223,13 @@ describe('the shape of a request', () => {
     for (const shape of shapes) assert.match(shape, /^[0-9a-f]{64}$/);
   });
 
-  it('tells commands apart by their digest', (t) => {
-    const cwd = temporaryFolder(t);
-    const digests = [
-      planFor(t, {}, cwd),
-      planFor(t, { command: ['cp', '-p', '{input}', '{output}'] }, cwd),
-      planFor(t, { command: ['cp', '-p {input}', '{output}'] }, cwd),
-    ].map((plan) => commandDigest(host, plan));
-    assert.equal(new Set(digests).size, digests.length);
+  it('tells settings apart by all fields but those of files', () => {
+    const base = [textField('arg/000000', 'cp'), textField('env/HOME', '/a')];
+    const digestOfSetting = (...more: readonly Field[]): string => settingDigest(host, [...base, ...more]);
+    const files = [digest('one'), digest('two')].map((field) => ({ ...field, name: 'input/a.c' }));
+    assert.equal(new Set(files.map((field) => digestOfSetting(field))).size, 1);
+    assert.equal(digestOfSetting({ ...digest('x'), name: 'dep/a.h' }), digestOfSetting());
+    assert.notEqual(digestOfSetting(textField('compiler/version', '2')), digestOfSetting());
+    assert.notEqual(settingDigest(host, [textField('arg/000000', 'cp -p')]), settingDigest(host, base));
   });
 });

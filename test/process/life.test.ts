@@ -318,10 +318,25 @@ describe('what changes while the compiler runs is delivered and not stored', () 
     });
   }
 
-  it('but an input that is merely touched is stored', async (t) => {
+  it('an input that changes and changes back', async (t) => {
+    const bench = withTool(t, 'printf BBB > "$1"\ncp "$1" "$2"\nprintf AAA > "$1"');
+    bench.write('in.txt', 'AAA');
+    assert.equal((await bench.compile(CALL)).notStored, 'input-changed');
+    assert.equal((await bench.compile(CALL)).outcome, 'compiled');
+  });
+
+  it('an input that is merely touched: nobody can tell', async (t) => {
     const bench = withTool(t, 'cp "$1" "$2"\ntouch "$1"');
-    assert.equal((await bench.compile(CALL)).notStored, null);
-    assert.equal((await bench.compile(CALL)).outcome, 'disk');
+    assert.equal((await bench.compile(CALL)).notStored, 'input-changed');
+  });
+
+  it('a link to an input that is switched', async (t) => {
+    const bench = withTool(t, 'cat cur/part.txt "$1" > "$2"\nprintf "out.txt: cur/part.txt\\n" > "$3"\nln -sfn v2 cur');
+    bench.write('v1/part.txt', 'one');
+    bench.write('v2/part.txt', 'two');
+    symlinkSync('v1', bench.path('cur'));
+    const call = [...IDENTITY, 'in.txt', '-o', 'out.txt', ...TOOL, '{depfile}'];
+    assert.equal((await bench.compile(call)).notStored, 'input-changed');
   });
 });
 

@@ -116,10 +116,11 @@ async function writePayload(context: Context, session: CacheSession, hit: Hit): 
     const { extractOutputs } = await import('../../compile/lookup.js');
     const { buffer, byteOffset, byteLength } = hit.payload;
     const entry = { fingerprint: hit.fingerprint, payload: Buffer.from(buffer, byteOffset, byteLength) };
-    extractOutputs(session, entry, resolve(call.cwd, folder));
+    await extractOutputs(session, entry, resolve(call.cwd, folder));
   } else if (file !== undefined) {
     const { deliver } = await import('../../compile/delivery.js');
-    deliver(call.host, { path: resolve(call.cwd, file), executable: false, content: hit.payload });
+    const output = { path: resolve(call.cwd, file), executable: false, content: hit.payload };
+    await deliver(call.host, output, call.signal);
   } else {
     writeToStdout(call, hit.payload);
   }

@@ -3,6 +3,7 @@ import { readRegularFile, type FileStat } from '../../host/files.js';
 import type { Host } from '../../host/host.js';
 import { CacheError, errnoOf, messageOf } from '../../model/error.js';
 import { nearest } from '../nearest.js';
+import { statOrNull } from '../stat-or-null.js';
 import {
   CONFIG_VARIABLE,
   decodeSettingToml,
@@ -16,9 +17,18 @@ import { homeDirectory, userSettingsFile, variable, type Environment } from './e
 export const PROJECT_FILE = 'vyre-cache.toml';
 /** Far above any real settings file. */
 const MAX_SETTINGS_BYTES = 1_048_576;
+/**
+ * Not by the group: where every user has a group of their own, checkouts are writable by it. That is no reason to refuse
+ * a project's file, which decides nothing of weight before it is trusted byte for byte.
+ */
+const WRITABLE_BY_OTHERS = 0o002;
+const WRITABLE_BY_GROUP_OR_OTHERS = 0o022;
 
-/** `named`: by `--config` or VYRE_CACHE_CONFIG. `project`: up the tree. `user`: in the user's configuration folder. */
-export type SettingsFileKind = 'named' | 'project' | 'user';
+/**
+ * `named`: by `--config` or VYRE_CACHE_CONFIG. `project`: up the tree. `user`: in the user's configuration folder.
+ * `ignored`: up the tree, where others may have put it.
+ */
+export type SettingsFileKind = 'named' | 'project' | 'user' | 'ignored';
 
 export interface SettingsPlace {
   readonly kind: SettingsFileKind;
@@ -47,35 +57,61 @@ export function settingsPlaces(options: PlaceOptions): readonly SettingsPlace[] 
   const project = findProjectFile(options);
   const user = userSettingsFile(environment);
   const places: SettingsPlace[] = [
-    { kind: 'project', path: project ?? join(cwd, PROJECT_FILE), found: project !== null },
+    ...project.ignored.map((path) => ({ kind: 'ignored' as const, path, found: true })),
+    { kind: 'project', path: project.found ?? join(cwd, PROJECT_FILE), found: project.found !== null },
   ];
   if (user !== null) places.push({ kind: 'user', path: user, found: statOrNull(host, user) !== null });
   return places;
 }
 
+interface ProjectSearch {
+  /** Null where there is none. */
+  readonly found: string | null;
+  readonly ignored: readonly string[];
+}
+
 /** The nearest `vyre-cache.toml` from `cwd` upwards; $HOME is the last folder looked at, and so is a mount point. */
-function findProjectFile({ host, environment, cwd }: PlaceOptions): string | null {
+function findProjectFile({ host, environment, cwd }: PlaceOptions): ProjectSearch {
   const home = homeDirectory(environment);
   const ceiling = home === null ? null : statOrNull(host, home);
   const device = statOrNull(host, cwd)?.device;
+  const ignored: string[] = [];
   for (let folder = cwd; ; folder = dirname(folder)) {
     const stat = statOrNull(host, folder);
-    if (stat === null || stat.device !== device) return null;
+    if (stat === null || stat.device !== device) return { found: null, ignored };
     const path = join(folder, PROJECT_FILE);
-    if (statOrNull(host, path) !== null) return path;
+    const file = statOrNull(host, path);
+    if (file !== null) {
+      if (!isPlanted(host, path, { folder: stat, file })) return { found: path, ignored };
+      ignored.push(path);
+    }
     const isCeiling = ceiling?.inode === stat.inode && ceiling.device === stat.device;
-    if (isCeiling || dirname(folder) === folder) return null;
+    if (isCeiling || dirname(folder) === folder) return { found: null, ignored };
   }
 }
 
-/** Null as well where a folder of the path may not be searched: what cannot be seen is not there. */
-function statOrNull(host: Host, path: string): FileStat | null {
-  try {
-    return host.files.stat(path);
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return null;
-  }
+/**
+ * True for what somebody else may have put into the way of everybody below: a stranger's file, or a stranger's link,
+ * in a folder that is not the user's alone, such as `/tmp`. A stranger's file in the user's own folder is none: how it
+ * came there should be looked into.
+ */
+function isPlanted(
+  host: Host,
+  path: string,
+  stats: { readonly folder: FileStat; readonly file: FileStat },
+): boolean {
+  if (isOurs(host, stats.folder)) return false;
+  const link = host.files.lstat(path);
+  return link === null || !isOwned(host, link) || !isOurs(host, stats.file);
+}
+
+/** Of the user or root, and not writable by others. */
+function isOurs(host: Host, stat: FileStat): boolean {
+  return isOwned(host, stat) && (stat.mode & WRITABLE_BY_OTHERS) === 0;
+}
+
+function isOwned(host: Host, stat: FileStat): boolean {
+  return stat.uid === host.user.uid || stat.uid === 0;
 }
 
 export interface SettingsFile {
@@ -119,16 +155,14 @@ function unusable(place: SettingsPlace, reason: string, cause?: unknown): CacheE
 
 function judgeOwner(host: Host, place: SettingsPlace, stat: FileStat): void {
   const { uid } = host.user;
-  if (stat.uid !== uid && stat.uid !== 0) {
+  if (!isOwned(host, stat)) {
     throw new CacheError(
       'usage',
       `expected settings that belong to user ${uid} or root, got "${place.path}" of user ${stat.uid}`,
       { hint: 'Read it, then make it yours with chown, move it away, or name another file with --config.' },
     );
   }
-  // Where every user has a group of their own, checkouts are writable by the group: that is no reason to refuse a
-  // project's file, which decides nothing of weight before it is trusted byte for byte.
-  const mask = place.kind === 'project' ? 0o002 : 0o022;
+  const mask = place.kind === 'project' ? WRITABLE_BY_OTHERS : WRITABLE_BY_GROUP_OR_OTHERS;
   if ((stat.mode & mask) === 0) return;
   throw new CacheError(
     'usage',

@@ -149,11 +149,23 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     return new Settings(layers, notices);
   const { host, environment, cwd, configFile } = sources;
   for (const place of settingsPlaces({ host, environment, cwd, named: configFile })) {
+    if (place.kind === 'ignored') {
+      notices.push(ignoredNotice(place.path));
+      continue;
+    }
     if (!place.found && place.kind !== 'named') continue;
     const file = await readSettingsFile(host, place, environment);
     layers.push(fileLayer(file, trustNotices(sources, file, notices)));
   }
   return new Settings(layers, notices);
+}
+
+function ignoredNotice(path: string): SettingsNotice {
+  return {
+    level: 'warning',
+    message: `the settings file "${path}" is ignored: it is somebody else's, in a folder where others may put files`,
+    hint: 'Copy it into a folder of your own if it shall count.',
+  };
 }
 
 function flagLayer(flags: FlagValues): Layer {

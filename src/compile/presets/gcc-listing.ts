@@ -1,5 +1,6 @@
 import { basename, resolve } from 'node:path';
 import { depfilePrerequisites } from '../depfile.js';
+import { assemblerReads, linkerReads } from './binutils-lists.js';
 import { readFollowing } from './file-text.js';
 import { hasOption, wordsFor, type GccArguments } from './gcc-arguments.js';
 import { gccFacts } from './gcc-facts.js';
@@ -88,15 +89,16 @@ async function collect(run: ListingRun, collecting: Collecting): Promise<Listed>
   const preprocessed = await preprocessedFiles(run, collecting);
   if (preprocessed === null) return unlisted('gcc wrote no list of the files that it read');
   const assembled = plan.assembler ? readFollowing(run.files, `${run.listPath}.as`) : null;
-  const linked = plan.linker ? readFollowing(run.files, `${run.listPath}.ld`) : null;
+  const linkerList = plan.linker ? readFollowing(run.files, `${run.listPath}.ld`) : null;
+  const linked = linkerList === null ? null : linkerReads(linkerList);
   if (parsed.stage === 'link' && linked === null)
     return unlisted('the linker wrote no list of the files that it read');
   const own = (path: string): boolean => isOwn(run, path);
   const assembledFiles =
     assembled === null
       ? []
-      : depfilePrerequisites(assembled).filter((path) => !own(path) && !isFileDirective(run, parsed, path));
-  const linkedFiles = linked === null ? [] : depfilePrerequisites(linked).filter((path) => !own(path));
+      : assemblerReads(assembled).filter((path) => !own(path) && !isFileDirective(run, parsed, path));
+  const linkedFiles = linked === null ? [] : linked.filter((path) => !own(path));
   const reads = new GccReads(run, {
     ...collecting,
     program: run.line.program,

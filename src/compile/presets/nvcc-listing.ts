@@ -1,4 +1,5 @@
 import { depfilePrerequisites } from '../depfile.js';
+import { linkerReads } from './binutils-lists.js';
 import { readFollowing } from './file-text.js';
 import { linkerShadows } from './gcc-link-search.js';
 import { GccReads } from './gcc-reads.js';
@@ -48,7 +49,8 @@ function unlisted(detail: string): Listed {
 async function collect(run: ListingRun, parsed: NvccArguments, plan: Plan): Promise<Listed> {
   const preprocessed = await preprocessedFiles(run, parsed, plan);
   if (preprocessed === null) return unlisted('nvcc wrote no list of the files that it read');
-  const linked = plan.linker ? readFollowing(run.files, `${run.listPath}.ld`) : null;
+  const linkerList = plan.linker ? readFollowing(run.files, `${run.listPath}.ld`) : null;
+  const linked = linkerList === null ? null : linkerReads(linkerList);
   if (parsed.stage === 'link' && linked === null)
     return unlisted('the linker wrote no list of the files that it read');
   const toolkit = await askToolkit(run.line, parsed, async (argv) => run.capture(argv), run.files);
@@ -66,8 +68,7 @@ async function collect(run: ListingRun, parsed: NvccArguments, plan: Plan): Prom
   });
   await reads.add({ preprocessed, assembled: [] });
   if (reads.problem !== null) return reads.problem;
-  const linkedFiles =
-    linked === null ? [] : depfilePrerequisites(linked).filter((path) => !isTemporary(run, path));
+  const linkedFiles = linked === null ? [] : linked.filter((path) => !isTemporary(run, path));
   return {
     ok: true,
     files: [...new Set([...reads.files, ...parsed.linkInputs, ...linkedFiles])],

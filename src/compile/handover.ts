@@ -1,0 +1,74 @@
+import { CacheError } from '../model/error.js';
+import { isHit } from '../model/lifecycle.js';
+import { deliver } from './delivery.js';
+import { withOutputsHeld } from './output-locks.js';
+import type { Plan } from './plan.js';
+import type { Product } from './product.js';
+import type { CompileOptions, DeliveredOutput } from './request.js';
+import type { CacheSession } from './session.js';
+
+export interface HandedOver {
+  readonly outputs: readonly DeliveredOutput[];
+  /** Why an output could not be written, after the compiler ran. */
+  readonly error: string | null;
+}
+
+/**
+ * Delivers the outputs of a product to the places of a request.
+ * @throws CacheError environment when an output of a hit cannot be written: the compiler was not run.
+ */
+export async function handOver(
+  session: CacheSession,
+  request: { readonly plan: Plan; readonly options: Pick<CompileOptions, 'lockTimeoutMs' | 'signal'> },
+  product: Product,
+): Promise<HandedOver> {
+  const { plan } = request;
+  let error: string | null = null;
+  if (plan.outputs.some((output, index) => memberFor(plan, product, { index, isStdout: output.isStdout }) !== null)) {
+    try {
+      await withOutputsHeld(session, request, async () => deliverAll(session, request, product));
+    } catch (problem) {
+      if (!(problem instanceof CacheError) || wasHit(product)) throw problem;
+      error = problem.message;
+    }
+  }
+  return { outputs: plan.outputs.flatMap((output) => describeOutput(session, output)), error };
+}
+
+function wasHit(product: Product): boolean {
+  return product.outcome !== null && isHit(product.outcome);
+}
+
+async function deliverAll(
+  session: CacheSession,
+  request: { readonly plan: Plan; readonly options: Pick<CompileOptions, 'signal'> },
+  product: Product,
+): Promise<void> {
+  const { plan } = request;
+  for (const [index, output] of plan.outputs.entries()) {
+    const member = memberFor(plan, product, { index, isStdout: output.isStdout });
+    if (member === null) continue;
+    const { executable, bytes } = member;
+    await deliver(session.host, { path: output.path, executable, content: bytes }, request.options.signal);
+  }
+}
+
+/** What has to be written for an output; null for one that is not there, or lies where it belongs. */
+function memberFor(
+  plan: Plan,
+  product: Product,
+  output: { readonly index: number; readonly isStdout: boolean },
+): NonNullable<Product['outputs']>[number] {
+  // A compilation at the real places has put its outputs where they belong, all but its stdout.
+  const isInPlace = !wasHit(product) && !plan.inWorker && !output.isStdout;
+  return isInPlace ? null : (product.outputs?.[output.index] ?? null);
+}
+
+function describeOutput(
+  session: CacheSession,
+  output: { readonly name: string; readonly path: string },
+): readonly DeliveredOutput[] {
+  const stat = session.host.files.stat(output.path);
+  if (stat === null) return [];
+  return [{ path: output.name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 }];
+}

@@ -142,8 +142,7 @@ function names(
     }
     return found;
   };
-  const folders = (tag: bigint): readonly string[] =>
-    texts(tag).flatMap((text) => text.split(':'));
+  const folders = (tag: bigint): readonly string[] => texts(tag).flatMap((text) => text.split(':'));
   return { needed: texts(DT_NEEDED), rpath: folders(DT_RPATH), runpath: folders(DT_RUNPATH) };
 }
 

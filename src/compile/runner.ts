@@ -140,9 +140,7 @@ export async function run(host: Host, request: RunRequest): Promise<RunResult> {
 async function start(host: Host, request: RunRequest, streams: Streams): Promise<RunningProcess> {
   try {
     return await host.processes.start(request.spawn, {
-      stdout:
-        request.stdoutFd ??
-        ((chunk) => streams.add('stdout', chunk)),
+      stdout: request.stdoutFd ?? ((chunk) => streams.add('stdout', chunk)),
       stderr: (chunk) => streams.add('stderr', chunk),
     });
   } catch (error) {

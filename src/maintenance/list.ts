@@ -1,3 +1,4 @@
+import { relative } from 'node:path';
 import type { FileStat } from '../host/files.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
@@ -37,7 +38,7 @@ export function listEntries(root: MaintainedRoot): ListReport {
     const record = read.ok ? read.record : null;
     entries.push({
       fingerprint,
-      path: store.paths.entry(fingerprint).slice(root.root.length + 1),
+      path: relative(root.root, store.paths.entry(fingerprint)),
       bytes: stat.bytes + (root.host.files.lstat(store.paths.record(fingerprint))?.bytes ?? 0),
       payloadBytes: record?.payloadBytes ?? null,
       ageSeconds: Math.max(0, (nowMs - stat.mtimeMs) / 1000),

@@ -73,6 +73,7 @@ const GENERATION_AT = 8;
 const SINCE_AT = 16;
 const SLOTS_AT = 24;
 const HASH_AT = PAGE_BYTES - 32;
+const MAX_WORD = 2n ** 64n - 1n;
 
 export interface CounterPage {
   /** The page with the higher generation counts. */
@@ -82,18 +83,25 @@ export interface CounterPage {
 
 type Hash = (bytes: Uint8Array) => Uint8Array;
 
+/** Every value is kept within 64 bits. */
 export function encodeCounterPage(page: CounterPage, hash: Hash): Uint8Array {
   const bytes = Buffer.alloc(PAGE_BYTES);
   MAGIC.copy(bytes);
-  bytes.writeBigUInt64LE(page.generation, GENERATION_AT);
-  bytes.writeBigUInt64LE(BigInt(page.counters.sinceMs), SINCE_AT);
+  bytes.writeBigUInt64LE(page.generation > MAX_WORD ? MAX_WORD : page.generation, GENERATION_AT);
+  bytes.writeBigUInt64LE(wordOf(page.counters.sinceMs), SINCE_AT);
   for (const [name, value] of page.counters.values) {
     const slot = SLOT_OF.get(name);
     if (slot === undefined) throw new Error(`the counter "${name}" has no slot`);
-    bytes.writeBigUInt64LE(BigInt(value), SLOTS_AT + slot * 8);
+    bytes.writeBigUInt64LE(wordOf(value), SLOTS_AT + slot * 8);
   }
   bytes.set(hash(bytes.subarray(0, HASH_AT)), HASH_AT);
   return bytes;
+}
+
+/** The nearest whole number that 64 bits hold: a clock before 1970 or a figure that ran over must not lose the others. */
+function wordOf(value: number): bigint {
+  if (!(value > 0)) return 0n;
+  return value >= Number(MAX_WORD) ? MAX_WORD : BigInt(Math.trunc(value));
 }
 
 /** Null for a page that is damaged, was never written, or was written half. */

@@ -30,11 +30,24 @@ export interface Owner {
   readonly startedAtMs: number;
 }
 
+/** The process group of a compiler. */
+export interface OwnedGroup {
+  /** Its number, which is the pid of its leader. */
+  readonly group: number;
+  /** Of the leader. */
+  readonly startTicks: number | null;
+}
+
 /** One compilation in flight: `worker-dir-prepare-<random>/` of a home, owned through a lock on its file `owner`. */
 export interface WorkerDirectory {
   readonly path: string;
   /** The random part of its name. */
   readonly random: string;
+  /**
+   * Notes the process group that was started for this compilation, by its leader. Best effort: without the note its
+   * members are still known by their environment.
+   */
+  recordGroup(leader: number): void;
   /** Removes the directory and gives up the ownership. Best effort: what stays is swept. */
   remove(): void;
 }
@@ -67,11 +80,25 @@ export function createWorkerDirectory(
   return {
     path,
     random: name,
+    recordGroup: (leader) => {
+      recordGroup(host, fd, leader);
+    },
     remove: () => {
       discard(host, paths, path);
       files.close(fd);
     },
   };
+}
+
+/** One write behind the line of the owner. */
+function recordGroup(host: Host, fd: number, leader: number): void {
+  const group: OwnedGroup = { group: leader, startTicks: host.processes.info(leader)?.startTicks ?? null };
+  try {
+    host.files.write(fd, Buffer.from(`${JSON.stringify(group)}\n`, 'utf8'));
+  } catch (error) {
+    // Best effort, see above: a full disk must not end a compilation.
+    if (errnoOf(error) === null) throw error;
+  }
 }
 
 function makeStaged(host: Host, paths: HomePaths, staged: string): void {
@@ -124,6 +151,8 @@ export interface FoundWorker {
   readonly random: string;
   /** Null when the owner file does not decode: its process was killed while it wrote it. */
   readonly owner: Owner | null;
+  /** Null before the compiler was started. */
+  readonly group: OwnedGroup | null;
 }
 
 /** Every worker directory of ours at the top level of a home. A folder of that name without `owner` is not ours. */
@@ -134,7 +163,9 @@ export function findWorkers(host: Host, paths: HomePaths): readonly FoundWorker[
     const path = join(paths.root, item.name);
     const read = readRegularFile(host.files, join(path, OWNER_FILE), MAX_OWNER_BYTES);
     if (!read.ok) continue;
-    found.push({ path, random: item.name.slice(WORKER_PREFIX.length), owner: decodeOwner(read.bytes) });
+    const [first = '', second = ''] = read.bytes.toString('utf8').split('\n');
+    const random = item.name.slice(WORKER_PREFIX.length);
+    found.push({ path, random, owner: decodeOwner(first), group: decodeGroup(second) });
   }
   return found;
 }
@@ -148,9 +179,9 @@ function topLevel(host: Host, paths: HomePaths): readonly DirectoryItem[] {
   }
 }
 
-function decodeOwner(bytes: Buffer): Owner | null {
+function decodeOwner(line: string): Owner | null {
   const decoded = decoding(() => {
-    const reader = new Reader(parseJson(bytes.toString('utf8')), 'owner');
+    const reader = new Reader(parseJson(line), 'owner');
     if (reader.text('schema') !== SCHEMA) mismatch('unknown schema');
     const fingerprint = reader.text('fingerprint');
     if (!isFingerprint(fingerprint)) return mismatch('no fingerprint');
@@ -164,6 +195,14 @@ function decodeOwner(bytes: Buffer): Owner | null {
       fingerprint,
       startedAtMs: reader.count('startedAtMs'),
     };
+  });
+  return decoded.ok ? decoded.value : null;
+}
+
+function decodeGroup(line: string): OwnedGroup | null {
+  const decoded = decoding(() => {
+    const reader = new Reader(parseJson(line), 'group');
+    return { group: reader.count('group'), startTicks: reader.countOrNull('startTicks') };
   });
   return decoded.ok ? decoded.value : null;
 }
@@ -227,16 +266,22 @@ function ownerLives(host: Host, owner: Owner | null): boolean {
   return host.clock.nowMs() - owner.startedAtMs < UNSEEN_OWNER_MS;
 }
 
-/** Ends every process that carries this worker in its environment: the group of the compiler and what left the group. */
+/**
+ * Ends every process that carries this worker in its environment, and nobody else: first those of the compiler's group,
+ * which may start others, then what left the group. A group number may have been given away since, so it alone proves
+ * nothing.
+ */
 async function endLeftovers(host: Host, worker: FoundWorker): Promise<void> {
   const { processes, clock } = host;
-  const { owner } = worker;
+  const { owner, group } = worker;
   if (owner === null || owner.bootId !== processes.place.bootId) return;
   if (owner.pidNamespace !== processes.place.pidNamespace) return;
+  const isInGroup = (pid: number): boolean => group !== null && processes.info(pid)?.group === group.group;
   for (let attempt = 0; attempt < END_TRIES; attempt += 1) {
     const left = membersOf(host, activeMark(owner.fingerprint, worker.random));
     if (left.length === 0) return;
-    for (const pid of left) processes.kill(pid, 'SIGKILL');
+    const inGroup = left.filter(isInGroup);
+    for (const pid of new Set([...inGroup, ...left])) processes.kill(pid, 'SIGKILL');
     await clock.sleep(END_WAIT_MS);
   }
 }

@@ -312,7 +312,7 @@ describe('get, ls, rm, verify and stats', () => {
 
 describe('a process', () => {
   it('ends by the signal that interrupts it, and leaves neither processes nor worker directories', async (t) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {
       const place = makePlace(t);
       makeCompiler(place, '#!/bin/sh\necho $$ > "$PID_FILE"\necho started >&2\nexec sleep 60 2>&1\n');
       const pidFile = join(place.work, 'pid');

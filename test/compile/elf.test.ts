@@ -136,9 +136,15 @@ describe('search folders', () => {
 
   test('an empty element of RPATH and a relative one are looked up from the folder of the request', () => {
     const program = link('with-relative', '-Wl,--disable-new-dtags,-rpath,/nowhere::lib');
-    const paths = (cwd: string) => libraries().of(program, { ...NOWHERE, cwd }).map(({ path }) => path);
+    const paths = (cwd: string) =>
+      libraries()
+        .of(program, { ...NOWHERE, cwd })
+        .map(({ path }) => path);
     assert.deepEqual(paths(root), [join(root, 'lib/libouter.so'), join(root, 'lib/libinner.so')]);
-    assert.deepEqual(paths(join(root, 'lib')), [join(root, 'lib/libouter.so'), join(root, 'lib/libinner.so')]);
+    assert.deepEqual(paths(join(root, 'lib')), [
+      join(root, 'lib/libouter.so'),
+      join(root, 'lib/libinner.so'),
+    ]);
   });
 
   test('$ORIGIN is where the links lead', () => {

@@ -91,8 +91,11 @@ export interface Listing {
 }
 
 /** Compiles as the cache does: with the preset's own arguments, then asks what was read. */
-export async function compileListed(preset: Preset, line: CommandLine): Promise<Listing> {
-  const worker = temporaryFolder();
+export async function compileListed(
+  preset: Preset,
+  line: CommandLine,
+  worker = temporaryFolder(),
+): Promise<Listing> {
   const home = join(worker, 'home');
   const listPath = join(worker, 'read');
   const listing = preset.listing(line);

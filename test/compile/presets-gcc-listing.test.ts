@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describe, test } from 'node:test';
 import { systemFiles } from '../../src/host/files.js';
 import { gcc, gPlusPlus } from '../../src/compile/presets/gcc.js';
@@ -32,6 +32,11 @@ const SOURCES: Tree = {
 
 function hex(path: string): string {
   return readFileSync(path).toString('hex');
+}
+
+/** Those that are not there. */
+function missing(cwd: string, files: readonly string[]): readonly string[] {
+  return files.filter((name) => systemFiles.stat(resolve(cwd, name)) === null);
 }
 
 test('every listed file of a source in a subfolder is there', async () => {
@@ -158,6 +163,46 @@ describe('what a compilation has read', () => {
     );
     assert.ok(absent.includes('lib'), 'a library folder that appears comes first');
   });
+
+  for (const name of ['a b', 'a#b', 'a$b c', 'a,b', "it's a:b"]) {
+    test(`when the worker directory is called "${name}"`, async () => {
+      for (const args of ['a.c -o a.o', '-c a.c -o a.o', '-g -shared -fPIC a.c b.c -o a.o']) {
+        const cwd = temporaryFolder();
+        plant(cwd, SOURCES);
+        const worker = join(temporaryFolder(), name);
+        const line = commandLine({ program: GCC, args: args.split(' '), cwd, outputs: ['a.o'] });
+        const { files } = listOf(await compileListed(gcc, line, worker));
+        assert.ok(files.includes('a.c') && files.includes('inc/h.h'), files.join('\n'));
+        assert.ok(args.startsWith('-c') || files.some((file) => file.endsWith('/crti.o')), files.join('\n'));
+        assert.deepEqual(missing(cwd, files), [], args);
+      }
+    });
+  }
+
+  for (const name of ['h#x', 'h x', 'h$x']) {
+    test(`of files called "${name}"`, async () => {
+      const cwd = temporaryFolder();
+      plant(cwd, {
+        [`${name}.c`]: `#include "${name}.h"\nint main(void) { return H; }\nasm(".incbin \\"${name}.bin\\"");\n`,
+        [`${name}.h`]: '#define H 0\n',
+        [`${name}.bin`]: '',
+        'b.c': 'int b(void) { return 1; }\n',
+      });
+      const build = async (...args: string[]) => {
+        const line = commandLine({ program: GCC, args, cwd, outputs: ['a.out'] });
+        const { files } = listOf(await compileListed(gcc, line));
+        assert.deepEqual(missing(cwd, files), [], args.join(' '));
+        return files;
+      };
+      for (const stage of [['-c'], ['-g', '-c'], []]) {
+        const files = await build(...stage, `${name}.c`, '-o', 'a.out');
+        for (const end of ['c', 'h', 'bin']) assert.ok(files.includes(`${name}.${end}`), files.join('\n'));
+      }
+      await build('-c', 'b.c', '-o', `${name}.o`);
+      const linked = await build('-shared', `${name}.o`, '-o', 'a.out');
+      assert.ok(linked.includes(`${name}.o`), linked.join('\n'));
+    });
+  }
 
   test('other linkers do not list what they read', async () => {
     const { listed: list } = await listed(SOURCES, '-fuse-ld=gold a.c -o a.o');

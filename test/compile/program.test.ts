@@ -205,15 +205,19 @@ describe('the interpreter that is described is the one that runs, and that of th
     ['another one beside the script', 'tools/gen', folders('sys', 'tools'), 'sys/myint'],
     ['the same one', 'plain/gen', folders('sys', 'tools'), 'sys/myint'],
     ['the one beside the script', 'tools/gen', folders('tools', 'sys'), 'tools/myint'],
-    ['a shim in a later folder than what runs it', 'tools/gen', folders('last', 'shims', 'later'), 'last/inner'],
+    [
+      'a shim in a later folder than what runs it',
+      'tools/gen',
+      folders('last', 'shims', 'later'),
+      'last/inner',
+    ],
   ] as const) {
     test(name, () => {
       const { program: found, environment } = plan(`./${program}`, searchPath, []);
       const bare = ran(`./${program}`, { PATH: searchPath });
       const ours = ran(join(root, program), environment.variables);
-      // The last but one: a shell runs the script that says where it lies.
       assert.ok(found.interpreters.includes(join(root, expected)), found.interpreters.join(' '));
-      assert.equal(bare, expected === 'last/inner' ? join(root, 'shims/myint') : join(root, expected));
+      assert.equal(bare, join(root, expected));
       assert.equal(ours, bare);
     });
   }
@@ -234,6 +238,7 @@ describe('the interpreter that is described is the one that runs, and that of th
 
   test('the order of PATH stays where nothing differs', () => {
     const { environment } = plan('./plain/gen', folders('sys', 'tools'), []);
-    assert.equal(environment.variables['PATH'], folders('plain', 'sys').replace(`:${SEARCH_PATH}`, '') + `:${SEARCH_PATH}`);
+    const [first, second] = environment.variables['PATH']?.split(':') ?? [];
+    assert.deepEqual([first, second], [join(root, 'plain'), join(root, 'sys')]);
   });
 });

@@ -69,6 +69,47 @@ describe('a page of counters', () => {
     );
   });
 
+  const extremes: readonly (readonly [string, number, number])[] = [
+    ['nothing', 0, 0],
+    ['below zero', -1, 0],
+    ['half a hit', 1.5, 1],
+    ['no number', Number.NaN, 0],
+    ['2^53 - 1', 2 ** 53 - 1, 2 ** 53 - 1],
+    ['2^53', 2 ** 53, 2 ** 53],
+    ['2^53 + 2', 2 ** 53 + 2, 2 ** 53 + 2],
+    ['the last number below 2^64', 2 ** 64 - 2048, 2 ** 64 - 2048],
+    ['2^64', 2 ** 64, 2 ** 64],
+    ['above 2^64', 2 ** 70, 2 ** 64],
+    ['without end', Number.POSITIVE_INFINITY, 2 ** 64],
+  ];
+  for (const [name, given, expected] of extremes) {
+    it(`holds what it can of a value that is ${name}, again and again, and loses no other`, () => {
+      let kept = counters(
+        [
+          ['evictedBytes', given],
+          ['hits', 7],
+        ],
+        given,
+      );
+      for (let round = 0; round < 3; round += 1) {
+        const decoded = decodeCounterPage(
+          Buffer.from(encodeCounterPage({ generation: 1n, counters: kept }, hash)),
+          hash,
+        );
+        assert.ok(decoded);
+        kept = decoded.counters;
+      }
+      assert.equal(kept.sinceMs, expected);
+      assert.equal(kept.values.get('evictedBytes') ?? 0, expected);
+      assert.equal(kept.values.get('hits'), 7);
+    });
+  }
+
+  it('is written at the last generation, too', () => {
+    const page = encodeCounterPage({ generation: 2n ** 64n, counters: counters([]) }, hash);
+    assert.equal(decodeCounterPage(Buffer.from(page), hash)?.generation, 2n ** 64n - 1n);
+  });
+
   it('is refused when any byte is damaged', () => {
     const golden = goldenBytes('counters-page.bin');
     for (let at = 0; at < golden.byteLength; at += 1) {

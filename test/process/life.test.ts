@@ -100,7 +100,7 @@ describe('a compiler that ends by a signal', () => {
 describe('a signal to vyre-cache', () => {
   const hang = `touch family\n${FAMILY}\necho ready >> ready\nwhile :; do sleep 0.1; done`;
 
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {
     it(`${signal} ends the compiler and its children, cleans up, and ends it by the same signal`, async (t) => {
       const bench = withTool(t, hang);
       const running = bench.start(['compile', ...CALL]);

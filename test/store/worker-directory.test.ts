@@ -74,6 +74,48 @@ describe('a worker directory', () => {
     assert.deepEqual(readdirSync(paths.staging), []);
   });
 
+  it('tells the group of the compiler and when its leader started, once that is known', (t) => {
+    const paths = makeHome(t);
+    const worker = createWorkerDirectory(host, paths, A);
+    assert.equal(only(findWorkers(host, paths)).group, null);
+    worker.recordGroup(process.pid);
+    const found = only(findWorkers(host, paths));
+    assert.equal(found.owner?.pid, process.pid);
+    const startTicks = host.processes.info(process.pid)?.startTicks;
+    assert.deepEqual(found.group, { group: process.pid, startTicks });
+    const lines = readFileSync(join(worker.path, 'owner'), 'utf8').split('\n');
+    assert.equal(lines.length, 3);
+    assert.deepEqual(JSON.parse(lines[1] ?? ''), found.group);
+    worker.remove();
+  });
+
+  it('goes on when the group cannot be noted', (t) => {
+    const paths = makeHome(t);
+    let writes = 0;
+    const files = failingFiles({
+      write: (fd, bytes) => {
+        writes += 1;
+        if (writes > 1) throw errnoError('ENOSPC');
+        systemFiles.write(fd, bytes);
+      },
+    });
+    const worker = createWorkerDirectory(fakeHost({ files }), paths, A);
+    worker.recordGroup(process.pid);
+    assert.equal(writes, 2);
+    assert.equal(only(findWorkers(host, paths)).owner?.pid, process.pid);
+    worker.remove();
+  });
+
+  for (const second of ['', '{', '{"group":1', 'null', '{"group":"x","startTicks":1}']) {
+    it(`is known by its owner when the line of the group is cut or damaged: ${second}`, (t) => {
+      const paths = makeHome(t);
+      placeWorker(paths, 'one', `${JSON.stringify(ownerOf(host))}\n${second}`);
+      const found = only(findWorkers(host, paths));
+      assert.equal(found.owner?.pid, process.pid);
+      assert.equal(found.group, null);
+    });
+  }
+
   it('is removed with all that a compiler left in it', (t) => {
     const paths = makeHome(t);
     const worker = createWorkerDirectory(host, paths, A);
@@ -301,6 +343,20 @@ describe('what a dead owner left running', () => {
     await ended;
     for (const child of theirs) assert.notEqual(host.processes.info(child.pid ?? 0), null);
     assert.deepEqual(membersOf(host, mark), []);
+  });
+
+  it('is ended in the noted group only where it carries the mark', async (t) => {
+    const paths = makeHome(t);
+    const ours = await started(t, activeMark(A, 'one'));
+    const theirs = await started(t, null);
+    // A number that was given away since: the group is another's now.
+    const group = JSON.stringify({ group: theirs.pid, startTicks: 1 });
+    const owner = JSON.stringify({ ...ownerOf(host), fingerprint: A });
+    placeWorker(paths, 'one', `${owner}\n${group}\n`);
+    const ended = once(ours, 'exit');
+    assert.equal(await reclaimIfDead(host, paths, only(findWorkers(host, paths))), true);
+    await ended;
+    assert.notEqual(host.processes.info(theirs.pid ?? 0), null);
   });
 
   for (const [name, place] of [

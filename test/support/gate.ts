@@ -21,7 +21,8 @@ export function ownerPid(bench: Workbench): number | null {
   const [worker] = bench.workers();
   if (worker === undefined) return null;
   try {
-    const owner: unknown = JSON.parse(readFileSync(join(bench.root, worker, 'owner'), 'utf8'));
+    const [line = ''] = readFileSync(join(bench.root, worker, 'owner'), 'utf8').split('\n');
+    const owner: unknown = JSON.parse(line);
     return (owner as { readonly pid: number }).pid;
   } catch {
     return null;

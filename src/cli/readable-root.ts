@@ -4,6 +4,11 @@ import type { RootKind } from '../store/home.js';
 import { rootOf, withSession, type Context } from './context.js';
 import type { ChosenRoot } from './settings/root.js';
 
+export interface ReadableRootOptions {
+  /** True when there is something to say about a root that is no cache. */
+  isEnough?(session: CacheSession): boolean;
+}
+
 /**
  * Opens the root of a command that reads a cache. The root that holds anyway may be absent or empty: then there is
  * nothing to report. A typed one must exist and be a cache.
@@ -13,10 +18,11 @@ export async function withReadableRoot<T>(
   context: Context,
   positional: string | null,
   work: (session: CacheSession) => Promise<T>,
+  options: ReadableRootOptions = {},
 ): Promise<T> {
   const root = rootOf(context, positional);
   return withSession(context, { root }, async (session) => {
-    requireCache(root, kindOf(session, root));
+    if (options.isEnough?.(session) !== true) requireCache(root, kindOf(session, root));
     return work(session);
   });
 }

@@ -36,7 +36,7 @@ async function obtain(session: CacheSession, plan: Plan, options: CompileOptions
   const access = await session.openHome();
   if (!access.ok) return withoutHome(session, { plan, options, problem: access.problem });
   if (plan.uncacheable !== null) return uncacheable(session, { plan, options, ...plan.uncacheable });
-  const description = await describe(session, plan);
+  const description = await describe(session, plan, options.signal);
   if (description.uncacheable !== null) {
     return uncacheable(session, { plan, options, ...description.uncacheable });
   }

@@ -55,10 +55,14 @@ export async function deliver(host: Host, output: Deliverable, signal?: AbortSig
 
 function deliveryError(path: string, errno: string, cause: unknown): CacheError {
   if (errno === 'ELOOP') {
-    return new CacheError('environment', `expected a file for the output "${path}", found links in a circle`, {
-      hint: 'Remove the link, or name the file that it should lead to.',
-      cause,
-    });
+    return new CacheError(
+      'environment',
+      `expected a file for the output "${path}", found links in a circle`,
+      {
+        hint: 'Remove the link, or name the file that it should lead to.',
+        cause,
+      },
+    );
   }
   return new CacheError('environment', `the output "${path}" cannot be written (${errno})`, {
     hint: 'Make its folder writable and run the command again.',

@@ -36,7 +36,7 @@ function objection(unreadable: readonly string[], identity: Identity): Identity[
 }
 
 /** What identifies the compiler of a plan now. */
-export async function identityOf(session: CacheSession, plan: Plan): Promise<Identity> {
+export async function identityOf(session: CacheSession, plan: Plan, signal?: AbortSignal): Promise<Identity> {
   return session.identifier.identify({
     line: plan.line,
     program: plan.program,
@@ -44,6 +44,7 @@ export async function identityOf(session: CacheSession, plan: Plan): Promise<Ide
     facts: plan.facts,
     tools: plan.tools,
     compilerVersion: plan.request.compilerVersion,
+    ...(signal === undefined ? {} : { signal }),
   });
 }
 
@@ -51,9 +52,9 @@ export async function identityOf(session: CacheSession, plan: Plan): Promise<Ide
  * Hashes everything that is declared.
  * @throws CacheError usage for a bad `--compiler-version`.
  */
-export async function describe(session: CacheSession, plan: Plan): Promise<Description> {
+export async function describe(session: CacheSession, plan: Plan, signal?: AbortSignal): Promise<Description> {
   const { host } = session;
-  const identity = await identityOf(session, plan);
+  const identity = await identityOf(session, plan, signal);
   const hashed: FileDigest[] = [];
   const unreadable: string[] = [];
   const hashFile = (group: 'input' | 'dep', file: NamedFile): readonly Field[] => {

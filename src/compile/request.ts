@@ -52,9 +52,10 @@ export interface CompileOptions {
   onWaiting?(waiting: Waiting): void;
   /**
    * Receives both streams as they come once they exceed 256 KiB together, all that came before included; the result
-   * then holds none of it. Without this everything is held in memory.
+   * then holds none of it. A promise holds the compiler back until it settles. Without this everything is held in
+   * memory.
    */
-  readonly onOverflow?: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void;
+  readonly onOverflow?: (stream: 'stdout' | 'stderr', chunk: Uint8Array) => void | Promise<void>;
 }
 
 export interface DeliveredOutput {

@@ -1,6 +1,13 @@
 import { MemoryTier } from '../store/memory-tier.js';
 import { DiskTier } from '../store/disk-tier.js';
-import { lockProblem, openHome, readableStore, rootKind, type HomeProblem, type RootKind } from '../store/home.js';
+import {
+  lockProblem,
+  openHome,
+  readableStore,
+  rootKind,
+  type HomeProblem,
+  type RootKind,
+} from '../store/home.js';
 import { LayeredStore } from '../store/layered-store.js';
 import { LockFile } from '../store/lock-file.js';
 import { foreignStateFolder, PrivateState, type EventKind } from '../store/private-state.js';

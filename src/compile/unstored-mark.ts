@@ -4,23 +4,31 @@ import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 
-/** Kernel clocks of files lag behind the clock by a tick. */
-const TICK_MS = 20;
+/** As many slots as three hex digits tell apart; two fingerprints of one slot forget each other. */
+const SLOT_HEX_DIGITS = 3;
+/** The first 8 bytes of the fingerprint, then the time in milliseconds as u64le. */
+const SLOT_BYTES = 16;
 
-function markPath(paths: HomePaths, primary: Fingerprint): string {
-  return paths.staged(`unstored-${primary}`);
+function slotAt(primary: Fingerprint): number {
+  return Number.parseInt(primary.slice(0, SLOT_HEX_DIGITS), 16) * SLOT_BYTES;
+}
+
+function keyOf(primary: Fingerprint): Buffer {
+  return Buffer.from(primary.slice(0, SLOT_BYTES), 'hex');
 }
 
 /**
  * Tells those who wait for this fingerprint that its compilation ended without an entry, so that they need not queue up
- * to find out one by one. Best effort: without the mark they compile one after the other. The sweep removes it after a
- * day.
+ * to find out one by one. One file of fixed size for the whole home. Best effort: a lost or overwritten mark makes those
+ * who wait compile one after the other.
  */
 export function markUnstored(host: Host, paths: HomePaths, primary: Fingerprint): void {
-  const { files, clock } = host;
+  const slot = Buffer.alloc(SLOT_BYTES);
+  keyOf(primary).copy(slot);
+  slot.writeBigUInt64LE(BigInt(Math.max(0, host.clock.nowMs())), 8);
   try {
-    withFile(files, { path: markPath(paths, primary), flags: 'createReadWrite' }, (fd) => {
-      files.setTimes(fd, clock.nowMs(), clock.nowMs());
+    withFile(host.files, { path: paths.unstored, flags: 'createReadWrite' }, (fd) => {
+      host.files.writeAt(fd, slot, slotAt(primary));
     });
   } catch (error) {
     if (errnoOf(error) === null) throw error;
@@ -29,9 +37,13 @@ export function markUnstored(host: Host, paths: HomePaths, primary: Fingerprint)
 
 /** True when a compilation ended without an entry since then. */
 export function wasUnstoredSince(host: Host, paths: HomePaths, primary: Fingerprint, sinceMs: number): boolean {
+  const slot = Buffer.alloc(SLOT_BYTES);
   try {
-    const stat = host.files.lstat(markPath(paths, primary));
-    return stat !== null && stat.mtimeMs >= sinceMs - TICK_MS;
+    const count = withFile(host.files, { path: paths.unstored, flags: 'read' }, (fd) =>
+      host.files.readAt(fd, slot, SLOT_BYTES, slotAt(primary)),
+    );
+    if (count < SLOT_BYTES || !slot.subarray(0, 8).equals(keyOf(primary))) return false;
+    return Number(slot.readBigUInt64LE(8)) >= sinceMs;
   } catch (error) {
     if (errnoOf(error) === null) throw error;
     return false;

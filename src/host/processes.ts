@@ -333,7 +333,9 @@ async function capture(options: SpawnOptions, limits: CaptureLimits): Promise<Ca
   signal?.addEventListener('abort', end, { once: true });
   if (isAborted()) end();
   const exit = await running.exited;
-  const drain = setTimeout(running.release, CAPTURE_DRAIN_MS);
+  const drain = setTimeout(() => {
+    running.release();
+  }, CAPTURE_DRAIN_MS);
   await running.drained;
   clearTimeout(drain);
   clearTimeout(timer);

@@ -1,4 +1,4 @@
-import { relative } from 'node:path';
+import { relative as relativePath } from 'node:path';
 import type { Fingerprint } from '../model/fingerprint.js';
 import { EntryChecker, type EntryCheck } from '../store/entry-check.js';
 import type { DiskTier } from '../store/disk-tier.js';
@@ -107,7 +107,7 @@ class Verifier {
   }
 
   #relativeEntry(fingerprint: Fingerprint): string {
-    return relative(this.#root.root, this.#store.paths.entry(fingerprint));
+    return relativePath(this.#root.root, this.#store.paths.entry(fingerprint));
   }
 
   async #file(file: WalkedFile): Promise<void> {

@@ -190,7 +190,11 @@ describe('delivery into a folder that takes no new files', () => {
     });
     it(`fails for a file that is not there (${code})`, async (t) => {
       const folder = temporaryFolder(t);
-      await refuses(async () => send(join(folder, 'a.o'), false, closed(code)), 'environment', join(folder, 'a.o'));
+      await refuses(
+        async () => send(join(folder, 'a.o'), false, closed(code)),
+        'environment',
+        join(folder, 'a.o'),
+      );
       assert.deepEqual(readdirSync(folder), []);
     });
   }

@@ -54,7 +54,7 @@ function requests(bench: Workbench): readonly (readonly string[])[] {
       '-o',
       '{output}',
     ],
-    ['moon.c', '-o', 'moon.o', '--', 'gcc', '-g', '-c', '{input}', '-o', '{output}'],
+    ['moon.c', '--env', 'SET_NOWHERE', '-o', 'moon.o', '--', 'gcc', '-g', '-c', '{input}', '-o', '{output}'],
     ['made/tool.mjs', '--stdout', 'made.txt', '--tool', 'made/other.mjs', '--', 'made/tool.mjs', '{input}'],
     ['--stdout', 'made.txt', '--tool', 'made/other.mjs', '--', 'made/tool.mjs'],
     ['-o', 'made.wasm', '--', './wrapped/wat2wasm', 'moon.c', '-o', '{output}'],

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { systemFiles } from '../../src/host/files.js';
 import { listEntries } from '../../src/maintenance/list.js';
+import { verify } from '../../src/maintenance/verify.js';
 import { entryBytes, fingerprintFrom, makeArtifact } from '../support/artifacts.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { sessionOf, TestHome } from '../support/homes.js';
@@ -102,5 +103,33 @@ describe('a list of entries', () => {
       },
     });
     assert.throws(() => listEntries(home.session(fakeHost({ files }))), { code: 'EACCES' });
+  });
+
+  it('names the entries of a root that is the file system itself without its slash', async (t) => {
+    const home = new TestHome(t);
+    const artifact = makeArtifact(fingerprintFrom('a'), 'x');
+    home.place(artifact);
+    const session = home.session();
+    const root = {
+      host: session.host,
+      root: '/',
+      paths: home.paths,
+      maxPayloadBytes: session.maxPayloadBytes,
+      kind: () => session.kind(),
+      openStore: () => session.openStore(),
+      openLock: () => null,
+      states: () => session.states(),
+    };
+    const expected = home.entry(artifact.fingerprint).slice(1);
+    assert.deepEqual(
+      listEntries(root).entries.map((entry) => entry.path),
+      [expected],
+    );
+    writeFileSync(home.entry(artifact.fingerprint), 'damaged');
+    const { problems } = await verify(root, { fingerprints: [artifact.fingerprint] });
+    assert.deepEqual(
+      problems.map((problem) => problem.path),
+      [expected],
+    );
   });
 });

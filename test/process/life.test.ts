@@ -331,7 +331,10 @@ describe('what changes while the compiler runs is delivered and not stored', () 
   });
 
   it('a link to an input that is switched', async (t) => {
-    const bench = withTool(t, 'cat cur/part.txt "$1" > "$2"\nprintf "out.txt: cur/part.txt\\n" > "$3"\nln -sfn v2 cur');
+    const bench = withTool(
+      t,
+      'cat cur/part.txt "$1" > "$2"\nprintf "out.txt: cur/part.txt\\n" > "$3"\nln -sfn v2 cur',
+    );
     bench.write('v1/part.txt', 'one');
     bench.write('v2/part.txt', 'two');
     symlinkSync('v1', bench.path('cur'));

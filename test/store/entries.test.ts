@@ -33,7 +33,14 @@ import { DiskTier, type PublishResult } from '../../src/store/disk-tier.js';
 import { openHome } from '../../src/store/home.js';
 import { fingerprintByte, LockFile } from '../../src/store/lock-file.js';
 import type { Artifact } from '../../src/store/tier.js';
-import { digestOf, entryBytes, fingerprintFrom, hashOf, makeArtifact, makeRecord } from '../support/artifacts.js';
+import {
+  digestOf,
+  entryBytes,
+  fingerprintFrom,
+  hashOf,
+  makeArtifact,
+  makeRecord,
+} from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { goldenBytes, goldenPath } from '../support/golden.js';

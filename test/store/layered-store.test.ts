@@ -36,7 +36,8 @@ async function lookup(rig: Rig): Promise<string> {
 function place(rig: Rig, text: string): void {
   const artifact = makeArtifact(A, text);
   writeFileSync(join(rig.folder, `${A}.bin`), entryBytes(text));
-  if (artifact.record !== null) writeFileSync(join(rig.folder, `${A}.json`), encodeRecord(artifact.record, hashOf));
+  if (artifact.record !== null)
+    writeFileSync(join(rig.folder, `${A}.json`), encodeRecord(artifact.record, hashOf));
 }
 
 describe('tiers in order', () => {

@@ -1,3 +1,5 @@
+import type { CacheSession } from '../../compile/session.js';
+import type { StatsReport } from '../../maintenance/reports.js';
 import type { Call, CliCommand } from '../command.js';
 import { openContext, paintFor } from '../context.js';
 import { EXIT } from '../failure.js';
@@ -22,7 +24,11 @@ export const statsCommand: CliCommand = {
 async function run(call: Call): Promise<number> {
   const context = await openContext(call);
   const { collectStats } = await import('../../maintenance/stats.js');
-  const report = await withReadableRoot(context, directoryOf(call), async (session) => collectStats(session));
+  // Calls that could not use a root were counted elsewhere: what they met is told, whatever lies there.
+  const isEnough = (session: CacheSession): boolean =>
+    session.states().some((state) => state.readCounters() !== null);
+  const work = async (session: CacheSession): Promise<StatsReport> => collectStats(session);
+  const report = await withReadableRoot(context, directoryOf(call), work, { isEnough });
   const text = context.json ? renderStatsJson(report) : renderStats(report, await paintFor(context));
   call.terminal.stdout.write(text);
   return EXIT.ok;

@@ -54,6 +54,11 @@ export class HomePaths {
     return join(this.private, 'stamps');
   }
 
+  /** Marks of compilations that ended without an entry. */
+  get unstored(): string {
+    return join(this.private, 'unstored');
+  }
+
   /** Half-made things, each under a random name; what lies here for a day is litter. */
   get staging(): string {
     return join(this.private, 'new');

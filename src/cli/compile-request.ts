@@ -117,10 +117,14 @@ export function compileOptions(context: Context): CompileOptions {
     onWaiting: (waiting) => {
       showWaiting(context, waiting);
     },
-    onOverflow: (stream, chunk) => {
-      compilerStream(context, stream).write(chunk);
-    },
+    onOverflow: async (stream, chunk) => writeThrough(compilerStream(context, stream), chunk),
   };
+}
+
+/** Holds the compiler back until the bytes are out. What cannot be written is told when the command ends. */
+async function writeThrough(output: OutputStream, chunk: Uint8Array): Promise<void> {
+  output.write(chunk);
+  await output.flush().catch(() => undefined);
 }
 
 /** Where the compiler's words go: to the same stream, but never between the lines of a document. */

@@ -142,7 +142,12 @@ function isActive(plan: Plan, description: Description): boolean {
 async function finish(
   session: CacheSession,
   plan: Plan,
-  obtained: { readonly produced: Obtained; readonly startMs: number; readonly stopped: boolean; readonly options: CompileOptions },
+  obtained: {
+    readonly produced: Obtained;
+    readonly startMs: number;
+    readonly stopped: boolean;
+    readonly options: CompileOptions;
+  },
 ): Promise<CompileResult> {
   const { produced, startMs, stopped } = obtained;
   const product = produced.joined ? joinedProduct(produced.product) : produced.product;

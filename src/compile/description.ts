@@ -32,7 +32,10 @@ export interface Description {
 function objection(unreadable: readonly string[], identity: Identity): Identity['uncacheable'] {
   const [name] = unreadable;
   if (name === undefined) return identity.uncacheable;
-  return { word: 'unreadable-input', detail: `"${name}" cannot be read, and what cannot be hashed cannot be cached` };
+  return {
+    word: 'unreadable-input',
+    detail: `"${name}" cannot be read, and what cannot be hashed cannot be cached`,
+  };
 }
 
 /** What identifies the compiler of a plan now. */
@@ -52,7 +55,11 @@ export async function identityOf(session: CacheSession, plan: Plan, signal?: Abo
  * Hashes everything that is declared.
  * @throws CacheError usage for a bad `--compiler-version`.
  */
-export async function describe(session: CacheSession, plan: Plan, signal?: AbortSignal): Promise<Description> {
+export async function describe(
+  session: CacheSession,
+  plan: Plan,
+  signal?: AbortSignal,
+): Promise<Description> {
   const { host } = session;
   const identity = await identityOf(session, plan, signal);
   const hashed: FileDigest[] = [];

@@ -70,11 +70,15 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
     const stat = lstatQuietly(host, path);
     const old = before[index] ?? null;
     const isOld = stat !== null && old !== null && path === plan.outputs[index]?.path && sameState(stat, old);
-    return { path, stat: isOld ? null : stat, isUsable: !isOld && stat?.type === 'file' && isReadable(host, path) };
+    return {
+      path,
+      stat: isOld ? null : stat,
+      isUsable: !isOld && stat?.type === 'file' && isReadable(host, path),
+    };
   });
   const listed =
     listing !== null && setting.mode !== 'caller' && result.end !== 'stopped' && succeeded(result)
-      ? await collect(host, { plan, layout, listing, worker: setting.worker, memoised: request.memoised })
+      ? await collect(host, { plan, layout, listing, worker: setting.worker, request })
       : null;
   return { run: result, outputs, listed, depfile: readDepfile(host, plan, layout) };
 }
@@ -194,6 +198,9 @@ function runRequest(
     memoryBytes: options.memoryBytes,
     stdoutFd,
     signal: options.signal ?? null,
+    onStarted: (pid) => {
+      if (setting.mode !== 'caller') setting.worker.recordGroup(pid);
+    },
     onOverflow: request.onOverflow,
   };
 }
@@ -239,10 +246,12 @@ async function collect(
     readonly layout: Layout;
     readonly listing: Listing;
     readonly worker: WorkerDirectory;
-    readonly memoised: ExecutionRequest['memoised'];
+    readonly request: ExecutionRequest;
   },
 ): Promise<Listed> {
-  const { plan, layout, listing, worker, memoised } = made;
+  const { plan, layout, listing, worker } = made;
+  const { memoised, options } = made.request;
+  const signal = options.signal === undefined ? {} : { signal: options.signal };
   const environment = environmentOf(plan, layout.home, null);
   return listing.collect({
     line: plan.line,
@@ -254,7 +263,7 @@ async function collect(
       const [program = '', ...args] = argv;
       return host.processes.capture(
         { program, argv0: program, args, cwd: plan.request.cwd, environment },
-        { maxBytes: MAX_LIST_BYTES, timeoutMs: LIST_TIMEOUT_MS },
+        { maxBytes: MAX_LIST_BYTES, timeoutMs: LIST_TIMEOUT_MS, ...signal },
       );
     },
   });
@@ -313,9 +322,7 @@ function holdsStranger(host: Host, folder: string, declared: ReadonlySet<string>
 export function embeds(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
   const needle = Buffer.from(worker.random, 'latin1');
   if (execution.run.stdout.includes(needle) || execution.run.stderr.includes(needle)) return true;
-  return execution.outputs.some(
-    (output) => output.isUsable && fileContains(host, output.path, needle),
-  );
+  return execution.outputs.some((output) => output.isUsable && fileContains(host, output.path, needle));
 }
 
 const SCAN_BYTES = 1_048_576;

@@ -66,11 +66,17 @@ async function dependenciesOf(session: CacheSession, request: Discovery): Promis
   const known = readSets(host, paths, description.primary);
   const current = known.find(currentSets(host, session.digests, plan.request.cwd));
   if (current !== undefined) return current;
-  const isRedirected = plan.outputs.every((output, index) => output.isStdout || namesOutput(plan.templates, index));
+  const isRedirected = plan.outputs.every(
+    (output, index) => output.isStdout || namesOutput(plan.templates, index),
+  );
   if (!isRedirected) {
-    throw new CacheError('environment', 'the dependencies of this command are not known before its first compilation', {
-      hint: 'Compile it once, or name each output in the command by {output}: it is run for its list, and your files stay.',
-    });
+    throw new CacheError(
+      'environment',
+      'the dependencies of this command are not known before its first compilation',
+      {
+        hint: 'Compile it once, or name each output in the command by {output}: it is run for its list, and your files stay.',
+      },
+    );
   }
   const access = await session.openHome();
   if (!access.ok) {

@@ -24,7 +24,11 @@ export async function handOver(
 ): Promise<HandedOver> {
   const { plan } = request;
   let error: string | null = null;
-  if (plan.outputs.some((output, index) => memberFor(plan, product, { index, isStdout: output.isStdout }) !== null)) {
+  if (
+    plan.outputs.some(
+      (output, index) => memberFor(plan, product, { index, isStdout: output.isStdout }) !== null,
+    )
+  ) {
     try {
       await withOutputsHeld(session, request, async () => deliverAll(session, request, product));
     } catch (problem) {

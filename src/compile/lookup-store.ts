@@ -99,7 +99,9 @@ export function completeFingerprint(
   return fingerprint(session.host, [...description.fields, ...discovered]);
 }
 
-type ArtifactRead = Omit<Found, 'fingerprint' | 'set' | 'setAge'> | { readonly hit: false; readonly reason: MissReason };
+type ArtifactRead =
+  | Omit<Found, 'fingerprint' | 'set' | 'setAge'>
+  | { readonly hit: false; readonly reason: MissReason };
 
 async function readArtifact(
   store: LayeredStore,

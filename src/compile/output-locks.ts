@@ -47,9 +47,13 @@ export async function withOutputsHeld<T>(
 
 function taken(plan: Plan): CacheError {
   const names = plan.outputs.map((output) => `"${output.name}"`).join(', ');
-  return new CacheError('environment', `another process has been making ${names} for longer than the lock timeout`, {
-    hint: 'Let only one build at a time write a file, or raise --lock-timeout.',
-  });
+  return new CacheError(
+    'environment',
+    `another process has been making ${names} for longer than the lock timeout`,
+    {
+      hint: 'Let only one build at a time write a file, or raise --lock-timeout.',
+    },
+  );
 }
 
 /** The byte of the file that a path leads to; none for devices and pipes, which everybody may write. */

@@ -4,7 +4,7 @@ import { CacheError } from '../model/error.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import { folderError } from './delivery.js';
 import { pathOf } from './file-names.js';
-import { declareProgram, type DeclaredEnvironment } from './environment.js';
+import { declareProgram, environmentFiles, type DeclaredEnvironment } from './environment.js';
 import type { Tool } from './identity.js';
 import { expand, namesOutput, parseTemplate, type Template } from './placeholders.js';
 import type { CommandLine, Facts, Preset } from './presets/preset.js';
@@ -89,6 +89,13 @@ export function makePlan(host: Host, request: CompileRequest): Plan {
     dependencies: [
       ...declaredDependencies(host, request),
       ...argumentFiles(host, { request, templates, inputs, outputs }),
+      ...environmentFiles({
+        environment,
+        requested: request.env,
+        cwd: request.cwd,
+        files: host.files,
+        known: new Set([...inputs, ...outputs].map((file) => file.path)),
+      }),
     ],
     relocatable,
     inWorker: relocatable && named,

@@ -117,7 +117,8 @@ async function underLock(
     return 'unstorable';
   }
   const produced = await compileAndPublish(job, { waited, reason });
-  if (!isStored(produced) && options.signal?.aborted !== true) markUnstored(session.host, home.paths, primary);
+  if (!isStored(produced) && options.signal?.aborted !== true)
+    markUnstored(session.host, home.paths, primary);
   return produced;
 }
 

@@ -74,7 +74,8 @@ async function deliverFromWorker(job: Job, execution: Execution): Promise<void> 
   }
   for (const [index, output] of execution.outputs.entries()) {
     const planned = job.plan.outputs[index];
-    if (planned === undefined || output.stat === null || !output.isUsable || output.path === planned.path) continue;
+    if (planned === undefined || output.stat === null || !output.isUsable || output.path === planned.path)
+      continue;
     const executable = (output.stat.mode & 0o111) !== 0;
     const content = { file: output.path };
     await deliver(job.session.host, { path: planned.path, executable, content }, job.options.signal);

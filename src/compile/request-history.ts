@@ -31,7 +31,9 @@ export function requestShape(host: Host, plan: Plan): string {
 
 /** The digest of all fields but those of files: the same command in the same environment with the same compiler. */
 export function settingDigest(host: Host, fields: readonly Field[]): string {
-  const setting = [...fieldDigests(host, fields)].filter(([name]) => !/^(?:input|input-mode|dep)\//.test(name));
+  const setting = [...fieldDigests(host, fields)].filter(
+    ([name]) => !/^(?:input|input-mode|dep)\//.test(name),
+  );
   return digestOf(host, setting);
 }
 

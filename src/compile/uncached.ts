@@ -18,10 +18,7 @@ export interface CallerJob {
  * Runs the compiler with the declared environment, outputs at their real places, and the caller's HOME and TMPDIR.
  * Nothing of the cache is touched.
  */
-export async function runInCallerSetting(
-  session: CacheSession,
-  job: CallerJob,
-): Promise<Product> {
+export async function runInCallerSetting(session: CacheSession, job: CallerJob): Promise<Product> {
   if (job.holdsOutputs === true) return runHeld(session, job);
   return withOutputsHeld(session, job, async () => runHeld(session, job));
 }

@@ -36,7 +36,12 @@ export function markUnstored(host: Host, paths: HomePaths, primary: Fingerprint)
 }
 
 /** True when a compilation ended without an entry since then. */
-export function wasUnstoredSince(host: Host, paths: HomePaths, primary: Fingerprint, sinceMs: number): boolean {
+export function wasUnstoredSince(
+  host: Host,
+  paths: HomePaths,
+  primary: Fingerprint,
+  sinceMs: number,
+): boolean {
   const slot = Buffer.alloc(SLOT_BYTES);
   try {
     const count = withFile(host.files, { path: paths.unstored, flags: 'read' }, (fd) =>

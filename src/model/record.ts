@@ -85,10 +85,16 @@ const CHECKSUM = /^(\{"schema":"[^"]{0,100}","checksum":")((?:[0-9a-f]{64})?)"/;
 export function sealRecord(bytes: Buffer, hash: HashChunks): Buffer {
   const parts = splitChecksum(bytes);
   if (parts === null) return bytes;
-  return Buffer.concat([parts.head, Buffer.from(toHex(hash([parts.head, parts.rest])), 'latin1'), parts.rest]);
+  return Buffer.concat([
+    parts.head,
+    Buffer.from(toHex(hash([parts.head, parts.rest])), 'latin1'),
+    parts.rest,
+  ]);
 }
 
-function splitChecksum(bytes: Buffer): { readonly head: Buffer; readonly sum: string; readonly rest: Buffer } | null {
+function splitChecksum(
+  bytes: Buffer,
+): { readonly head: Buffer; readonly sum: string; readonly rest: Buffer } | null {
   const match = CHECKSUM.exec(bytes.toString('latin1', 0, 256));
   const [, before = '', sum = ''] = match ?? [];
   if (match === null) return null;

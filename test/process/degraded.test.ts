@@ -411,8 +411,10 @@ describe('something else in the place of a part of the home', () => {
         const ours = job.stderr.split('\n').filter((line) => line.startsWith('vyre-cache:'));
         assert.ok(ours.length <= 1, job.stderr);
       }
+      // Private state may be deleted at any time, so a folder of ours is made again; everything else stays.
+      const heals = isFolder && part.startsWith('.vyre-cache/');
       const there = statSync(path);
-      assert.equal(isFolder ? there.isFile() : there.isDirectory(), true, 'what is not ours stays');
+      assert.equal(isFolder && !heals ? there.isFile() : there.isDirectory(), true, part);
     });
   }
 });

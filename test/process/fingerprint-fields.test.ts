@@ -284,7 +284,7 @@ const TELLING: readonly Telling[] = [
       outputs: [],
       stdoutFile: 'out/o.txt',
     }),
-    fields: [/^arg\/000006$/, /^output\/000000$/],
+    fields: [/^arg\/000006$/, /^output\/000000$/, /^stdout$/],
   },
   {
     name: 'the bytes of a tool',

@@ -1,5 +1,11 @@
 import { hashChunks, portableBlake3 } from '../../src/host/hash.js';
-import { digestOfBytes, isFingerprint, type Digest, type Fingerprint, type HashChunks } from '../../src/model/fingerprint.js';
+import {
+  digestOfBytes,
+  isFingerprint,
+  type Digest,
+  type Fingerprint,
+  type HashChunks,
+} from '../../src/model/fingerprint.js';
 import type { ArtifactRecord } from '../../src/model/record.js';
 import type { Artifact } from '../../src/store/tier.js';
 

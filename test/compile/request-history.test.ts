@@ -226,7 +226,7 @@ describe('the shape of a request', () => {
   it('tells settings apart by all fields but those of files', () => {
     const base = [textField('arg/000000', 'cp'), textField('env/HOME', '/a')];
     const digestOfSetting = (...more: readonly Field[]): string => settingDigest(host, [...base, ...more]);
-    const files = [digest('one'), digest('two')].map((field) => ({ ...field, name: 'input/a.c' }));
+    const files = ['one', 'two'].map((text) => digestField('input/a.c', digestOf(Buffer.from(text))));
     assert.equal(new Set(files.map((field) => digestOfSetting(field))).size, 1);
     assert.equal(digestOfSetting({ ...digest('x'), name: 'dep/a.h' }), digestOfSetting());
     assert.notEqual(digestOfSetting(textField('compiler/version', '2')), digestOfSetting());

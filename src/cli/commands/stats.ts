@@ -21,12 +21,14 @@ export const statsCommand: CliCommand = {
   run,
 };
 
+/** Calls that could not use a root were counted elsewhere: what they met is told, whatever lies there. */
+function isEnough(session: CacheSession): boolean {
+  return session.states().some((state) => state.readCounters() !== null);
+}
+
 async function run(call: Call): Promise<number> {
   const context = await openContext(call);
   const { collectStats } = await import('../../maintenance/stats.js');
-  // Calls that could not use a root were counted elsewhere: what they met is told, whatever lies there.
-  const isEnough = (session: CacheSession): boolean =>
-    session.states().some((state) => state.readCounters() !== null);
   const work = async (session: CacheSession): Promise<StatsReport> => collectStats(session);
   const report = await withReadableRoot(context, directoryOf(call), work, { isEnough });
   const text = context.json ? renderStatsJson(report) : renderStats(report, await paintFor(context));

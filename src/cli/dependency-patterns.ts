@@ -1,7 +1,7 @@
 import { isAbsolute, resolve } from 'node:path';
+import { statOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { CacheError } from '../model/error.js';
-import { statOrNull } from './stat-or-null.js';
 
 export interface PatternOptions {
   readonly host: Host;
@@ -25,7 +25,7 @@ export async function expandDependencies(options: PatternOptions): Promise<reado
 }
 
 async function expand({ host, cwd }: PatternOptions, pattern: string): Promise<readonly string[]> {
-  const literal = pattern === '' ? null : statOrNull(host, resolve(cwd, pattern));
+  const literal = pattern === '' ? null : statOrNull(host.files, resolve(cwd, pattern));
   if (literal?.type === 'directory') {
     throw new CacheError('usage', `expected files for --deps, got the folder "${pattern}"`, {
       hint: `Name what is in it: --deps '${pattern.replace(/\/+$/, '')}/**'`,

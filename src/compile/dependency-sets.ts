@@ -41,7 +41,7 @@ export function currentSets(host: Host, digests: FileDigests, cwd: string): (set
   const digestNow = (name: string): Digest | null => {
     let digest = seen.get(name);
     if (digest === undefined) {
-      digest = digestQuietly(digests, pathOf(cwd, name));
+      digest = digests.digestOrNull(pathOf(cwd, name))?.digest ?? null;
       seen.set(name, digest);
     }
     return digest;
@@ -49,15 +49,6 @@ export function currentSets(host: Host, digests: FileDigests, cwd: string): (set
   return (set) =>
     set.files.every(({ name, digest }) => digestNow(name) === digest) &&
     set.absent.every((name) => isAbsent(host, pathOf(cwd, name)));
-}
-
-function digestQuietly(digests: FileDigests, path: string): Digest | null {
-  try {
-    return digests.digest(path)?.digest ?? null;
-  } catch {
-    // A file that cannot be read is not what it was.
-    return null;
-  }
 }
 
 function isAbsent(host: Host, path: string): boolean {

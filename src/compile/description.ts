@@ -1,7 +1,6 @@
 import { basename } from 'node:path';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
-import { errnoOf } from '../model/error.js';
 import {
   digestField,
   FINGERPRINT_SCHEMA,
@@ -65,7 +64,7 @@ export async function describe(
   const hashed: FileDigest[] = [];
   const unreadable: string[] = [];
   const hashFile = (group: 'input' | 'dep', file: NamedFile): readonly Field[] => {
-    const digest = digestQuietly(session, file);
+    const digest = session.digests.digestOrNull(file.path);
     if (digest === null) {
       unreadable.push(file.name);
       return [];
@@ -103,16 +102,6 @@ export function fingerprint(host: Host, fields: readonly Field[]): Fingerprint {
 /** A file may be named twice, as an input and by an argument; the same name means the same field. */
 function distinct(fields: readonly Field[]): readonly Field[] {
   return [...new Map(fields.map((field) => [field.name, field])).values()];
-}
-
-/** Null for a file that cannot be read, or is none any more. */
-function digestQuietly(session: CacheSession, file: NamedFile): FileDigest | null {
-  try {
-    return session.digests.digest(file.path);
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return null;
-  }
 }
 
 /**

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import type { FileStat } from '../host/files.js';
+import { statOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
 import type { Digest } from '../model/fingerprint.js';
@@ -8,7 +8,6 @@ import type { WorkerDirectory } from '../store/worker-directory.js';
 import { depfilePrerequisites } from './depfile.js';
 import { NO_DEPENDENCIES, type DependencySet } from './dependency-sets.js';
 import type { Execution } from './execution.js';
-import type { FileDigest } from './file-digests.js';
 import { pathOf } from './file-names.js';
 import { identityOf } from './description.js';
 import type { Job } from './job.js';
@@ -80,29 +79,20 @@ function listedNames(plan: Plan, execution: Execution): Names {
 
 /** Null when the file is gone, cannot be read, or changed after `startedMs`. */
 function digestSince(job: Job, path: string, startedMs: number): Digest | null {
-  const found = digestQuietly(job, path);
+  const found = job.session.digests.digestOrNull(path);
   if (found === null) return null;
   return Math.max(found.stat.mtimeMs, found.stat.ctimeMs) >= startedMs ? null : found.digest;
-}
-
-function digestQuietly(job: Job, path: string): FileDigest | null {
-  try {
-    return job.session.digests.digest(path);
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return null;
-  }
 }
 
 /** True when every input is still what was hashed before the compiler was started. */
 export function inputsUnchanged(job: Job): boolean {
   return job.description.hashed.every((before) => {
-    const now = statQuietly(job, before.path);
+    const now = statOrNull(job.session.host.files, before.path);
     if (now === null) return false;
     // Another state with the same bytes is a change, too: the compiler may have read what was there in between.
     if (!sameState(now, before.stat)) return false;
     // A file that was young when it was hashed may have changed without a change of its times.
-    return before.settled || digestQuietly(job, before.path)?.digest === before.digest;
+    return before.settled || job.session.digests.digestOrNull(before.path)?.digest === before.digest;
   });
 }
 
@@ -111,15 +101,6 @@ export async function compilerUnchanged(job: Job): Promise<boolean> {
   const now = await identityOf(job.session, job.plan);
   const before = job.description.identity;
   return JSON.stringify(now.fields) === JSON.stringify(before.fields);
-}
-
-function statQuietly(job: Job, path: string): FileStat | null {
-  try {
-    return job.session.host.files.stat(path);
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return null;
-  }
 }
 
 /** A link on the way to a file, switched while the compiler ran, leads to another file than the one that was read. */

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import type { Files } from '../host/files.js';
+import { statOrNull, type Files } from '../host/files.js';
 import { CacheError } from '../model/error.js';
 import type { Field } from '../model/fingerprint.js';
 import {
@@ -7,7 +7,6 @@ import {
   hasSameInterpreters,
   interpreterFolders,
   searchedInterpreterFolders,
-  statQuietly,
   type ProgramDescription,
 } from './program.js';
 
@@ -141,7 +140,7 @@ export function environmentFiles(request: {
     for (const name of [value, ...pieces]) {
       if (name === '' || name.includes('\0')) continue;
       const path = resolve(cwd, name);
-      if (!known.has(path) && statQuietly(files, path)?.type === 'file') found.set(name, { name, path });
+      if (!known.has(path) && statOrNull(files, path)?.type === 'file') found.set(name, { name, path });
     }
   }
   return [...found.values()];

@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { readRegularFile, withFile, type FileStat } from '../host/files.js';
+import { lstatOrNull, readRegularFile, withFile, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
@@ -61,13 +61,13 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
   const { plan, setting } = request;
   const layout = layoutOf(plan, setting);
   makeFolders(host, layout, setting);
-  const before = plan.outputs.map((output) => lstatQuietly(host, output.path));
+  const before = plan.outputs.map((output) => lstatOrNull(host.files, output.path));
   const listing = setting.mode === 'caller' ? null : (plan.preset?.listing(plan.line) ?? null);
   const result = await withStdoutFile(host, layout, async (stdoutFd) =>
     run(host, runRequest(request, { layout, listing, stdoutFd })),
   );
   const outputs = layout.outputs.map((path, index) => {
-    const stat = lstatQuietly(host, path);
+    const stat = lstatOrNull(host.files, path);
     const old = before[index] ?? null;
     const isOld = stat !== null && old !== null && path === plan.outputs[index]?.path && sameState(stat, old);
     return {
@@ -152,15 +152,6 @@ function freeName(plan: Plan, wanted: string): string {
 function makeFolders(host: Host, layout: Layout, setting: Setting): void {
   if (setting.mode === 'caller') return;
   for (const folder of layout.folders) host.files.makeDirectory(folder);
-}
-
-function lstatQuietly(host: Host, path: string): FileStat | null {
-  try {
-    return host.files.lstat(path);
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return null;
-  }
 }
 
 async function withStdoutFile<T>(

@@ -1,5 +1,6 @@
 import { withFile, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
+import { errnoOf } from '../model/error.js';
 import { digestOfBytes, isDigest, type Digest } from '../model/fingerprint.js';
 import { isSettled, type Stamps } from './stamps.js';
 
@@ -40,6 +41,16 @@ export class FileDigests {
     const digest = this.#hashFile(realPath);
     if (stampable) this.stamps.set('digest', realPath, found, digest);
     return { path, digest, stat: found, settled };
+  }
+
+  /** The same, and null for what cannot be read: a file that cannot be read is not what it was. */
+  digestOrNull(path: string): FileDigest | null {
+    try {
+      return this.digest(path);
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return null;
+    }
   }
 
   #hashFile(path: string): Digest {

@@ -1,3 +1,4 @@
+import { statOrNull } from '../host/files.js';
 import { basename, resolve } from 'node:path';
 import type { Host } from '../host/host.js';
 import type { Captured } from '../host/processes.js';
@@ -11,13 +12,7 @@ import { Libraries } from './libraries.js';
 import { findPackage, type FoundPackage } from './package-version.js';
 import type { CommandLine, Facts, Preset } from './presets/preset.js';
 import { describeGpus, describeProcessor } from './processor.js';
-import {
-  hasOwnIdentity,
-  isInterpreterName,
-  ProgramMemo,
-  statQuietly,
-  type ProgramDescription,
-} from './program.js';
+import { hasOwnIdentity, isInterpreterName, ProgramMemo, type ProgramDescription } from './program.js';
 
 /** A `--tool`. */
 export interface Tool {
@@ -154,7 +149,7 @@ export class Identifier {
       if (/^-[A-Za-z]*[ce]$|^--?(?:eval|print|command)\b/.test(argument)) return null;
       if (argument.startsWith('-')) continue;
       const path = resolve(line.cwd, argument);
-      return statQuietly(files, path)?.type === 'file' ? files.realpath(path) : null;
+      return statOrNull(files, path)?.type === 'file' ? files.realpath(path) : null;
     }
     return null;
   }

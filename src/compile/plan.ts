@@ -1,4 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
+import { statOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { CacheError } from '../model/error.js';
 import type { Uncacheable } from '../model/lifecycle.js';
@@ -119,7 +120,7 @@ function regularFile(
   file: { readonly name: string; readonly cwd: string; readonly what: 'input' | 'dependency' },
 ): NamedFile {
   const path = pathOf(file.cwd, file.name);
-  const stat = statQuietly(host, path);
+  const stat = statOrNull(host.files, path);
   if (stat?.type === 'file') return { name: file.name, path };
   const found =
     stat === null
@@ -130,15 +131,6 @@ function regularFile(
   throw new CacheError('usage', `expected a file for the ${file.what} "${file.name}": ${found}`, {
     hint: `Paths are relative to "${file.cwd}".`,
   });
-}
-
-function statQuietly(host: Host, path: string): ReturnType<Host['files']['stat']> {
-  try {
-    return host.files.stat(path);
-  } catch {
-    // A path that cannot be followed (a loop of links, a closed folder) leads to no file for us.
-    return null;
-  }
 }
 
 function plannedOutputs(host: Host, request: CompileRequest): readonly PlannedOutput[] {
@@ -152,10 +144,10 @@ function plannedOutputs(host: Host, request: CompileRequest): readonly PlannedOu
   return names.map(({ name, isStdout }) => {
     const path = pathOf(request.cwd, name);
     if (name === '-') throw standardStream();
-    if (name === '' || name.endsWith('/') || statQuietly(host, path)?.type === 'directory')
+    if (name === '' || name.endsWith('/') || statOrNull(host.files, path)?.type === 'directory')
       throw folderError(name);
     const folder = dirname(path);
-    if (statQuietly(host, folder)?.type !== 'directory') {
+    if (statOrNull(host.files, folder)?.type !== 'directory') {
       throw new CacheError('usage', `expected an existing folder for the output "${name}", got "${folder}"`, {
         hint: `Make it first: mkdir -p "${folder}"`,
       });
@@ -256,7 +248,8 @@ function argumentFiles(
     if (piece?.kind !== 'text' || rest.length > 0) continue;
     for (const name of candidates(piece.text)) {
       const path = pathOf(cwd, name);
-      if (!taken.has(resolve(path)) && statQuietly(host, path)?.type === 'file') found.push({ name, path });
+      if (!taken.has(resolve(path)) && statOrNull(host.files, path)?.type === 'file')
+        found.push({ name, path });
     }
   }
   return found;

@@ -1,5 +1,5 @@
 import { CacheError } from '../model/error.js';
-import type { Files, FileStat } from '../host/files.js';
+import { statOrNull, type Files, type FileStat } from '../host/files.js';
 import { readHead } from './elf.js';
 import { basename, dirname, resolve } from 'node:path';
 
@@ -65,16 +65,6 @@ function isExecutable(stat: FileStat): boolean {
   return stat.type === 'file' && (stat.mode & 0o111) !== 0;
 }
 
-/** Null for what is not there and for what the system refuses to look at, as a shell treats it. */
-export function statQuietly(files: Files, path: string): FileStat | null {
-  try {
-    return files.stat(path);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error) return null;
-    throw error;
-  }
-}
-
 /**
  * The absolute path of a program as a shell would find it: a name with a slash is relative to `cwd`, any other is
  * looked for in the folders of `searchPath` in order, where an empty element is `cwd`. Links are not resolved.
@@ -87,7 +77,7 @@ export function resolveProgram(request: ProgramRequest): string {
   let refused: string | null = null;
   for (const folder of searchFolders(request.searchPath, cwd)) {
     const candidate = resolve(folder, typed);
-    const stat = statQuietly(files, candidate);
+    const stat = statOrNull(files, candidate);
     if (stat === null || stat.type === 'directory') continue;
     if (isExecutable(stat)) return candidate;
     refused ??= candidate;
@@ -104,7 +94,7 @@ function searchFolders(searchPath: string | undefined, cwd: string): readonly st
 }
 
 function resolveTyped(typed: string, path: string, files: Files): string {
-  const stat = statQuietly(files, path);
+  const stat = statOrNull(files, path);
   if (stat === null) throw new CacheError('not-found', `expected a program, got "${typed}": no such file`);
   if (stat.type === 'directory') throw notExecutable(typed, 'it is a directory');
   if (!isExecutable(stat)) throw notExecutable(typed, 'it has no execute permission');
@@ -254,7 +244,7 @@ export class ProgramMemo {
 
   /** As {@link describeProgram}. */
   describe(path: string, request: DescribeRequest): ProgramDescription {
-    const stat = statQuietly(request.files, path);
+    const stat = statOrNull(request.files, path);
     const known = this.#known.get(path);
     if (known !== undefined && stat !== null && isSameFile(stat, known.stat)) return known.description;
     const description = describeProgram(path, request);

@@ -246,6 +246,28 @@ export function writeNewFile(files: Files, path: string, chunks: readonly Uint8A
   });
 }
 
+/**
+ * Follows links. Null for what is not there and for what the system refuses to look at (a closed folder, a loop of
+ * links, a name that is none): what cannot be seen is not there.
+ */
+export function statOrNull(files: Files, path: string): FileStat | null {
+  return orNull(() => files.stat(path));
+}
+
+/** The same, links not followed. */
+export function lstatOrNull(files: Files, path: string): FileStat | null {
+  return orNull(() => files.lstat(path));
+}
+
+function orNull(look: () => FileStat | null): FileStat | null {
+  try {
+    return look();
+  } catch (error) {
+    if (error instanceof Error && 'code' in error) return null;
+    throw error;
+  }
+}
+
 export type SmallRead =
   | { readonly ok: true; readonly bytes: Buffer; readonly stat: FileStat }
   | { readonly ok: false; readonly reason: 'absent' | 'not-a-file' | 'oversized' | 'unreadable' };

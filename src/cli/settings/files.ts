@@ -1,9 +1,8 @@
 import { dirname, join, resolve } from 'node:path';
-import { readRegularFile, type FileStat } from '../../host/files.js';
+import { readRegularFile, statOrNull, type FileStat } from '../../host/files.js';
 import type { Host } from '../../host/host.js';
 import { CacheError, errnoOf, messageOf } from '../../model/error.js';
 import { nearest } from '../nearest.js';
-import { statOrNull } from '../stat-or-null.js';
 import {
   CONFIG_VARIABLE,
   decodeSettingToml,
@@ -52,7 +51,7 @@ export function settingsPlaces(options: PlaceOptions): readonly SettingsPlace[] 
   const named = options.named ?? variable(environment, CONFIG_VARIABLE);
   if (named !== null) {
     const path = resolve(cwd, named);
-    return [{ kind: 'named', path, found: statOrNull(host, path) !== null }];
+    return [{ kind: 'named', path, found: statOrNull(host.files, path) !== null }];
   }
   const project = findProjectFile(options);
   const user = userSettingsFile(environment);
@@ -60,7 +59,7 @@ export function settingsPlaces(options: PlaceOptions): readonly SettingsPlace[] 
     ...project.ignored.map((path) => ({ kind: 'ignored' as const, path, found: true })),
     { kind: 'project', path: project.found ?? join(cwd, PROJECT_FILE), found: project.found !== null },
   ];
-  if (user !== null) places.push({ kind: 'user', path: user, found: statOrNull(host, user) !== null });
+  if (user !== null) places.push({ kind: 'user', path: user, found: statOrNull(host.files, user) !== null });
   return places;
 }
 
@@ -73,14 +72,14 @@ interface ProjectSearch {
 /** The nearest `vyre-cache.toml` from `cwd` upwards; $HOME is the last folder looked at, and so is a mount point. */
 function findProjectFile({ host, environment, cwd }: PlaceOptions): ProjectSearch {
   const home = homeDirectory(environment);
-  const ceiling = home === null ? null : statOrNull(host, home);
-  const device = statOrNull(host, cwd)?.device;
+  const ceiling = home === null ? null : statOrNull(host.files, home);
+  const device = statOrNull(host.files, cwd)?.device;
   const ignored: string[] = [];
   for (let folder = cwd; ; folder = dirname(folder)) {
-    const stat = statOrNull(host, folder);
+    const stat = statOrNull(host.files, folder);
     if (stat === null || stat.device !== device) return { found: null, ignored };
     const path = join(folder, PROJECT_FILE);
-    const file = statOrNull(host, path);
+    const file = statOrNull(host.files, path);
     if (file !== null) {
       if (!isPlanted(host, path, { folder: stat, file })) return { found: path, ignored };
       ignored.push(path);

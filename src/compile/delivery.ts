@@ -45,6 +45,7 @@ export async function deliver(host: Host, output: Deliverable, signal?: AbortSig
     if (there?.type === 'directory') throw folderError(output.path);
     // By the path as given: what a link of `/proc` leads to has no path of its own.
     if (there?.type === 'other') await new Stream(host, output.path, signal).deliver(output.content);
+    else if (isDescriptor(host, output.path)) writeInPlace(host, output.path, output);
     else replace(host, resolveLink(host, output.path), output);
   } catch (error) {
     const errno = errnoOf(error);
@@ -65,7 +66,7 @@ function deliveryError(path: string, errno: string, cause: unknown): CacheError 
     );
   }
   return new CacheError('environment', `the output "${path}" cannot be written (${errno})`, {
-    hint: 'Make its folder writable and run the command again.',
+    ...(errno === 'EPIPE' ? {} : { hint: 'Make its folder writable and run the command again.' }),
     cause,
   });
 }
@@ -74,6 +75,18 @@ function deliveryError(path: string, errno: string, cause: unknown): CacheError 
 export function folderError(path: string): CacheError {
   return new CacheError('usage', `expected a file for the output "${path}", found a directory`, {
     hint: 'Name each file that the compiler writes: outputs are files.',
+  });
+}
+
+/** `/dev/stdout` and its like: a rename would leave the descriptor of the one who opened the file with the old one. */
+function isDescriptor(host: Host, path: string): boolean {
+  if (!/^\/(?:dev|proc)\//.test(path)) return false;
+  return host.files.lstat(path)?.type === 'link';
+}
+
+function writeInPlace(host: Host, path: string, output: Deliverable): void {
+  withFile(host.files, { path, flags: 'deliver' }, (fd) => {
+    for (const chunk of chunksOf(host, output.content)) host.files.write(fd, chunk);
   });
 }
 
@@ -105,9 +118,7 @@ function replace(host: Host, target: string, output: Deliverable): void {
   } catch (error) {
     removeQuietly(host, temporary);
     if (!IN_PLACE.has(errnoOf(error) ?? '') || files.lstat(target)?.type !== 'file') throw error;
-    withFile(files, { path: target, flags: 'deliver' }, (fd) => {
-      for (const chunk of chunksOf(host, output.content)) files.write(fd, chunk);
-    });
+    writeInPlace(host, target, output);
   }
 }
 

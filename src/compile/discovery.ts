@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { statOrNull } from '../host/files.js';
+import { statOrNull, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
 import type { Digest } from '../model/fingerprint.js';
@@ -103,7 +103,7 @@ export async function compilerUnchanged(job: Job): Promise<boolean> {
   return JSON.stringify(now.fields) === JSON.stringify(before.fields);
 }
 
-/** A link on the way to a file, switched while the compiler ran, leads to another file than the one that was read. */
+/** A link or a folder on the way to a file, switched while the compiler ran, leads to another file than was read. */
 class LinkWatch {
   readonly #host: Host;
   readonly #startedMs: number;
@@ -114,7 +114,7 @@ class LinkWatch {
     this.#startedMs = startedMs;
   }
 
-  /** True when a link in the path, or in the target of one, is as young as the compilation. */
+  /** True when a link in the path, or in the target of one, or a folder that was moved is as young as the compilation. */
   hasChanged(path: string, depth = 0): boolean {
     if (path === '/' || path === '' || depth > MAX_LINKS) return depth > MAX_LINKS;
     const known = this.#known.get(path);
@@ -125,9 +125,17 @@ class LinkWatch {
     return changed;
   }
 
+  /** A rename changes the folder and the one above it; a new file in a folder changes that folder alone. */
+  #isMoved(path: string, folder: FileStat): boolean {
+    if (folder.ctimeMs < this.#startedMs) return false;
+    const above = this.#host.files.lstat(dirname(path));
+    return above !== null && above.ctimeMs >= this.#startedMs;
+  }
+
   #isYoungLink(path: string, depth: number): boolean {
     try {
       const stat = this.#host.files.lstat(path);
+      if (stat?.type === 'directory') return this.#isMoved(path, stat);
       if (stat?.type !== 'link') return false;
       if (stat.ctimeMs >= this.#startedMs) return true;
       return this.hasChanged(pathOf(dirname(path), this.#host.files.readLink(path)), depth + 1);

@@ -1,7 +1,7 @@
 import { CacheError } from '../model/error.js';
 import { isHit } from '../model/lifecycle.js';
 import { deliver } from './delivery.js';
-import { withOutputsHeld } from './output-locks.js';
+import { claimingOutputs } from './output-claims.js';
 import type { Plan } from './plan.js';
 import type { Product } from './product.js';
 import type { CompileOptions, DeliveredOutput } from './request.js';
@@ -19,7 +19,7 @@ export interface HandedOver {
  */
 export async function handOver(
   session: CacheSession,
-  request: { readonly plan: Plan; readonly options: Pick<CompileOptions, 'lockTimeoutMs' | 'signal'> },
+  request: { readonly plan: Plan; readonly options: Pick<CompileOptions, 'signal'> },
   product: Product,
 ): Promise<HandedOver> {
   const { plan } = request;
@@ -30,7 +30,7 @@ export async function handOver(
     )
   ) {
     try {
-      await withOutputsHeld(session, request, async () => deliverAll(session, request, product));
+      await claimingOutputs(session, plan, async () => deliverAll(session, request, product));
     } catch (problem) {
       if (!(problem instanceof CacheError) || wasHit(product)) throw problem;
       error = problem.message;

@@ -1,4 +1,5 @@
 import type { Description } from './description.js';
+import type { Claim } from './output-claims.js';
 import type { Plan } from './plan.js';
 import type { CompileOptions } from './request.js';
 import type { CacheSession, Home } from './session.js';
@@ -10,6 +11,6 @@ export interface Job {
   readonly plan: Plan;
   readonly description: Description;
   readonly options: CompileOptions;
-  /** True while the locks of the outputs are ours: nothing inside takes them again. */
-  readonly holdsOutputs?: boolean;
+  /** Set while the compilation writes the outputs at their real places. */
+  readonly claim?: Claim;
 }

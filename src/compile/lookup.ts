@@ -30,15 +30,12 @@ export async function lookup(session: CacheSession, request: CompileRequest): Pr
     const reason = missReason(session, { paths: session.paths, disk }, { plan, description, miss: found });
     return missed(session, reason, found.fingerprint);
   }
-  const { outputs } = await handOver(session, { plan, options: DELIVERY }, productOf(found));
+  const { outputs } = await handOver(session, { plan, options: {} }, productOf(found));
   countHit(session, disk, found.fingerprint);
   const { record, artifact, fingerprint, tier } = found;
   const stdout = request.stdoutFile === null ? record.stdout : new Uint8Array(0);
   return { hit: true, fingerprint, tier, payload: artifact.payload, outputs, stdout, stderr: record.stderr };
 }
-
-/** As long as a compilation to the same place may take before a reader gives up. */
-const DELIVERY = { lockTimeoutMs: 600_000 };
 
 /** The payload of an entry, verified. Needs no record; one that does not belong to the entry is a miss. */
 export async function getEntry(session: CacheSession, fingerprint: Fingerprint): Promise<LookupResult> {

@@ -76,7 +76,7 @@ function parseNumber(
   const count = name === 'input' ? context.inputs : context.outputs;
   const value = /^[1-9][0-9]{0,5}$/.test(number) ? Number(number) : null;
   if (value === null || value > count) {
-    const range = count === 0 ? `no ${name} was given` : `{${name}:1} to {${name}:${count}}`;
+    const range = rangeOf(name, count);
     throw new CacheError('usage', `expected ${range}, got "{${name}:${number}}" in "${argument}"`, {
       hint: `Number ${name}s from 1, in the order they were given.`,
     });
@@ -95,6 +95,11 @@ function checkSingle(pieces: Template, argument: string, context: TemplateContex
       hint: count === 0 ? MISSING_HINTS[piece.kind] : severalHint(piece.kind),
     });
   }
+}
+
+function rangeOf(name: string, count: number): string {
+  if (count === 0) return `no ${name} was given`;
+  return count === 1 ? `{${name}:1}` : `{${name}:1} to {${name}:${count}}`;
 }
 
 const MISSING_HINTS = {

@@ -12,7 +12,7 @@ import { embeds, execute, judgeExecution, succeeded, type Execution } from './ex
 import type { Job } from './job.js';
 import { find, type Found, type NotFound } from './lookup-store.js';
 import { missReason } from './miss-reason.js';
-import { withOutputsHeld } from './output-locks.js';
+import { claimingOutputs } from './output-claims.js';
 import type { Produced, Product } from './product.js';
 import { keep, resultOf } from './publication.js';
 import { rememberRequest, settingDigest, requestShape } from './request-history.js';
@@ -117,14 +117,19 @@ async function underLock(
     return 'unstorable';
   }
   const produced = await compileAndPublish(job, { waited, reason });
-  if (!isStored(produced) && options.signal?.aborted !== true)
+  if (isUnstorable(produced) && options.signal?.aborted !== true)
     markUnstored(session.host, home.paths, primary);
   return produced;
 }
 
-function isStored({ product, degraded }: Produced): boolean {
-  return !degraded && product.outcome !== 'failed' && product.notStored === null;
+/** True for what would come to the same for everybody who waits: not a limit of this caller, nor a race. */
+function isUnstorable({ product, degraded }: Produced): boolean {
+  if (product.outcome === 'failed') return !LIMIT_STATUSES.has(product.exitCode);
+  if (product.notStored === 'input-changed' || product.notStored === 'output-contested') return false;
+  return degraded || product.notStored !== null;
 }
+
+const LIMIT_STATUSES: ReadonlySet<number> = new Set([exitCodeOf('timeout'), exitCodeOf('memory')]);
 
 /**
  * Who died while compiling this: what was left behind is ended and removed, since it may still write to the outputs.
@@ -156,11 +161,21 @@ async function compileAndPublish(
   }
   try {
     if (job.plan.inWorker) return await compileIn(job, worker, state);
-    return await withOutputsHeld(session, job, async () =>
-      compileIn({ ...job, holdsOutputs: true }, worker, state),
-    );
+    return await claimingOutputs(session, job.plan, async (claim) => {
+      // An orphan of somebody who was killed may still write here: his claim died with him, and it did not.
+      await reclaimDead(job, worker);
+      return compileIn({ ...job, claim }, worker, state);
+    });
   } finally {
     worker.remove();
+  }
+}
+
+/** Ends what dead processes left running, whatever they compiled. */
+async function reclaimDead(job: Job, own: WorkerDirectory): Promise<void> {
+  const { session, home } = job;
+  for (const worker of findWorkers(session.host, home.paths)) {
+    if (worker.random !== own.random) await reclaimIfDead(session.host, home.paths, worker);
   }
 }
 

@@ -16,7 +16,7 @@ import { logicalCommand } from './description.js';
 import { compilerUnchanged, discover, discovers, inputsUnchanged } from './discovery.js';
 import type { Execution } from './execution.js';
 import type { Job } from './job.js';
-import { withOutputsHeld } from './output-locks.js';
+import { claimingOutputs } from './output-claims.js';
 import { completeFingerprint } from './lookup-store.js';
 import type { Product } from './product.js';
 import { rememberRequest, requestShape } from './request-history.js';
@@ -66,9 +66,9 @@ export async function resultOf(
 
 /** Outputs above the bound are never held in memory. */
 async function deliverFromWorker(job: Job, execution: Execution): Promise<void> {
-  if (job.holdsOutputs !== true) {
-    await withOutputsHeld(job.session, job, async () =>
-      deliverFromWorker({ ...job, holdsOutputs: true }, execution),
+  if (job.claim === undefined) {
+    await claimingOutputs(job.session, job.plan, async (claim) =>
+      deliverFromWorker({ ...job, claim }, execution),
     );
     return;
   }
@@ -102,6 +102,7 @@ export async function keep(
   const base = await resultOf(job, execution, { outcome, reason, fingerprint: complete });
   if (!inputsUnchanged(job) || !(await compilerUnchanged(job)))
     return { ...base, notStored: 'input-changed' };
+  if (job.claim?.isContested() === true) return { ...base, notStored: 'output-contested' };
   const members = base.outputs?.filter((member) => member !== null) ?? null;
   if (members === null) {
     job.session.tally.add('rejectedPuts');

@@ -1,5 +1,5 @@
 import { execute, type ExecutionRequest } from './execution.js';
-import { withOutputsHeld } from './output-locks.js';
+import { claimingOutputs, type Claim } from './output-claims.js';
 import type { Plan } from './plan.js';
 import type { Product } from './product.js';
 import type { CompileOptions } from './request.js';
@@ -11,7 +11,8 @@ export interface CallerJob {
   readonly options: CompileOptions;
   /** Nothing is printed: the caller has heard it already. */
   readonly silent?: boolean;
-  readonly holdsOutputs?: boolean;
+  /** Set where the outputs are claimed already. */
+  readonly claim?: Claim;
 }
 
 /**
@@ -19,11 +20,11 @@ export interface CallerJob {
  * Nothing of the cache is touched.
  */
 export async function runInCallerSetting(session: CacheSession, job: CallerJob): Promise<Product> {
-  if (job.holdsOutputs === true) return runHeld(session, job);
-  return withOutputsHeld(session, job, async () => runHeld(session, job));
+  if (job.claim !== undefined) return runClaimed(session, job);
+  return claimingOutputs(session, job.plan, async () => runClaimed(session, job));
 }
 
-async function runHeld(session: CacheSession, job: CallerJob): Promise<Product> {
+async function runClaimed(session: CacheSession, job: CallerJob): Promise<Product> {
   const { plan, options } = job;
   const onOverflow: ExecutionRequest['onOverflow'] =
     job.silent === true ? () => undefined : (options.onOverflow ?? null);

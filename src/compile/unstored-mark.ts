@@ -48,7 +48,8 @@ export function wasUnstoredSince(
       host.files.readAt(fd, slot, SLOT_BYTES, slotAt(primary)),
     );
     if (count < SLOT_BYTES || !slot.subarray(0, 8).equals(keyOf(primary))) return false;
-    return Number(slot.readBigUInt64LE(8)) >= sinceMs;
+    const markedMs = Number(slot.readBigUInt64LE(8));
+    return markedMs >= sinceMs && markedMs <= host.clock.nowMs();
   } catch (error) {
     if (errnoOf(error) === null) throw error;
     return false;

@@ -74,6 +74,7 @@ export const UNCACHEABLE = [
   'preset:runs-program',
   'store-failed',
   'unreadable-input',
+  'output-contested',
 ] as const;
 export type Uncacheable = (typeof UNCACHEABLE)[number];
 

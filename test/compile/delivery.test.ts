@@ -416,3 +416,18 @@ describe('delivery to what is no file', () => {
     server.close();
   });
 });
+
+it('a descriptor of somebody who has the file open is written through, not replaced', async (t) => {
+  const folder = temporaryFolder(t);
+  const path = join(folder, 'log');
+  const fd = openSync(path, 'w');
+  await deliver(host, {
+    path: `/proc/self/fd/${fd}`,
+    executable: false,
+    content: Buffer.from('made'),
+  });
+  const open = statSync(`/proc/self/fd/${fd}`).ino;
+  closeSync(fd);
+  assert.equal(readFileSync(path, 'utf8'), 'made');
+  assert.equal(lstatSync(path).ino, open);
+});

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { chmodSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { eventually } from '../support/eventually.js';
-import { GATE, hasLockOpen } from '../support/gate.js';
-import { Workbench } from '../support/workbench.js';
+import { GATE } from '../support/gate.js';
+import { compiledJob, Workbench } from '../support/workbench.js';
 
 const IDENTITY = ['--compiler-version', 'echo 1'] as const;
 const TOOL = ['--', './tool', '{input}', '{output}'] as const;
@@ -127,16 +127,77 @@ describe('one output for two builds', () => {
       which,
     ];
     await bench.compile(call('fast'));
-    const first = bench.start(['compile', ...call('slow')]);
+    const first = bench.start(['compile', '--json', ...call('slow')]);
     await eventually('the slow build to write its output', () => existsSync(bench.path('started')));
     const second = bench.start(['compile', '--json', ...call('fast')]);
-    await eventually('the hit to come to the lock', () => hasLockOpen(bench, second.pid));
+    assert.equal(compiledJob(await second.ended).outcome, 'disk');
     writeFileSync(bench.path('go'), '');
-    assert.equal((await first.ended).status, 0);
-    assert.equal((await second.ended).status, 0);
-    assert.equal(bench.text('out.txt'), 'fast');
+    assert.equal(compiledJob(await first.ended).notStored, 'output-contested');
     const again = await bench.compile(call('slow'));
-    assert.deepEqual([again.outcome, bench.text('out.txt')], ['disk', 'slow']);
+    assert.deepEqual([again.outcome, bench.text('out.txt')], ['compiled', 'slow']);
+    assert.equal((await bench.compile(call('slow'))).outcome, 'disk');
+  });
+
+  it('and what a second compilation writes meanwhile is stored for neither', async (t) => {
+    const bench = withTool(
+      t,
+      `printf "$3" > "$2"\necho "$3" >> begun\nwhile [ ! -e go ]; do sleep 0.02; done`,
+    );
+    const call = (which: string): readonly string[] => [
+      ...IDENTITY,
+      'in.txt',
+      '-o',
+      'out.txt',
+      ...TOOL,
+      which,
+    ];
+    const first = bench.start(['compile', '--json', ...call('one')]);
+    await eventually('the first to write', () => bench.lines('begun') === 1);
+    const second = bench.start(['compile', '--json', ...call('two')]);
+    await eventually('the second to write', () => bench.lines('begun') === 2);
+    writeFileSync(bench.path('go'), '');
+    for (const running of [first, second]) {
+      assert.equal(compiledJob(await running.ended).notStored, 'output-contested');
+    }
+    for (const which of ['one', 'two']) {
+      assert.equal((await bench.compile(call(which))).outcome, 'compiled');
+      assert.equal(bench.text('out.txt'), which);
+    }
+  });
+
+  it('and an orphan of a killed process is ended before the next one begins', async (t) => {
+    const bench = withTool(
+      t,
+      'if [ "$3" = one ]; then touch begun; while [ ! -e go ]; do sleep 0.02; done; fi\nprintf "$3" > "$2"',
+    );
+    const call = (which: string): readonly string[] => [
+      ...IDENTITY,
+      'in.txt',
+      '-o',
+      'out.txt',
+      ...TOOL,
+      which,
+    ];
+    const first = bench.start(['compile', ...call('one')]);
+    await eventually('the first to begin', () => existsSync(bench.path('begun')));
+    first.kill('SIGKILL');
+    await first.ended;
+    assert.equal((await bench.compile(call('two'))).outcome, 'compiled');
+    writeFileSync(bench.path('go'), '');
+    assert.deepEqual(bench.processes(), []);
+    assert.equal(bench.text('out.txt'), 'two');
+    assert.equal((await bench.compile(call('two'))).outcome, 'disk');
+  });
+
+  it('a folder of headers that is exchanged meanwhile', async (t) => {
+    const bench = withTool(
+      t,
+      'cat inc/part.txt "$1" > "$2"\nprintf "out.txt: inc/part.txt\\n" > "$3"\nmv inc old\nmv inc2 inc',
+    );
+    bench.write('inc/part.txt', 'one');
+    bench.write('inc2/part.txt', 'two');
+    const call = [...IDENTITY, 'in.txt', '-o', 'out.txt', ...TOOL, '{depfile}'];
+    assert.equal((await bench.compile(call)).notStored, 'input-changed');
   });
 });
 

@@ -59,6 +59,11 @@ export class HomePaths {
     return join(this.private, 'unstored');
   }
 
+  /** Slots in which who writes a claimed output announces it. */
+  get claims(): string {
+    return join(this.private, 'claims');
+  }
+
   /** Half-made things, each under a random name; what lies here for a day is litter. */
   get staging(): string {
     return join(this.private, 'new');

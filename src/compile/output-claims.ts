@@ -1,0 +1,129 @@
+import { basename, dirname } from 'node:path';
+import { lstatOrNull, statOrNull, withFile } from '../host/files.js';
+import { hashChunks } from '../host/hash.js';
+import type { Host } from '../host/host.js';
+import { errnoOf } from '../model/error.js';
+import { toHex } from '../model/fingerprint.js';
+import type { LockFile } from '../store/lock-file.js';
+import type { Plan } from './plan.js';
+import type { CacheSession } from './session.js';
+
+/** Outputs have bytes of their own in the lock file, beyond those of the fingerprints (2^20 to 2^20 + 2^48). */
+const FIRST_OUTPUT_BYTE = 2 ** 49;
+const HEX_DIGITS = 12;
+/** Slots of random numbers: who writes an output that somebody else has claimed changes its slot first. */
+const SLOTS = 4096;
+const SLOT_BYTES = 8;
+
+/** What is known about the outputs of a request while work writes them. */
+export interface Claim {
+  /** False when somebody else was making one of them when the work began. */
+  readonly isExclusive: boolean;
+  /** True when somebody else has announced to write one of them since. */
+  isContested(): boolean;
+}
+
+const UNSHARED: Claim = { isExclusive: true, isContested: () => false };
+
+/**
+ * Runs work that writes the outputs of a request. A compilation at the real places is read from there, so bytes that
+ * another process put there meanwhile must not be stored under its fingerprint. Nobody waits for anybody: who finds an
+ * output claimed says so in its slot and goes on, as two bare compilers would; who has the claim looks at the slot
+ * before it stores anything. Two outputs of one slot cost a result that is not stored.
+ */
+export async function claimingOutputs<T>(
+  session: CacheSession,
+  plan: Plan,
+  work: (claim: Claim) => Promise<T>,
+): Promise<T> {
+  const lock = session.openLock();
+  if (lock === null) return work(UNSHARED);
+  const bytes = [...new Set(plan.outputs.flatMap((output) => outputBytes(session.host, output.path)))];
+  return hold(session, { lock, bytes, held: [] }, work);
+}
+
+async function hold<T>(
+  session: CacheSession,
+  claiming: { readonly lock: LockFile; readonly bytes: readonly number[]; readonly held: readonly number[] },
+  work: (claim: Claim) => Promise<T>,
+): Promise<T> {
+  const { lock, bytes, held } = claiming;
+  const byte = bytes[held.length];
+  if (byte === undefined) return work(claimOf(session, bytes, held));
+  const tried = await lock.tryHold(byte, async () =>
+    hold(session, { lock, bytes, held: [...held, byte] }, work),
+  );
+  if (tried.held) return tried.value;
+  announce(session, bytes);
+  return work({ isExclusive: false, isContested: () => true });
+}
+
+function claimOf(session: CacheSession, bytes: readonly number[], held: readonly number[]): Claim {
+  const before = slotsOf(session, bytes);
+  const isExclusive = held.length === bytes.length;
+  return { isExclusive, isContested: () => slotsOf(session, bytes) !== before };
+}
+
+function slotAt(byte: number): number {
+  return (byte % SLOTS) * SLOT_BYTES;
+}
+
+/** Best effort: where not even this can be written, the claim of the other one is stored unwarned. */
+function announce(session: CacheSession, bytes: readonly number[]): void {
+  const { files, random } = session.host;
+  try {
+    withFile(files, { path: session.paths.claims, flags: 'createReadWrite' }, (fd) => {
+      for (const byte of bytes) files.writeAt(fd, Buffer.from(random.hex(SLOT_BYTES), 'hex'), slotAt(byte));
+    });
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+  }
+}
+
+function slotsOf(session: CacheSession, bytes: readonly number[]): string {
+  const { files } = session.host;
+  const slot = Buffer.alloc(SLOT_BYTES);
+  try {
+    return withFile(files, { path: session.paths.claims, flags: 'read' }, (fd) =>
+      bytes
+        .map((byte) => slot.toString('hex', 0, files.readAt(fd, slot, SLOT_BYTES, slotAt(byte))))
+        .join(' '),
+    );
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return '';
+  }
+}
+
+/** The bytes of the file that a path leads to: of its place and of what lies there; none for devices and pipes. */
+function outputBytes(host: Host, path: string): readonly number[] {
+  const there = statOrNull(host.files, path);
+  if (there !== null && there.type !== 'file') return [];
+  const names = [placeOf(host, path)];
+  if (there !== null) names.push(`${there.device}:${there.inode}`);
+  return names.map((name) => {
+    const digest = toHex(hashChunks(host.hash, [Buffer.from(name, 'utf8')]));
+    return FIRST_OUTPUT_BYTE + Number.parseInt(digest.slice(0, HEX_DIGITS), 16);
+  });
+}
+
+/** The real path, links followed even where they lead to nothing yet. */
+function placeOf(host: Host, path: string, depth = 0): string {
+  const { files } = host;
+  try {
+    const isLink = lstatOrNull(files, path)?.type === 'link';
+    if (isLink && depth < MAX_LINKS) {
+      const target = files.readLink(path);
+      const folder = files.realpath(dirname(path));
+      return placeOf(host, target.startsWith('/') ? target : `${folder}/${target}`, depth + 1);
+    }
+    return `${files.realpath(dirname(path))}/${basename(path)}`;
+  } catch (error) {
+    // A path that cannot be followed: the write itself will say what is wrong.
+    if (errnoOf(error) === null) throw error;
+    return path;
+  }
+}
+
+/** As many as the kernel follows. */
+const MAX_LINKS = 40;

@@ -17,13 +17,11 @@ const SLOT_BYTES = 8;
 
 /** What is known about the outputs of a request while work writes them. */
 export interface Claim {
-  /** False when somebody else was making one of them when the work began. */
-  readonly isExclusive: boolean;
-  /** True when somebody else has announced to write one of them since. */
+  /** True when somebody else was writing one of them when the work began, or has announced to do so since. */
   isContested(): boolean;
 }
 
-const UNSHARED: Claim = { isExclusive: true, isContested: () => false };
+const UNSHARED: Claim = { isContested: () => false };
 
 /**
  * Runs work that writes the outputs of a request. A compilation at the real places is read from there, so bytes that
@@ -49,19 +47,18 @@ async function hold<T>(
 ): Promise<T> {
   const { lock, bytes, held } = claiming;
   const byte = bytes[held.length];
-  if (byte === undefined) return work(claimOf(session, bytes, held));
+  if (byte === undefined) return work(claimOf(session, bytes));
   const tried = await lock.tryHold(byte, async () =>
     hold(session, { lock, bytes, held: [...held, byte] }, work),
   );
   if (tried.held) return tried.value;
   announce(session, bytes);
-  return work({ isExclusive: false, isContested: () => true });
+  return work({ isContested: () => true });
 }
 
-function claimOf(session: CacheSession, bytes: readonly number[], held: readonly number[]): Claim {
+function claimOf(session: CacheSession, bytes: readonly number[]): Claim {
   const before = slotsOf(session, bytes);
-  const isExclusive = held.length === bytes.length;
-  return { isExclusive, isContested: () => slotsOf(session, bytes) !== before };
+  return { isContested: () => slotsOf(session, bytes) !== before };
 }
 
 function slotAt(byte: number): number {

@@ -110,6 +110,11 @@ describe('a result that tells of the worker directory is made again without it',
   });
 });
 
+/** The same request but for its last word, at the same real place. */
+function variant(which: string): readonly string[] {
+  return [...IDENTITY, 'in.txt', '-o', 'out.txt', ...TOOL, which];
+}
+
 describe('one output for two builds', () => {
   const slow = ['printf slow > "$2"', GATE].join('\n');
 
@@ -118,24 +123,16 @@ describe('one output for two builds', () => {
       t,
       `if [ "$3" = slow ]; then ${slow.replaceAll('\n', '\n  ')}\nelse printf fast > "$2"; fi`,
     );
-    const call = (which: string): readonly string[] => [
-      ...IDENTITY,
-      'in.txt',
-      '-o',
-      'out.txt',
-      ...TOOL,
-      which,
-    ];
-    await bench.compile(call('fast'));
-    const first = bench.start(['compile', '--json', ...call('slow')]);
+    await bench.compile(variant('fast'));
+    const first = bench.start(['compile', '--json', ...variant('slow')]);
     await eventually('the slow build to write its output', () => existsSync(bench.path('started')));
-    const second = bench.start(['compile', '--json', ...call('fast')]);
+    const second = bench.start(['compile', '--json', ...variant('fast')]);
     assert.equal(compiledJob(await second.ended).outcome, 'disk');
     writeFileSync(bench.path('go'), '');
     assert.equal(compiledJob(await first.ended).notStored, 'output-contested');
-    const again = await bench.compile(call('slow'));
+    const again = await bench.compile(variant('slow'));
     assert.deepEqual([again.outcome, bench.text('out.txt')], ['compiled', 'slow']);
-    assert.equal((await bench.compile(call('slow'))).outcome, 'disk');
+    assert.equal((await bench.compile(variant('slow'))).outcome, 'disk');
   });
 
   it('and what a second compilation writes meanwhile is stored for neither', async (t) => {
@@ -143,24 +140,16 @@ describe('one output for two builds', () => {
       t,
       `printf "$3" > "$2"\necho "$3" >> begun\nwhile [ ! -e go ]; do sleep 0.02; done`,
     );
-    const call = (which: string): readonly string[] => [
-      ...IDENTITY,
-      'in.txt',
-      '-o',
-      'out.txt',
-      ...TOOL,
-      which,
-    ];
-    const first = bench.start(['compile', '--json', ...call('one')]);
+    const first = bench.start(['compile', '--json', ...variant('one')]);
     await eventually('the first to write', () => bench.lines('begun') === 1);
-    const second = bench.start(['compile', '--json', ...call('two')]);
+    const second = bench.start(['compile', '--json', ...variant('two')]);
     await eventually('the second to write', () => bench.lines('begun') === 2);
     writeFileSync(bench.path('go'), '');
     for (const running of [first, second]) {
       assert.equal(compiledJob(await running.ended).notStored, 'output-contested');
     }
     for (const which of ['one', 'two']) {
-      assert.equal((await bench.compile(call(which))).outcome, 'compiled');
+      assert.equal((await bench.compile(variant(which))).outcome, 'compiled');
       assert.equal(bench.text('out.txt'), which);
     }
   });
@@ -170,23 +159,15 @@ describe('one output for two builds', () => {
       t,
       'if [ "$3" = one ]; then touch begun; while [ ! -e go ]; do sleep 0.02; done; fi\nprintf "$3" > "$2"',
     );
-    const call = (which: string): readonly string[] => [
-      ...IDENTITY,
-      'in.txt',
-      '-o',
-      'out.txt',
-      ...TOOL,
-      which,
-    ];
-    const first = bench.start(['compile', ...call('one')]);
+    const first = bench.start(['compile', ...variant('one')]);
     await eventually('the first to begin', () => existsSync(bench.path('begun')));
     first.kill('SIGKILL');
     await first.ended;
-    assert.equal((await bench.compile(call('two'))).outcome, 'compiled');
+    assert.equal((await bench.compile(variant('two'))).outcome, 'compiled');
     writeFileSync(bench.path('go'), '');
     assert.deepEqual(bench.processes(), []);
     assert.equal(bench.text('out.txt'), 'two');
-    assert.equal((await bench.compile(call('two'))).outcome, 'disk');
+    assert.equal((await bench.compile(variant('two'))).outcome, 'disk');
   });
 
   it('a folder of headers that is exchanged meanwhile', async (t) => {

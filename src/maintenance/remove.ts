@@ -1,8 +1,9 @@
-import { CacheError, errnoOf } from '../model/error.js';
+import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { DiskTier } from '../store/disk-tier.js';
 import { fingerprintByte, type LockFile } from '../store/lock-file.js';
 import type { MaintainedRoot } from './maintained-root.js';
+import { demandOwner } from './owner.js';
 import type { RemovedEntry, RemoveReport } from './reports.js';
 
 /**
@@ -19,20 +20,6 @@ export async function removeEntries(
   const entries: RemovedEntry[] = [];
   for (const fingerprint of fingerprints) entries.push(await removeOne(store, lock, fingerprint));
   return { root: root.root, entries };
-}
-
-/** Only the owner of a root removes from it, or root. */
-function demandOwner(root: MaintainedRoot): void {
-  const { uid } = root.host.user;
-  const stat = root.host.files.stat(root.root);
-  if (stat === null || uid === 0 || stat.uid === uid) return;
-  throw new CacheError(
-    'environment',
-    `expected a cache of yours, but "${root.root}" belongs to user ${stat.uid}`,
-    {
-      hint: `Run the command as the owner of "${root.root}".`,
-    },
-  );
 }
 
 async function removeOne(

@@ -8,6 +8,10 @@ export interface Flight<T> {
 export class SingleFlight<T> {
   readonly #running = new Map<string, Promise<T>>();
 
+  isRunning(key: string): boolean {
+    return this.#running.has(key);
+  }
+
   async run(key: string, work: () => Promise<T>): Promise<Flight<T>> {
     const running = this.#running.get(key);
     if (running !== undefined) return { value: await running, joined: true };

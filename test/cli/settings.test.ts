@@ -153,7 +153,29 @@ describe('mistakes', () => {
       'timeot = "5m"',
       /expected a known setting, got "timeot" in ".*vyre-cache\.toml"\nhint: Did you mean timeout\?/,
     ],
-    ['[prune]\nttl = "7d"', /expected a known setting, got "prune" in /],
+    ['[care]\nttl = "7d"', /expected a known setting, got "care" in /],
+    [
+      '[prune]\nttll = "7d"',
+      /expected a known setting, got "prune\.ttll" in .*\nhint: Did you mean prune\.ttl\?/,
+    ],
+    ['prune = "7d"', /expected a table \[prune\] in ".*vyre-cache\.toml", got "7d"/],
+    ['[[prune]]\nttl = "7d"', /expected a table \[prune\] in ".*vyre-cache\.toml", got "a list"/],
+    ['[prune]\nttl = 7', /expected quoted text \("30m"\), got "7" for "prune\.ttl" in /],
+    [
+      '[prune]\nmax_entries = 0',
+      /expected a number above zero, or --all .*, got "0" for "prune\.max_entries"/,
+    ],
+    ['[prune]\nmax_entries = 1.5', /expected a whole number such as 8, got "1\.5" for "prune\.max_entries"/],
+    [
+      '[prune]\nmax_entries = [1]',
+      /expected a whole number such as 8, got "a list" for "prune\.max_entries"/,
+    ],
+    [
+      '[prune]\nlow_water = "101%"',
+      /expected whole percent from 0% to 100%, got "101%" for "prune\.low_water"/,
+    ],
+    ['[prune]\nmin_free = "10"', /expected a size such as 5GiB, or whole percent up to 100%, got "10"/],
+    ['jobs = -1', /expected a whole number such as 8, got "-1" for "jobs" in /],
     ['timeout = 5', /expected quoted text \("30m"\), got "5" for "timeout" in ".*vyre-cache\.toml"/],
     ['timeout = "5"', /expected a duration such as 30m, got "5" for "timeout" in /],
     ['max_payload = "1gb"', /expected a size such as 500MB or 5GiB, got "1gb" for "max_payload" in /],
@@ -407,6 +429,35 @@ describe('the root', () => {
         assert.equal(ran.stdout, '');
       }
     }
+  });
+});
+
+describe('the rules of prune', () => {
+  it('stand in a table of a file, counts without quotes, and are shown as they stand there', async (t) => {
+    const place = makePlace(t);
+    const lines = ['ttl = "8d"', 'max_entries = 100', 'min_free = "10%"', 'low_water = "70%"'];
+    const file = userFile(place, ['jobs = 8', '[prune]', ...lines].join('\n'));
+    for (const [key, value] of [
+      ['jobs', 8],
+      ['prune.ttl', '8d'],
+      ['prune.max_entries', 100],
+      ['prune.min_free', '10%'],
+      ['prune.low_water', '70%'],
+    ] as const) {
+      assert.deepEqual(await setting(place, key), { value, origin: file });
+    }
+    assert.deepEqual(await setting(place, 'prune.max_size'), { value: null, origin: 'default' });
+  });
+
+  it('may come from vyre’s variables, weaker than any file', async (t) => {
+    const place = makePlace(t);
+    const environment = { VYRE_DISK_CACHE_MAX_BYTES: '4294967296', VYRE_DISK_CACHE_TTL_DAYS: '30' };
+    assert.deepEqual(await setting(place, 'prune.max_size', { environment }), {
+      value: '4GiB',
+      origin: 'VYRE_DISK_CACHE_MAX_BYTES',
+    });
+    const file = userFile(place, '[prune]\nttl = "8d"');
+    assert.deepEqual(await setting(place, 'prune.ttl', { environment }), { value: '8d', origin: file });
   });
 });
 

@@ -1,5 +1,5 @@
 import type { Paint } from '../color.js';
-import { showSettingValue } from '../settings/definitions.js';
+import { showSettingValue, type Setting, type SettingValue } from '../settings/definitions.js';
 import type { SettingsPlace } from '../settings/files.js';
 import type { EffectiveSetting } from '../settings/settings.js';
 import { renderJson } from './json.js';
@@ -21,10 +21,15 @@ export function renderSettingsJson(settings: readonly EffectiveSetting[]): strin
   return renderJson('vyre-cache.config/1', {
     settings: settings.map(({ setting, value, origin }) => ({
       key: setting.key,
-      value: typeof value === 'number' ? showSettingValue(setting, value) : value,
+      value: isBare(setting, value) ? value : showSettingValue(setting, value),
       origin,
     })),
   });
+}
+
+/** What a settings file holds without quotes, and nothing. */
+function isBare(setting: Setting, value: SettingValue): boolean {
+  return value === null || typeof value === 'boolean' || setting.kind === 'count';
 }
 
 /** Where settings files are looked for. */

@@ -1,11 +1,13 @@
 import type { Decoded } from '../../model/decoder.js';
 import { DEFAULT_MAX_PAYLOAD_BYTES } from '../../model/entry.js';
-import { decodeDuration, decodeSize, writeDuration, writeSize } from '../../model/units.js';
+import { decodePercent, decodeShare, writeShare, type Share } from '../../model/share.js';
+import { decodeCount, decodeDuration, decodeSize, writeDuration, writeSize } from '../../model/units.js';
 
-/** What a setting holds: a folder or choice, milliseconds, bytes, a switch; null where nothing is set. */
-export type SettingValue = string | number | boolean | null;
+/** What a setting holds: a folder or choice, milliseconds, bytes, a count, percent, a switch; null where nothing is set. */
+export type SettingValue = string | number | boolean | Share | null;
 
 interface Common {
+  /** A dot stands for a table of the file: `prune.ttl` is `ttl` below `[prune]`. */
   readonly key: string;
   /** As the argument parser reads it; null for settings without a flag. */
   readonly flag: string | null;
@@ -20,10 +22,19 @@ interface Common {
 export type Setting = Common &
   (
     | { readonly kind: 'folder'; readonly fallback: null }
-    | { readonly kind: 'size' | 'duration'; readonly fallback: number | null; readonly refuseZero?: string }
+    | {
+        readonly kind: 'size' | 'duration' | 'count';
+        readonly fallback: number | null;
+        readonly refuseZero?: string;
+      }
+    | { readonly kind: 'percent'; readonly fallback: null }
+    | { readonly kind: 'share'; readonly fallback: null; readonly refuseZero?: string }
     | { readonly kind: 'switch'; readonly fallback: boolean }
     | { readonly kind: 'choice'; readonly fallback: string; readonly choices: readonly string[] }
   );
+
+/** What PVF keeps. */
+const DEFAULT_CARE_MAX_BYTES = 10 * 1024 ** 3;
 
 /** Ten minutes: longer than nearly every compilation, short enough that a stuck one does not stop a build for good. */
 const DEFAULT_LOCK_TIMEOUT_MS = 600_000;
@@ -114,6 +125,102 @@ export const SETTINGS = [
     needsTrust: false,
     doc: 'auto, always or never; auto also honours FORCE_COLOR, NO_COLOR and TERM=dumb',
   },
+  {
+    key: 'failure_memory',
+    kind: 'switch',
+    fallback: true,
+    flag: null,
+    variable: 'VYRE_CACHE_FAILURE_MEMORY',
+    needsTrust: false,
+    doc: 'remember failures, so that a command that cannot succeed is not run again and again',
+  },
+  {
+    key: 'jobs',
+    kind: 'count',
+    fallback: null,
+    refuseZero: 'a number of jobs above zero, or none at all for one per processor',
+    flag: '--jobs <n>',
+    variable: 'VYRE_CACHE_JOBS',
+    needsTrust: false,
+    doc: 'how many compilations of a batch run at once; one per processor unless set',
+  },
+  {
+    key: 'jobs_hard',
+    kind: 'count',
+    fallback: null,
+    refuseZero: 'a number of jobs above zero, or none at all for one more than --jobs',
+    flag: '--jobs-hard <n>',
+    variable: 'VYRE_CACHE_JOBS_HARD',
+    needsTrust: false,
+    doc: 'how many may run at once when critical ones wait; one more than --jobs unless set',
+  },
+  {
+    key: 'care_max_size',
+    kind: 'size',
+    fallback: DEFAULT_CARE_MAX_BYTES,
+    flag: null,
+    variable: 'VYRE_CACHE_CARE_MAX_SIZE',
+    needsTrust: true,
+    doc: 'keep the entries with our records below this by themselves, at most hourly; 0B: never',
+  },
+  {
+    key: 'prune.ttl',
+    kind: 'duration',
+    fallback: null,
+    refuseZero: 'an age above zero, or --all to remove everything, or no --ttl for no rule by age',
+    flag: '--ttl <duration>',
+    variable: 'VYRE_CACHE_PRUNE_TTL',
+    needsTrust: true,
+    doc: 'prune: remove what was last used longer ago than this',
+  },
+  {
+    key: 'prune.max_size',
+    kind: 'size',
+    fallback: null,
+    refuseZero: 'a size above zero, or --all to remove everything, or no --max-size for no limit',
+    flag: '--max-size <size>',
+    variable: 'VYRE_CACHE_PRUNE_MAX_SIZE',
+    needsTrust: true,
+    doc: 'prune: keep at most this much, the least recently used goes first',
+  },
+  {
+    key: 'prune.max_entries',
+    kind: 'count',
+    fallback: null,
+    refuseZero: 'a number above zero, or --all to remove everything, or no --max-entries for no limit',
+    flag: '--max-entries <n>',
+    variable: 'VYRE_CACHE_PRUNE_MAX_ENTRIES',
+    needsTrust: true,
+    doc: 'prune: keep at most this many entries, the least recently used goes first',
+  },
+  {
+    key: 'prune.min_free',
+    kind: 'share',
+    fallback: null,
+    refuseZero: 'a share above zero, or no --min-free for no such rule',
+    flag: '--min-free <share>',
+    variable: 'VYRE_CACHE_PRUNE_MIN_FREE',
+    needsTrust: true,
+    doc: 'prune: remove until this much of the file system is free, such as 10% or 20GiB',
+  },
+  {
+    key: 'prune.min_age',
+    kind: 'duration',
+    fallback: null,
+    flag: '--min-age <duration>',
+    variable: 'VYRE_CACHE_PRUNE_MIN_AGE',
+    needsTrust: true,
+    doc: 'prune: keep what was used within this time, whatever the limits say; --ttl ignores it',
+  },
+  {
+    key: 'prune.low_water',
+    kind: 'percent',
+    fallback: null,
+    flag: '--low-water <percent>',
+    variable: 'VYRE_CACHE_PRUNE_LOW_WATER',
+    needsTrust: true,
+    doc: 'prune: once a limit is exceeded, go on to this share of it, such as 70%',
+  },
 ] as const satisfies readonly Setting[];
 
 export type SettingKey = (typeof SETTINGS)[number]['key'];
@@ -147,6 +254,12 @@ export function decodeSettingText(setting: Setting, text: string): Decoded<Setti
       return decodeSize(text, zeroRule(setting));
     case 'duration':
       return decodeDuration(text, zeroRule(setting));
+    case 'count':
+      return decodeCount(text, zeroRule(setting));
+    case 'percent':
+      return decodePercent(text);
+    case 'share':
+      return decodeShare(text, zeroRule(setting));
     case 'switch':
       if (ON.has(text.toLowerCase())) return { ok: true, value: true };
       return OFF.has(text.toLowerCase()) ? { ok: true, value: false } : unexpected('1 or 0', text);
@@ -167,23 +280,30 @@ function unexpected(expected: string, got: string): Decoded<SettingValue> {
   return { ok: false, reason: `expected ${expected}, got "${got}"` };
 }
 
-/** Reads a value of a TOML file: switches are booleans, all else is quoted text in the units of the flags. */
+/** Reads a value of a TOML file: switches are booleans, counts numbers, all else is quoted text in the units of the flags. */
 export function decodeSettingToml(setting: Setting, value: unknown): Decoded<SettingValue> {
   if (setting.kind === 'switch') {
-    return typeof value === 'boolean' ? { ok: true, value } : unexpected('true or false', shown(value));
+    return typeof value === 'boolean'
+      ? { ok: true, value }
+      : unexpected('true or false', showTomlValue(value));
   }
+  if (setting.kind === 'count' && typeof value === 'number') return decodeSettingText(setting, String(value));
   if (typeof value === 'string') return decodeSettingText(setting, value);
-  return unexpected(`quoted text (${EXAMPLES[setting.kind]})`, shown(value));
+  if (setting.kind === 'count') return unexpected('a whole number such as 8', showTomlValue(value));
+  return unexpected(`quoted text (${EXAMPLES[setting.kind]})`, showTomlValue(value));
 }
 
 const EXAMPLES = {
   folder: '"/var/cache/vyre"',
   size: '"5GiB"',
   duration: '"30m"',
+  percent: '"70%"',
+  share: '"10%"',
   choice: '"auto"',
 } as const;
 
-function shown(value: unknown): string {
+/** A value of a TOML file in an error message. */
+export function showTomlValue(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null && !(value instanceof Date)) return 'a table';
   return String(value);
@@ -192,7 +312,8 @@ function shown(value: unknown): string {
 /** A value as a flag, a variable or a file would hold it; `-` where nothing is set. */
 export function showSettingValue(setting: Setting, value: SettingValue): string {
   if (value === null) return '-';
+  if (typeof value === 'object') return writeShare(value);
   if (setting.kind === 'size' && typeof value === 'number') return writeSize(value);
   if (setting.kind === 'duration' && typeof value === 'number') return writeDuration(value);
-  return String(value);
+  return setting.kind === 'percent' ? `${value}%` : String(value);
 }

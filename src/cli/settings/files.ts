@@ -6,6 +6,7 @@ import { nearest } from '../nearest.js';
 import {
   CONFIG_VARIABLE,
   decodeSettingToml,
+  showTomlValue,
   settingOf,
   SETTINGS,
   type SettingKey,
@@ -179,7 +180,7 @@ export async function readSettingsFile(
   const { realPath, bytes } = readSettingsBytes(host, place);
   const table = await parseToml(place.path, Buffer.from(bytes).toString('utf8'));
   const values = new Map<SettingKey, SettingValue>();
-  for (const [key, value] of Object.entries(table)) {
+  for (const [key, value] of flatten(place.path, table)) {
     const known = SETTINGS.find((setting) => setting.key === key);
     if (known === undefined) throw unknownKey(place.path, key);
     const decoded = decodeSettingToml(known, value);
@@ -191,6 +192,19 @@ export async function readSettingsFile(
     values.set(known.key, locate(known.key, decoded.value, { place, environment }));
   }
   return { place, realPath, bytes, values };
+}
+
+/** The keys of a known table, such as `[prune]`, with its name and a dot before them. */
+function flatten(path: string, table: Readonly<Record<string, unknown>>): readonly [string, unknown][] {
+  return Object.entries(table).flatMap(([key, value]): [string, unknown][] => {
+    if (!SETTINGS.some((setting) => setting.key.startsWith(`${key}.`))) return [[key, value]];
+    if (isTable(value)) return Object.entries(value).map(([name, inner]) => [`${key}.${name}`, inner]);
+    throw new CacheError('usage', `expected a table [${key}] in "${path}", got "${showTomlValue(value)}"`);
+  });
+}
+
+function isTable(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
 
 async function parseToml(path: string, text: string): Promise<Readonly<Record<string, unknown>>> {

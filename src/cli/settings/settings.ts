@@ -1,5 +1,7 @@
 import type { Host } from '../../host/host.js';
 import { CacheError } from '../../model/error.js';
+import type { PruneRules } from '../../maintenance/prune.js';
+import type { Share } from '../../model/share.js';
 import { nearest } from '../nearest.js';
 import {
   decodeSettingText,
@@ -14,6 +16,7 @@ import {
 import { stateDirectory, variable, type Environment } from './environment.js';
 import { readSettingsFile, settingsPlaces, type SettingsFile } from './files.js';
 import { isTrusted, readTrusted, trustedFile } from './trust.js';
+import { isVyreVariable, vyreVariables, type VyreVariables } from './vyre-variables.js';
 
 /** What was typed behind a flag; true for a switch. */
 export type FlagValues = ReadonlyMap<SettingKey, string | true>;
@@ -48,13 +51,31 @@ export interface EffectiveSetting {
   readonly origin: string;
 }
 
+/** What `prune` goes by; null where a rule is not set. */
+export interface PruneSettings extends Omit<PruneRules, 'all'> {
+  /** The variables of vyre that set one of the rules. */
+  readonly vyreVariables: readonly string[];
+}
+
+const PRUNE_KEYS = [
+  'prune.ttl',
+  'prune.max_size',
+  'prune.max_entries',
+  'prune.min_free',
+  'prune.min_age',
+  'prune.low_water',
+] as const satisfies readonly SettingKey[];
+
 /** All settings as they hold for this process, each with its origin. */
 export class Settings {
   readonly #layers: readonly Layer[];
+  readonly #vyre: VyreVariables;
   readonly notices: readonly SettingsNotice[];
 
-  constructor(layers: readonly Layer[], notices: readonly SettingsNotice[]) {
-    this.#layers = layers;
+  /** `vyre`: weaker than every layer, stronger than the defaults. */
+  constructor(layers: readonly Layer[], notices: readonly SettingsNotice[], vyre: VyreVariables) {
+    this.#layers = [...layers, { typed: false, values: vyre.values }];
+    this.#vyre = vyre;
     this.notices = notices;
   }
 
@@ -115,6 +136,41 @@ export class Settings {
     return this.effective('disable').value === true;
   }
 
+  get failureMemory(): boolean {
+    return this.effective('failure_memory').value === true;
+  }
+
+  /** Null: as many as there are processors. */
+  get jobs(): number | null {
+    return amountOrNull(this.effective('jobs'));
+  }
+
+  /** Null: one more than `jobs`. */
+  get jobsHard(): number | null {
+    return amountOrNull(this.effective('jobs_hard'));
+  }
+
+  /** 0: no automatic care. */
+  get careMaxBytes(): number {
+    return amount(this.effective('care_max_size'));
+  }
+
+  /** @throws CacheError `usage` when a variable of vyre would decide and holds nonsense. */
+  get prune(): PruneSettings {
+    for (const [key, mistake] of this.#vyre.mistakes) {
+      if (this.effective(key).origin === 'default') throw mistake;
+    }
+    return {
+      ttlMs: amountOrNull(this.effective('prune.ttl')),
+      maxBytes: amountOrNull(this.effective('prune.max_size')),
+      maxEntries: amountOrNull(this.effective('prune.max_entries')),
+      minFree: shareOrNull(this.effective('prune.min_free')),
+      minAgeMs: amountOrNull(this.effective('prune.min_age')),
+      lowWaterPercent: amountOrNull(this.effective('prune.low_water')),
+      vyreVariables: PRUNE_KEYS.map((key) => this.effective(key).origin).filter(isVyreVariable),
+    };
+  }
+
   /** `auto`, `always` or `never`. */
   get color(): string {
     return textOrNull(this.effective('color')) ?? 'auto';
@@ -131,6 +187,11 @@ function amountOrNull({ setting, value }: EffectiveSetting): number | null {
   throw new Error(`the setting "${setting.key}" holds no number`);
 }
 
+function shareOrNull({ setting, value }: EffectiveSetting): Share | null {
+  if (value === null || typeof value === 'object') return value;
+  throw new Error(`the setting "${setting.key}" holds no share`);
+}
+
 function amount(effective: EffectiveSetting): number {
   const value = amountOrNull(effective);
   if (value === null) throw new Error(`the setting "${effective.setting.key}" has no value`);
@@ -144,9 +205,10 @@ function amount(effective: EffectiveSetting): number {
 export async function loadSettings(sources: SettingsSources): Promise<Settings> {
   const notices = unknownVariables(sources.environment);
   const layers = [flagLayer(sources.flags), variableLayer(sources.environment)];
+  const vyre = vyreVariables(sources.environment);
   // Whoever switches the cache off wants the bare command: a broken file must not stand in its way.
   if (layers.some((layer) => layer.values.get('disable')?.value === true))
-    return new Settings(layers, notices);
+    return new Settings(layers, notices, vyre);
   const { host, environment, cwd, configFile } = sources;
   for (const place of settingsPlaces({ host, environment, cwd, named: configFile })) {
     if (place.kind === 'ignored') {
@@ -157,7 +219,7 @@ export async function loadSettings(sources: SettingsSources): Promise<Settings> 
     const file = await readSettingsFile(host, place, environment);
     layers.push(fileLayer(file, trustNotices(sources, file, notices)));
   }
-  return new Settings(layers, notices);
+  return new Settings(layers, notices, vyre);
 }
 
 function ignoredNotice(path: string): SettingsNotice {

@@ -1,0 +1,135 @@
+import type { CacheSession } from '../../compile/session.js';
+import { NO_RULES, prune, type PruneRules } from '../../maintenance/prune.js';
+import type { PruneReport } from '../../maintenance/reports.js';
+import { CacheError } from '../../model/error.js';
+import { formatBytes, formatCount } from '../../model/units.js';
+import type { Call, CliCommand } from '../command.js';
+import { demandSomebodyToAsk, isConsented } from '../consent.js';
+import { openContext, paintFor, type Context } from '../context.js';
+import { EXIT, problemLines } from '../failure.js';
+import { directoryOf } from '../positional-directory.js';
+import { withReadableRoot } from '../readable-root.js';
+import {
+  renderPrune,
+  renderPruneWarnings,
+  renderRemovalFailures,
+  renderRemovals,
+  renderRemovalsJson,
+} from '../rendering/prune.js';
+import { plural, printable } from '../rendering/text.js';
+import type { PruneSettings } from '../settings/settings.js';
+
+export const pruneCommand: CliCommand = {
+  name: 'prune',
+  synopsis: '[dir] [options]',
+  description:
+    'Removes valid entries: first those older than --ttl, then, where a limit is exceeded, the least recently used, ' +
+    'until every limit holds. Entries in use stay. Rules of the settings hold as well. ' +
+    'Exit 3: something could not be removed.',
+  positionals: { syntax: '[dir]', doc: 'a cache directory' },
+  options: [
+    { flags: '--all', doc: 'remove every entry; asks, or needs --yes' },
+    { flags: '--dry-run', doc: 'show what would be removed and why, and remove nothing' },
+    { flags: '-y, --yes', doc: 'do not ask' },
+  ],
+  settings: [
+    'prune.ttl',
+    'prune.max_size',
+    'prune.max_entries',
+    'prune.min_free',
+    'prune.min_age',
+    'prune.low_water',
+  ],
+  takesCommand: false,
+  examples: [
+    'vyre-cache prune --ttl 7d --max-size 5GiB --dry-run',
+    'vyre-cache prune --max-size 5GiB --low-water 70%',
+    'vyre-cache prune --all --yes',
+  ],
+  cleansUp: true,
+  run,
+};
+
+async function run(call: Call): Promise<number> {
+  const context = await openContext(call);
+  const rules = readRules(context);
+  if (rules.all && !call.options.flag('dryRun')) demandSomebodyToAsk(context, '--all');
+  const report = await withReadableRoot(context, directoryOf(call), async (session) =>
+    pruneWithLeave(context, session, rules),
+  );
+  if (report === null) return EXIT.negative;
+  await show(context, report);
+  return report.failures.length > 0 ? EXIT.environment : EXIT.ok;
+}
+
+/** @throws CacheError `usage` when no rule is given, or rules that exclude each other. */
+function readRules(context: Context): PruneRules {
+  const { call } = context;
+  const typed = pruneCommand.settings.filter((key) => call.flags.has(key));
+  if (call.options.flag('all')) {
+    if (typed.length > 0) throw new CacheError('usage', 'expected --all alone, got another rule beside it');
+    return ALL;
+  }
+  const { vyreVariables, ...rules } = context.settings.prune;
+  const isLimited = rules.maxBytes !== null || rules.maxEntries !== null;
+  if (rules.ttlMs === null && !isLimited && rules.minFree === null) throw noRule();
+  if (typed.includes('prune.low_water') && !isLimited)
+    throw new CacheError('usage', 'expected --max-size or --max-entries with --low-water, got neither');
+  sayOrigin(context, vyreVariables);
+  return { all: false, ...rules };
+}
+
+const ALL: PruneRules = { ...NO_RULES, all: true };
+
+function noRule(): CacheError {
+  return new CacheError('usage', 'expected a rule, got none', {
+    hint:
+      'Name one with --ttl, --max-size, --max-entries, --min-free or --all, or set ttl, max_size, max_entries or ' +
+      'min_free below [prune] in a settings file.',
+  });
+}
+
+function sayOrigin({ call, quiet }: Context, names: PruneSettings['vyreVariables']): void {
+  if (names.length === 0 || quiet) return;
+  const message = `goes by ${names.join(' and ')}, for nothing else sets ${names.length === 1 ? 'that rule' : 'those rules'}`;
+  call.terminal.stderr.write(problemLines(message));
+}
+
+/** Null when the user was asked and does not want it. */
+async function pruneWithLeave(
+  context: Context,
+  session: CacheSession,
+  rules: PruneRules,
+): Promise<PruneReport | null> {
+  const { options, signal } = context.call;
+  const dryRun = options.flag('dryRun');
+  if (rules.all && !dryRun && !options.flag('yes')) {
+    const planned = await prune(session, { rules, dryRun: true, signal });
+    const entries = plural(formatCount(planned.removedCount), 'entry', 'entries');
+    const question = `Remove ${entries}, ${formatBytes(planned.removedBytes)}, from ${printable(planned.root)}?`;
+    if (!(await isConsented(context, question))) return null;
+  }
+  return prune(session, { rules, dryRun, signal });
+}
+
+async function show(context: Context, report: PruneReport): Promise<void> {
+  const { call, json, quiet, verbose } = context;
+  const { stdout, stderr } = call.terminal;
+  for (const line of renderRemovalFailures(report)) stderr.write(problemLines(line));
+  if (!quiet) for (const line of renderPruneWarnings(report)) stderr.write(problemLines(line));
+  if (json) {
+    await writePieces(context, renderRemovalsJson('vyre-cache.prune/1', report));
+    return;
+  }
+  const paint = await paintFor(context);
+  if (report.dryRun || verbose) await writePieces(context, renderRemovals(report, { paint, verbose }));
+  if (!quiet) stdout.write(renderPrune(report));
+}
+
+/** One piece at a time: a slow reader must not make us hold all of them. */
+async function writePieces({ call }: Context, pieces: Iterable<string>): Promise<void> {
+  for (const piece of pieces) {
+    call.terminal.stdout.write(piece);
+    await call.terminal.stdout.flush();
+  }
+}

@@ -1,0 +1,164 @@
+/** Why a valid artifact is removed. */
+export const RETENTION_REASONS = ['all', 'ttl', 'max-size', 'max-entries', 'min-free'] as const;
+export type RetentionReason = (typeof RETENTION_REASONS)[number];
+
+/** What a user wants kept. Null where a rule is not set. */
+export interface RetentionRules {
+  /** Everything goes, whatever the other rules say. */
+  readonly all: boolean;
+  /** PVF: what was last used longer ago goes; exactly this old stays. */
+  readonly ttlMs: number | null;
+  readonly maxBytes: number | null;
+  readonly maxEntries: number | null;
+  /** Bytes that have to go for the file system to have enough free; 0: none. */
+  readonly missingBytes: number;
+  /** PVF: limits take nothing that was used within this time; exactly this old may go. */
+  readonly minAgeMs: number | null;
+  /** wasmtime: 0 to 100; once `maxBytes` or `maxEntries` is exceeded, both are kept at this share. */
+  readonly lowWaterPercent: number | null;
+}
+
+/** No rule at all: nothing goes. */
+export const KEEP_EVERYTHING: RetentionRules = {
+  all: false,
+  ttlMs: null,
+  maxBytes: null,
+  maxEntries: null,
+  missingBytes: 0,
+  minAgeMs: null,
+  lowWaterPercent: null,
+};
+
+/** What can be removed, as columns: a million rows are some tens of megabytes. */
+export interface Candidates {
+  readonly count: number;
+  /** The last use in milliseconds since 1970, whole. */
+  readonly usedAtMs: Float64Array;
+  readonly bytes: Float64Array;
+  /** The order of two that were last used at the same time; never 0 for two different ones. */
+  compareNames(a: number, b: number): number;
+}
+
+export interface Verdict {
+  /** The row of the candidate. */
+  readonly index: number;
+  readonly reason: RetentionReason;
+}
+
+/** wasmtime: a last use further ahead than this is a broken clock's. */
+const ALLOWED_DRIFT_MS = 86_400_000;
+
+/**
+ * Names what has to go, one candidate at a time. Whoever asks answers each with true when it is gone; one that is not
+ * counts further, and another goes in its place.
+ *
+ * First what is older than the TTL, whatever its size (PVF's first rule). Then one walk over the rest, the least
+ * recently used first, until every limit holds, or to the first that is younger than the minimum age (PVF's second
+ * rule, wasmtime's cut). A last use in the future is never older than a TTL; in the walk it is the youngest, or, more
+ * than a day ahead, the oldest (wasmtime).
+ */
+export function* judgeCandidates(
+  candidates: Candidates,
+  rules: RetentionRules,
+  nowMs: number,
+): Generator<Verdict, void, boolean> {
+  const { usedAtMs } = candidates;
+  const isExpired = (index: number): boolean =>
+    rules.ttlMs !== null && nowMs - at(usedAtMs, index) > rules.ttlMs;
+  const balance = new Balance(candidates, rules.missingBytes);
+  if (rules.all) {
+    for (const index of oldestFirst(candidates, nowMs, () => true)) yield { index, reason: 'all' };
+    return;
+  }
+  for (const index of oldestFirst(candidates, nowMs, isExpired)) {
+    if (yield { index, reason: 'ttl' }) balance.subtract(at(candidates.bytes, index));
+  }
+  const goal = goalOf(rules, balance);
+  if (balance.exceeded(goal) === null) return;
+  for (const index of oldestFirst(candidates, nowMs, (each) => !isExpired(each))) {
+    const reason = balance.exceeded(goal);
+    if (reason === null || isYoung(at(usedAtMs, index), rules, nowMs)) return;
+    if (yield { index, reason }) balance.subtract(at(candidates.bytes, index));
+  }
+}
+
+interface Goal {
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+}
+
+/** The limits, or, once one of them is exceeded, their low-water marks. */
+function goalOf({ maxBytes, maxEntries, lowWaterPercent }: RetentionRules, balance: Balance): Goal {
+  const limits = { maxBytes: maxBytes ?? Infinity, maxEntries: maxEntries ?? Infinity };
+  if (lowWaterPercent === null || !balance.isAbove(limits)) return limits;
+  return {
+    maxBytes: lowWater(limits.maxBytes, lowWaterPercent),
+    maxEntries: lowWater(limits.maxEntries, lowWaterPercent),
+  };
+}
+
+/** In whole numbers: percent of a limit near 2^53 would lose digits as a number. */
+function lowWater(limit: number, percent: number): number {
+  return limit === Infinity ? limit : Number((BigInt(limit) * BigInt(percent)) / 100n);
+}
+
+function isYoung(usedAtMs: number, { minAgeMs }: RetentionRules, nowMs: number): boolean {
+  return minAgeMs !== null && !isFarAhead(usedAtMs, nowMs) && nowMs - usedAtMs < minAgeMs;
+}
+
+function isFarAhead(usedAtMs: number, nowMs: number): boolean {
+  return usedAtMs - nowMs > ALLOWED_DRIFT_MS;
+}
+
+/** What is there now, and what is missing on the file system. */
+class Balance {
+  #bytes = 0;
+  #entries: number;
+  #missingBytes: number;
+
+  constructor(candidates: Candidates, missingBytes: number) {
+    for (let index = 0; index < candidates.count; index += 1) this.#bytes += at(candidates.bytes, index);
+    this.#entries = candidates.count;
+    this.#missingBytes = missingBytes;
+  }
+
+  subtract(bytes: number): void {
+    this.#bytes -= bytes;
+    this.#entries -= 1;
+    this.#missingBytes -= bytes;
+  }
+
+  isAbove({ maxBytes, maxEntries }: Goal): boolean {
+    return this.#bytes > maxBytes || this.#entries > maxEntries;
+  }
+
+  /** The first rule that does not hold. */
+  exceeded({ maxBytes, maxEntries }: Goal): RetentionReason | null {
+    if (this.#bytes > maxBytes) return 'max-size';
+    if (this.#entries > maxEntries) return 'max-entries';
+    return this.#missingBytes > 0 ? 'min-free' : null;
+  }
+}
+
+function oldestFirst(candidates: Candidates, nowMs: number, wanted: (index: number) => boolean): Uint32Array {
+  const { count, usedAtMs } = candidates;
+  const order = new Uint32Array(count);
+  let found = 0;
+  for (let index = 0; index < count; index += 1) {
+    if (wanted(index)) order[found++] = index;
+  }
+  const age = (index: number): number => {
+    const usedAt = at(usedAtMs, index);
+    return isFarAhead(usedAt, nowMs) ? -Infinity : usedAt;
+  };
+  return order.subarray(0, found).toSorted((a, b) => {
+    const left = age(a);
+    const right = age(b);
+    if (left === right) return candidates.compareNames(a, b);
+    return left < right ? -1 : 1;
+  });
+}
+
+function at(column: Float64Array, index: number): number {
+  return column[index] ?? Number.NaN;
+}

@@ -15,3 +15,8 @@ export function demandOwner(root: MaintainedRoot): void {
     { hint: `Run the command as the owner of "${root.root}".` },
   );
 }
+
+/** True when the root belongs to the user of this process, root's privileges aside. */
+export function isOwner({ host, root }: MaintainedRoot): boolean {
+  return host.files.stat(root)?.uid === host.user.uid;
+}

@@ -1,0 +1,33 @@
+import type { RemovalReport } from '../../maintenance/reports.js';
+import { formatBytes, formatCount } from '../../model/units.js';
+import { plural } from './text.js';
+
+/** What garbage of each reason is called, in the order of the sentence. */
+const NOUNS: readonly (readonly [reason: string, one: string, many: string])[] = [
+  ['dead-worker', 'worker directory', 'worker directories'],
+  ['staged', 'half-made item', 'half-made items'],
+  ['temporary', 'temporary file', 'temporary files'],
+  ['orphan-record', 'orphaned record', 'orphaned records'],
+  ['expired-failure', 'expired failure', 'expired failures'],
+  ['unused-state', 'unused note', 'unused notes'],
+  ['restart', 'item', 'items'],
+];
+
+/** `Removed 3 worker directories and 12 temporary files, 4.1 MiB`. */
+export function renderGc(report: RemovalReport): string {
+  const used = report.inUse === 0 ? '' : `; ${formatCount(report.inUse)} in use`;
+  if (report.removedCount === 0) return `nothing to remove${used}\n`;
+  const verb = report.dryRun ? 'Would remove' : 'Removed';
+  return `${verb} ${whatWent(report)}, ${formatBytes(report.removedBytes)}${used}\n`;
+}
+
+function whatWent({ removed }: RemovalReport): string {
+  const counts = new Map<string, number>();
+  for (const { reason } of removed) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  const parts = NOUNS.flatMap(([reason, one, many]) => {
+    const count = counts.get(reason);
+    return count === undefined ? [] : [plural(formatCount(count), one, many)];
+  });
+  const last = parts.pop() ?? '';
+  return parts.length === 0 ? last : `${parts.join(', ')} and ${last}`;
+}

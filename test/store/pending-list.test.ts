@@ -3,15 +3,27 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import fc from 'fast-check';
 import { systemFiles } from '../../src/host/files.js';
 import type { Host } from '../../src/host/host.js';
 import { HomePaths, StorePaths } from '../../src/layouts/vyre/home-paths.js';
+import { isFingerprint } from '../../src/model/fingerprint.js';
 import { openHome } from '../../src/store/home.js';
 import { LOCK_BYTES, LockFile } from '../../src/store/lock-file.js';
-import { notePending, syncEntry } from '../../src/store/pending-list.js';
+import {
+  CLEAN_LIST,
+  decodeNotes,
+  mergeNotes,
+  noteAll,
+  noteOf,
+  notePending,
+  successorOf,
+  syncEntry,
+} from '../../src/store/pending-list.js';
 import { entryBytes, fingerprintFrom } from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
+import { checkProperty } from '../support/properties.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
 
 const A = fingerprintFrom('a');
@@ -110,6 +122,85 @@ describe('the pending list', () => {
       assert.equal(await notePending(host, home, A), false);
     });
   }
+});
+
+describe('several notes at once', () => {
+  it('are one write, and stop where they make the list full', async (t) => {
+    const { host, home } = makeRig(t);
+    assert.deepEqual(await noteAll(host, home, [A, B]), { noted: true });
+    assert.equal(readFileSync(home.paths.pending, 'latin1'), `${A}\n${B}\n`);
+    assert.deepEqual(await noteAll(host, home, Array<typeof A>(40_000).fill(A)), { noted: true });
+    const { size } = statSync(home.paths.pending);
+    assert.ok(size >= MAX_PENDING_BYTES && size < MAX_PENDING_BYTES + 65, String(size));
+  });
+
+  it('name the system call that failed', async (t) => {
+    const files = failingFiles({
+      write: () => {
+        throw errnoError('ENOSPC');
+      },
+    });
+    const { host, home } = makeRig(t, fakeHost({ files }));
+    assert.deepEqual(await noteAll(host, home, [A]), { noted: false, error: 'ENOSPC' });
+  });
+});
+
+describe('reading a pending list', () => {
+  const header = Buffer.from(CLEAN_LIST).toString('latin1');
+  const table: readonly (readonly [string, string, readonly string[], boolean])[] = [
+    ['as a flush leaves it', header, [], false],
+    ['with notes', `${header}${A}\n${B}\n${A}\n`, [A, B], false],
+    ['nothing', '', [], true],
+    ['without a header', `${A}\n`, [A], true],
+    ['a header without its end', header.trimEnd(), [], true],
+    ['two headers', `${header}${header}`, [], true],
+    ['a last line without its end', `${header}${A}\n${B}`, [A], true],
+    ['a line of 63 digits', `${header}${A.slice(1)}\n${B}\n`, [B], true],
+    ['a line of 65 digits', `${header}${A}a\n`, [], true],
+    ['capitals', `${header}${A.toUpperCase()}\n`, [], true],
+    ['an empty line', `${header}\n${A}\n`, [A], true],
+    ['an end of line of another system', `${header}${A}\r\n`, [], true],
+    ['zeros, as a power cut may leave them', `${header}${'\0'.repeat(65)}`, [], true],
+  ];
+  for (const [name, text, noted, every] of table) {
+    it(`takes ${name} as it is`, () => {
+      const notes = decodeNotes(Buffer.from(text, 'latin1'));
+      assert.deepEqual({ noted: [...notes.noted], every: notes.every }, { noted, every });
+    });
+  }
+
+  it('gives back what was noted, whatever it was', () => {
+    const fingerprints = fc.array(fc.stringMatching(/^[0-9a-f]{64}$/).filter(isFingerprint));
+    checkProperty(
+      fc.property(fingerprints, (given) => {
+        const notes = decodeNotes(Buffer.from(header + given.map(noteOf).join(''), 'latin1'));
+        assert.deepEqual([...notes.noted], [...new Set(given)]);
+        assert.equal(notes.every, false);
+      }),
+    );
+  });
+
+  it('never throws, and any bytes that are no list mean every entry', () => {
+    checkProperty(
+      fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => {
+        assert.equal(decodeNotes(bytes).every, true);
+      }),
+    );
+  });
+
+  it('means every entry as soon as one of several lists does', () => {
+    const named = decodeNotes(Buffer.from(`${header}${A}\n`));
+    const other = decodeNotes(Buffer.from(`${B}\n`));
+    assert.deepEqual(mergeNotes([named]), named);
+    assert.deepEqual(mergeNotes([named, other]), { noted: new Set([A, B]), every: true });
+  });
+
+  it('leaves a clean list, but none while somebody publishes and not all is named', () => {
+    const noted = new Set([A]);
+    assert.equal(successorOf({ noted, every: false }, { isQuiet: false }), 'clean');
+    assert.equal(successorOf({ noted, every: true }, { isQuiet: true }), 'clean');
+    assert.equal(successorOf({ noted, every: true }, { isQuiet: false }), 'none');
+  });
 });
 
 describe('making an entry durable', () => {

@@ -1,41 +1,67 @@
 import { addCounters, type Counters } from '../model/counters.js';
-import type { CacheEvent, PrivateState } from '../store/private-state.js';
-import { eachEntry } from './list.js';
+import { vyreLayout } from '../layouts/vyre/vyre-layout.js';
+import type { CacheEvent } from '../store/private-state.js';
+import { findWorkers, isDead } from '../store/worker-directory.js';
 import { layoutOf, type MaintainedRoot } from './maintained-root.js';
 import type { StatsReport, TroubleLine } from './reports.js';
+import { DetailsCollector } from './stats-details.js';
+import { measureStore, NO_FIGURES } from './store-figures.js';
 
-/** Figures of a root: what lies in its store, and what was counted for it in the home and in the state directory. */
-export function collectStats(root: MaintainedRoot): StatsReport {
-  const { host } = root;
-  const nowMs = host.clock.nowMs();
+export interface StatsOptions {
+  /** What automatic care keeps a home's entries below; null where it is off. */
+  readonly limitBytes: number | null;
+  /** Reads every record, which costs a file each. */
+  readonly details: boolean;
+}
+
+const DEFAULTS: StatsOptions = { limitBytes: null, details: false };
+
+/**
+ * Figures of a root: what lies in its store, and what was counted for it in the home and in the state directory. Whether
+ * worker directories are dead is not known to it: see {@link countDeadWorkers}.
+ */
+export function collectStats(root: MaintainedRoot, options: StatsOptions = DEFAULTS): StatsReport {
+  const nowMs = root.host.clock.nowMs();
   const layout = layoutOf(root.kind());
   const store = layout === null ? null : root.openStore();
-  let entries = 0;
-  let bytes = 0;
-  let oldestMs = Infinity;
-  let newestMs = -Infinity;
-  if (store !== null) {
-    eachEntry(root, store, (fingerprint, stat) => {
-      entries += 1;
-      bytes += stat.bytes + (host.files.lstat(store.paths.record(fingerprint))?.bytes ?? 0);
-      oldestMs = Math.min(oldestMs, stat.mtimeMs);
-      newestMs = Math.max(newestMs, stat.mtimeMs);
-    });
-  }
+  const details = options.details ? new DetailsCollector(store) : null;
+  const figures = store === null ? NO_FIGURES : measureStore(root, store, details?.onEntry ?? null);
+  const { entries, bytes } = figures;
   const states = root.states();
   return {
     root: root.root,
     entries,
     bytes,
-    oldestSeconds: entries === 0 ? null : ageSeconds(nowMs, oldestMs),
-    newestSeconds: entries === 0 ? null : ageSeconds(nowMs, newestMs),
-    counters: sumCounters(states),
+    oldestSeconds: entries === 0 ? null : ageSeconds(nowMs, figures.oldestMs),
+    newestSeconds: entries === 0 ? null : ageSeconds(nowMs, figures.newestMs),
+    counters: sumCounters(states.map((state) => state.readCounters())),
     layouts: layout === null ? [] : [{ layout: layout.name, entries, bytes }],
     trouble: troubleLines(
-      states.flatMap((state) => state.readEvents()),
+      states.flatMap((state) => state.readEventsSinceZero()),
       nowMs,
     ),
+    limitBytes: isCaredFor(root) ? options.limitBytes : null,
+    ageHistogram: figures.ages,
+    failures: figures.recordsWithoutEntry,
+    litter: { temporaryFiles: figures.temporaryFiles, deadWorkers: null },
+    details: details?.details() ?? null,
   };
+}
+
+/** Automatic care works on homes only. */
+function isCaredFor(root: MaintainedRoot): boolean {
+  return root.kind() === 'home';
+}
+
+/** Worker directories that a killed process left. Looks at each owner's lock for a moment, and changes nothing. */
+export async function countDeadWorkers(root: MaintainedRoot): Promise<number> {
+  // A flat store has none, and its top level holds all its entries.
+  if (layoutOf(root.kind()) !== vyreLayout) return 0;
+  let dead = 0;
+  for (const worker of findWorkers(root.host, root.paths)) {
+    if (await isDead(root.host, worker)) dead += 1;
+  }
+  return dead;
 }
 
 /** A time in the future counts as now. */
@@ -43,13 +69,12 @@ function ageSeconds(nowMs: number, thenMs: number): number {
   return Math.max(0, (nowMs - thenMs) / 1000);
 }
 
-function sumCounters(states: readonly PrivateState[]): Counters | null {
-  return states
-    .map((state) => state.readCounters())
-    .reduce((sum, counters) => {
-      if (counters === null) return sum;
-      return sum === null ? counters : addCounters(sum, counters);
-    }, null);
+/** Null when nothing was counted anywhere. */
+export function sumCounters(all: readonly (Counters | null)[]): Counters | null {
+  return all.reduce<Counters | null>((sum, counters) => {
+    if (counters === null) return sum;
+    return sum === null ? counters : addCounters(sum, counters);
+  }, null);
 }
 
 /** One line per kind of trouble, the latest first. */

@@ -11,7 +11,7 @@ import {
   type Counters,
   type Tally,
 } from '../model/counters.js';
-import { errnoOf } from '../model/error.js';
+import { CacheError, errnoOf } from '../model/error.js';
 import { LOCK_BYTES, type LockFile } from './lock-file.js';
 
 /** The journal is cut here; one older half is kept. Some 1000 events each. */
@@ -23,7 +23,8 @@ const FILE_BYTES = 2 * PAGE_BYTES;
 /** Long enough for every process that merely adds its figures. */
 const COUNTERS_TIMEOUT_MS = 10_000;
 
-export type EventKind = 'trouble' | 'nondeterministic' | 'removed' | 'swept';
+const EVENT_KINDS = ['trouble', 'nondeterministic', 'removed', 'swept', 'zeroed'] as const;
+export type EventKind = (typeof EVENT_KINDS)[number];
 
 /** One line of the journal. */
 export interface CacheEvent {
@@ -107,33 +108,77 @@ export class PrivateState {
   }
 
   #writeCounters(tally: Tally): void {
-    const { files, clock } = this.#host;
     const current = this.#readPages();
-    const before = current?.counters ?? { sinceMs: clock.nowMs(), values: new Map() };
+    const before = current?.counters ?? { sinceMs: this.#host.clock.nowMs(), values: new Map() };
     const generation = (current?.generation ?? 0n) + 1n;
     const counters = addCounters(before, { sinceMs: before.sinceMs, values: tally.values });
-    const page = encodeCounterPage({ generation, counters }, this.#hash);
+    this.#withCounters((fd) => {
+      this.#writePage(fd, { generation, counters });
+    });
+  }
+
+  /** Opens the file, whole: preallocated at once, later writes need no space, so a full disk does not stop the figures. */
+  #withCounters(work: (fd: number) => void): void {
+    const { files } = this.#host;
     withFile(files, { path: this.countersPath, flags: 'createReadWrite' }, (fd) => {
       const { bytes } = files.fstat(fd);
-      // Preallocated at once: later writes need no space, so a full disk does not stop the figures.
       if (bytes < FILE_BYTES) files.writeAt(fd, Buffer.alloc(FILE_BYTES - bytes), bytes);
       else if (bytes > FILE_BYTES) files.truncate(fd, FILE_BYTES);
-      files.writeAt(fd, page, generation % 2n === 0n ? 0 : PAGE_BYTES);
+      work(fd);
     });
+  }
+
+  #writePage(fd: number, page: CounterPage): void {
+    const at = page.generation % 2n === 0n ? 0 : PAGE_BYTES;
+    this.#host.files.writeAt(fd, encodeCounterPage(page, this.#hash), at);
+  }
+
+  /**
+   * Starts again at zero under the counters' lock: who ends later adds to the new figures. The journal notes it: what it
+   * tells before that note is over.
+   * @returns the figures that were set to zero; null where nothing was counted.
+   * @throws the errno error when a file cannot be written, CacheError environment when the lock is not to be had.
+   */
+  async zero(lock: LockFile): Promise<Counters | null> {
+    const held = await lock.hold(LOCK_BYTES.counters, { timeoutMs: COUNTERS_TIMEOUT_MS }, () => this.#zero());
+    if (held.held) return held.value;
+    throw new CacheError(
+      'environment',
+      `the counters at "${this.countersPath}" are in use for more than ${COUNTERS_TIMEOUT_MS / 1000} s`,
+    );
+  }
+
+  #zero(): Counters | null {
+    const before = this.#readPages();
+    const sinceMs = this.#host.clock.nowMs();
+    const generation = before?.generation ?? 0n;
+    this.#withCounters((fd) => {
+      const message = 'the counters start again at zero';
+      this.#append({ atMs: sinceMs, kind: 'zeroed', reason: 'requested', fingerprint: null, message });
+      // Both pages: else the old figures would come back with the first page that is damaged.
+      for (const step of [1n, 2n]) {
+        this.#writePage(fd, { generation: generation + step, counters: { sinceMs, values: new Map() } });
+      }
+    });
+    return before?.counters ?? null;
   }
 
   /** Appends to the journal. Best effort: a journal that cannot be written loses its line and nothing else. */
   addEvent(event: CacheEvent): void {
-    const { files } = this.#host;
     try {
-      withFile(files, { path: this.eventsPath, flags: 'append' }, (fd) => {
-        const message = event.message.slice(0, MAX_MESSAGE_LENGTH);
-        files.write(fd, Buffer.from(`${JSON.stringify({ ...event, message })}\n`, 'utf8'));
-        if (files.fstat(fd).bytes > MAX_EVENTS_BYTES) files.rename(this.eventsPath, `${this.eventsPath}.old`);
-      });
+      this.#append(event);
     } catch {
       // Best effort, see above.
     }
+  }
+
+  #append(event: CacheEvent): void {
+    const { files } = this.#host;
+    withFile(files, { path: this.eventsPath, flags: 'append' }, (fd) => {
+      const message = event.message.slice(0, MAX_MESSAGE_LENGTH);
+      files.write(fd, Buffer.from(`${JSON.stringify({ ...event, message })}\n`, 'utf8'));
+      if (files.fstat(fd).bytes > MAX_EVENTS_BYTES) files.rename(this.eventsPath, `${this.eventsPath}.old`);
+    });
   }
 
   /** The journal, oldest first; lines that do not decode are left out. */
@@ -142,6 +187,12 @@ export class PrivateState {
       const read = readRegularFile(this.#host.files, path, 2 * MAX_EVENTS_BYTES);
       return read.ok ? read.bytes.toString('utf8').split('\n').flatMap(decodeEvent) : [];
     });
+  }
+
+  /** What the journal tells since the counters were last set to zero. Its order decides: clocks may jump. */
+  readEventsSinceZero(): readonly CacheEvent[] {
+    const events = this.readEvents();
+    return events.slice(events.findLastIndex(({ kind }) => kind === 'zeroed') + 1);
   }
 }
 
@@ -156,8 +207,10 @@ function decodeEvent(line: string): readonly CacheEvent[] {
   if (typeof value !== 'object' || value === null) return [];
   const { atMs, kind, reason, fingerprint, message } = value as Record<string, unknown>;
   if (typeof atMs !== 'number' || typeof reason !== 'string' || typeof message !== 'string') return [];
-  if (kind !== 'trouble' && kind !== 'nondeterministic' && kind !== 'removed' && kind !== 'swept') return [];
-  return [{ atMs, kind, reason, fingerprint: typeof fingerprint === 'string' ? fingerprint : null, message }];
+  const known = EVENT_KINDS.find((each) => each === kind);
+  if (known === undefined) return [];
+  const about = typeof fingerprint === 'string' ? fingerprint : null;
+  return [{ atMs, kind: known, reason, fingerprint: about, message }];
 }
 
 /** The state folder for a root without private state of ours: `<stateDirectory>/<digest of the root>`. */

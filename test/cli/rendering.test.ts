@@ -9,7 +9,8 @@ import { isBinary, renderGetJson, renderMiss } from '../../src/cli/rendering/get
 import { jsonSeconds } from '../../src/cli/rendering/json.js';
 import { renderList, renderListJson } from '../../src/cli/rendering/list.js';
 import { renderNotRemoved, renderRemoved, renderRemoveJson } from '../../src/cli/rendering/remove.js';
-import { renderStats, renderStatsJson } from '../../src/cli/rendering/stats.js';
+import { renderStatsJson } from '../../src/cli/rendering/stats-json.js';
+import { renderStats } from '../../src/cli/rendering/stats.js';
 import { renderTable } from '../../src/cli/rendering/table.js';
 import { printable, wrap } from '../../src/cli/rendering/text.js';
 import { renderVerify, renderVerifyJson } from '../../src/cli/rendering/verify.js';
@@ -126,6 +127,17 @@ const empty: StatsReport = {
   counters: null,
   layouts: [],
   trouble: [],
+  limitBytes: null,
+  ageHistogram: [
+    { withinSeconds: 3600, entries: 0, bytes: 0 },
+    { withinSeconds: 86_400, entries: 0, bytes: 0 },
+    { withinSeconds: 604_800, entries: 0, bytes: 0 },
+    { withinSeconds: 2_592_000, entries: 0, bytes: 0 },
+    { withinSeconds: null, entries: 0, bytes: 0 },
+  ],
+  failures: 0,
+  litter: { temporaryFiles: 0, deadWorkers: null },
+  details: null,
 };
 
 const busy: StatsReport = {
@@ -169,6 +181,44 @@ const busy: StatsReport = {
     },
     { kind: 'io-error', count: 1, message: null, lastSeconds: null },
   ],
+  limitBytes: 10 * 2 ** 30,
+  ageHistogram: [
+    { withinSeconds: 3600, entries: 4, bytes: 5120 },
+    { withinSeconds: 86_400, entries: 0, bytes: 0 },
+    { withinSeconds: 604_800, entries: 200, bytes: 2 ** 30 },
+    { withinSeconds: 2_592_000, entries: 1000, bytes: 5_476_078_182 },
+    { withinSeconds: null, entries: 0, bytes: 0 },
+  ],
+  failures: 3,
+  litter: { temporaryFiles: 2, deadWorkers: 1 },
+};
+
+const detailed: StatsReport = {
+  ...busy,
+  details: {
+    compilers: [
+      {
+        compiler: '/usr/bin/x86_64-linux-gnu-g++-12-with-a-name',
+        entries: 1200,
+        bytes: 6e9,
+        wallSeconds: 86_400,
+      },
+      { compiler: null, entries: 4, bytes: 5120, wallSeconds: 0 },
+    ],
+    largest: [
+      {
+        fingerprint: 'ab'.repeat(32),
+        bytes: 1023 * 2 ** 20,
+        compiler: '/usr/bin/x86_64-linux-gnu-g++-12',
+        outputs: ['a-rather-long-name.o', 'another-one.o'],
+        wallSeconds: 3568,
+      },
+      { fingerprint: 'cd'.repeat(32), bytes: 10, compiler: null, outputs: null, wallSeconds: null },
+    ],
+    costliest: [
+      { fingerprint: 'ef'.repeat(32), bytes: 10, compiler: 'cc', outputs: ['a.o\u001B'], wallSeconds: 0.5 },
+    ],
+  },
 };
 
 describe('stats', () => {
@@ -181,8 +231,17 @@ describe('stats', () => {
 trouble: io-error, 1 time
 
 81.81% hits, 3 m 12 s saved since 2026-01-02
-1,204 entries, 6.1 GiB in /home/u/.cache/vyre
+1,204 entries, 6.1 GiB of 10 GiB (60.99%) in /home/u/.cache/vyre
 last used 3 m 12 s to 12 d ago
+3 records without an entry (remembered failures)
+reclaimable: 2 temporary files, 1 worker directory of a dead process
+
+Last used    Entries             Size
+within 1 h         4   0.33%    5 KiB      0%
+within 1 d         0      0%      0 B      0%
+within 7 d       200  16.61%    1 GiB  16.39%
+within 30 d    1,000  83.05%  5.1 GiB   83.6%
+longer ago         0      0%      0 B      0%
 
 Lookups                        11
   Hits                     9 / 11  81.81%
@@ -210,7 +269,7 @@ wasmtime        4    5 KiB
   });
 
   it('fits 80 columns', () => {
-    for (const report of [busy, empty]) {
+    for (const report of [busy, empty, detailed]) {
       for (const line of renderStats(report, PLAIN).split('\n')) assert.ok(line.length <= 80, line);
     }
   });
@@ -235,6 +294,44 @@ Stored        0
     );
   });
 
+  it('shows with -v what each compiler keeps, and the entries that count most', () => {
+    const text = renderStats(detailed, PLAIN);
+    assert.equal(
+      text.slice(text.indexOf('Compiler ')),
+      `Compiler                  Entries      Size  Took
+x86_64-linux-gnu-g++-12…    1,200  5.59 GiB   1 d
+without a record                4     5 KiB     -
+
+Largest               Size       Took  Compiler          Outputs
+abababababababab  1023 MiB  59 m 28 s  x86_64-linux-gn…  a-rather-long-name.o …
+cdcdcdcdcdcdcdcd      10 B          -  -                 -
+
+Costliest         Size    Took  Compiler  Outputs
+efefefefefefefef  10 B  500 ms  cc        a.o\\u{1b}
+`,
+    );
+  });
+
+  it('leaves the ages out where one line says it all', () => {
+    const [first, ...rest] = empty.ageHistogram;
+    assert.ok(first !== undefined);
+    const young = { ...first, entries: 7, bytes: 100 };
+    const one = { ...empty, entries: 7, bytes: 100, ageHistogram: [young, ...rest] };
+    assert.ok(!renderStats(one, PLAIN).includes('within 1 h'));
+  });
+
+  it('shows misses that ran no compiler as a part of the misses', () => {
+    const values = new Map<CounterName, number>([
+      ['lookups', 3],
+      ['misses', 3],
+      ['outcome:compiled', 1],
+      ['missReason:absent', 3],
+    ]);
+    const text = renderStats({ ...empty, counters: { sinceMs: 0, values } }, PLAIN);
+    assert.match(text, /^ {4}looked up only {2}2 \/ 3 {2}66\.66%$/m);
+    assert.match(text, /^ {4}compiled {8}1 \/ 3 {2}33\.33%$/m);
+  });
+
   it('has the documented fields in JSON, all of them even when nothing is known', () => {
     const parse = (report: StatsReport): Record<string, unknown> =>
       JSON.parse(renderStatsJson(report)) as Record<string, unknown>;
@@ -250,7 +347,19 @@ Stored        0
       'savedSeconds',
       'layouts',
       'trouble',
+      'limitBytes',
+      'ageHistogram',
+      'failures',
+      'litter',
+      'compilers',
+      'largest',
+      'costliest',
     ]);
+    assert.deepEqual(parse(empty)['litter'], { temporaryFiles: 0, deadWorkers: null });
+    assert.deepEqual(
+      ['limitBytes', 'compilers', 'largest', 'costliest'].map((key) => parse(empty)[key]),
+      [null, null, null, null],
+    );
     assert.deepEqual(parse(empty)['counters'], {
       since: null,
       lookups: 0,
@@ -270,6 +379,15 @@ Stored        0
     });
     assert.equal(parse(empty)['hitRatePpm'], null);
     const document = parse(busy);
+    assert.equal(document['limitBytes'], 10_737_418_240);
+    assert.deepEqual((document['ageHistogram'] as unknown[])[0], {
+      withinSeconds: 3600,
+      entries: 4,
+      bytes: 5120,
+    });
+    assert.deepEqual(parse(detailed)['largest'], detailed.details?.largest);
+    assert.deepEqual(parse(detailed)['costliest'], detailed.details?.costliest);
+    assert.deepEqual(parse(detailed)['compilers'], detailed.details?.compilers);
     assert.equal(document['hitRatePpm'], 818_181);
     assert.equal(document['savedSeconds'], 192);
     assert.deepEqual((document['counters'] as Record<string, unknown>)['outcomes'], {
@@ -539,7 +657,12 @@ describe('the parts of a page', () => {
   it('progress without a terminal is a line every five seconds', () => {
     let nowMs = 0;
     const written: string[] = [];
-    const clock = { nowMs: () => nowMs, monotonicMs: () => nowMs, sleep: async () => Promise.resolve() };
+    const clock = {
+      nowMs: () => nowMs,
+      monotonicMs: () => nowMs,
+      breathe: async () => Promise.resolve(),
+      sleep: async () => Promise.resolve(),
+    };
     const progress = lineProgress(clock, 'verifying', (line) => written.push(line));
     for (nowMs of [1, 4999, 5000, 9999, 10_000]) progress.show({ files: 1204, bytes: 5 * 1024 ** 3 });
     assert.deepEqual(written, [

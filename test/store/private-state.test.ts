@@ -14,6 +14,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
+import { systemClock } from '../../src/host/clock.js';
 import { systemFiles } from '../../src/host/files.js';
 import type { Host } from '../../src/host/host.js';
 import { Tally, type CounterName } from '../../src/model/counters.js';
@@ -266,6 +267,115 @@ describe('the counters of a home', () => {
   });
 });
 
+describe('counters that are set to zero', () => {
+  it('start again with a new since, and give back what they were', async (t) => {
+    const clock = new FakeClock(5_000_000);
+    const rig = makeRig(t, fakeHost({ clock }));
+    await add(rig, { hits: 3, lookups: 4 });
+    clock.advance(1000);
+    const before = await rig.state.zero(rig.lock);
+    assert.deepEqual(Object.fromEntries(before?.values ?? []), { hits: 3, lookups: 4 });
+    assert.equal(before?.sinceMs, 5_000_000);
+    assert.deepEqual(figures(rig), {});
+    assert.equal(rig.state.readCounters()?.sinceMs, 5_001_000);
+    clock.advance(1000);
+    await add(rig, { lookups: 1 });
+    assert.deepEqual(figures(rig), { lookups: 1 });
+    assert.equal(rig.state.readCounters()?.sinceMs, 5_001_000);
+  });
+
+  it('start counting where nothing was counted', async (t) => {
+    const rig = makeRig(t, fakeHost({ clock: new FakeClock(5_000_000) }));
+    assert.equal(await rig.state.zero(rig.lock), null);
+    assert.deepEqual(figures(rig), {});
+    assert.equal(rig.state.readCounters()?.sinceMs, 5_000_000);
+  });
+
+  for (const page of [0, 1]) {
+    it(`stay at zero when page ${page} is damaged afterwards`, async (t) => {
+      const rig = makeRig(t);
+      await add(rig, { hits: 1 });
+      await rig.state.zero(rig.lock);
+      const bytes = readFileSync(rig.state.countersPath);
+      bytes[page * 4096 + 100] = 0xaa;
+      writeFileSync(rig.state.countersPath, bytes);
+      assert.deepEqual(figures(rig), {});
+    });
+  }
+
+  it('lose nothing that eight processes count meanwhile', async (t) => {
+    const rig = makeRig(t);
+    const children = Array.from({ length: 8 }, () => startChild(t, 'count', rig.folder, '40'));
+    for (const child of children) assert.equal(await child.line(), 'ready');
+    for (const child of children) child.go();
+    const sum = { lookups: 0, hits: 0, evictedBytes: 0 };
+    const take = async (): Promise<void> => {
+      const before = await rig.state.zero(rig.lock);
+      for (const name of ['lookups', 'hits', 'evictedBytes'] as const)
+        sum[name] += before?.values.get(name) ?? 0;
+    };
+    const running = new Set(children);
+    const ends = children.map(async (child) => {
+      await child.end();
+      running.delete(child);
+    });
+    while (running.size > 0) {
+      await take();
+      // A lock that is free gives nobody else a turn.
+      await systemClock.breathe();
+    }
+    await Promise.all(ends);
+    await take();
+    assert.deepEqual(sum, { lookups: 320, hits: 320, evictedBytes: 320_000 });
+    assert.deepEqual(figures(rig), {});
+  });
+
+  for (const cut of [0, 1, 2048, 4095]) {
+    it(`keep the older figures when the process dies after ${cut} bytes of the first page`, async (t) => {
+      let dying = false;
+      const files = failingFiles({
+        writeAt: (fd, bytes, position) => {
+          systemFiles.writeAt(fd, dying ? bytes.subarray(0, cut) : bytes, position);
+          if (dying) throw errnoError('EIO');
+        },
+      });
+      const rig = makeRig(t, fakeHost({ files, clock: new FakeClock(5_000_000) }));
+      await add(rig, { hits: 1 });
+      await add(rig, { hits: 1 });
+      dying = true;
+      await assert.rejects(rig.state.zero(rig.lock), { code: 'EIO' });
+      assert.deepEqual(figures(rig), { hits: 2 });
+      dying = false;
+      await add(rig, { hits: 1 });
+      assert.deepEqual(figures(rig), { hits: 3 });
+    });
+  }
+
+  it('keep their figures and the trouble where the journal cannot be written', async (t) => {
+    const files = failingFiles({
+      open: (path, flags, mode) => {
+        if (flags === 'append') throw errnoError('ENOSPC');
+        return systemFiles.open(path, flags, mode);
+      },
+    });
+    const rig = makeRig(t, fakeHost({ files }));
+    await add(rig, { hits: 1 });
+    await assert.rejects(rig.state.zero(rig.lock), { code: 'ENOSPC' });
+    assert.deepEqual(figures(rig), { hits: 1 });
+  });
+
+  it('say so when somebody holds their lock for long', async (t) => {
+    const rig = makeRig(t, fakeHost({ clock: new FakeClock() }));
+    await add(rig, { hits: 1 });
+    const child = startChild(t, 'hold', rig.state.lockPath, '1');
+    assert.equal(await child.line(), 'held');
+    await assert.rejects(rig.state.zero(rig.lock), /are in use for more than 10 s/);
+    assert.deepEqual(figures(rig), { hits: 1 });
+    child.go();
+    await child.end();
+  });
+});
+
 describe('the journal', () => {
   const event = (changed: Partial<CacheEvent> = {}): CacheEvent => ({
     atMs: 1_700_000_000_000,
@@ -291,6 +401,33 @@ describe('the journal', () => {
     for (const one of events) state.addEvent(one);
     assert.deepEqual(state.readEvents(), events);
     assert.equal(statSync(state.eventsPath).mode & 0o777, 0o600);
+  });
+
+  it('tells what happened since the last zero, wherever the clock stood', async (t) => {
+    const rig = makeRig(t, fakeHost({ clock: new FakeClock(5_000_000) }));
+    for (const atMs of [1, 9_000_000]) rig.state.addEvent(event({ atMs }));
+    assert.equal(rig.state.readEventsSinceZero().length, 2);
+    await rig.state.zero(rig.lock);
+    assert.deepEqual(rig.state.readEventsSinceZero(), []);
+    for (const atMs of [2, 8_000_000]) rig.state.addEvent(event({ atMs }));
+    assert.deepEqual(
+      rig.state.readEventsSinceZero().map(({ atMs }) => atMs),
+      [2, 8_000_000],
+    );
+    await rig.state.zero(rig.lock);
+    assert.deepEqual(rig.state.readEventsSinceZero(), []);
+    assert.equal(rig.state.readEvents().length, 6);
+  });
+
+  it('tells all that it still has once the note of a zero has left it', async (t) => {
+    const rig = makeRig(t);
+    await rig.state.zero(rig.lock);
+    for (let index = 0; index < 8000; index += 1) {
+      rig.state.addEvent(event({ atMs: index, message: 'x'.repeat(100) }));
+    }
+    const events = rig.state.readEvents();
+    assert.ok(events.every(({ kind }) => kind === 'trouble'));
+    assert.deepEqual(rig.state.readEventsSinceZero(), events);
   });
 
   it('is bounded, and keeps the last events', (t) => {

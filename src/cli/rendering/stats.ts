@@ -1,23 +1,25 @@
 import type { StatsReport, TroubleLine } from '../../maintenance/reports.js';
-import { counterGroup, hitRatePpm, type CounterName, type Counters } from '../../model/counters.js';
+import { counterGroup, type CounterName, type Counters } from '../../model/counters.js';
 import { isHit, OUTCOMES } from '../../model/lifecycle.js';
 import { formatBytes, formatCount, formatDuration, formatPercent } from '../../model/units.js';
 import type { Paint } from '../color.js';
-import { jsonSeconds, renderJson } from './json.js';
+import { countedSince, NO_COUNTERS } from './counted.js';
+import { renderDetails } from './stats-details.js';
 import { renderTable } from './table.js';
 import { plural, printable, wrap } from './text.js';
 
 const WIDTH = 80;
-const NO_COUNTERS: Counters = { sinceMs: Number.NaN, values: new Map() };
 
 /** Trouble first, then the figure that decides, then what it consists of; at most 80 columns but for long paths. */
 export function renderStats(report: StatsReport, paint: Paint): string {
   const counters = report.counters ?? NO_COUNTERS;
   return [
     trouble(report.trouble, paint),
-    `${paint.strong(headline(counters))}\n${contents(report)}\n`,
+    `${paint.strong(headline(counters))}\n${contents(report)}`,
+    ages(report, paint),
     renderTable({ head: null, align: ['left', 'right', 'right'], rows: alignWholes(counterRows(counters)) }),
     layouts(report, paint),
+    report.details === null ? '' : renderDetails(report.details, paint),
   ]
     .filter((part) => part !== '')
     .join('\n');
@@ -36,7 +38,7 @@ function trouble(rows: readonly TroubleLine[], paint: Paint): string {
 
 function headline(counters: Counters): string {
   const count = (name: CounterName): number => counters.values.get(name) ?? 0;
-  const since = sinceText(counters);
+  const since = countedSince(counters);
   if (count('lookups') === 0)
     return since === null ? 'no lookups yet' : `no lookups since ${since.slice(0, 10)}`;
   const rate = formatPercent(count('hits'), count('lookups'));
@@ -44,18 +46,62 @@ function headline(counters: Counters): string {
   return `${rate} hits, ${saved} saved${since === null ? '' : ` since ${since.slice(0, 10)}`}`;
 }
 
-/** ISO 8601; null when nothing was counted, or by a clock beyond all dates. */
-function sinceText({ sinceMs }: Counters): string | null {
-  const date = new Date(sinceMs);
-  return Number.isNaN(date.getTime()) ? null : date.toISOString();
+/** Lines about what lies on the disk; those that would say nothing are left out. */
+function contents(report: StatsReport): string {
+  return [sizeLine(report), useLine(report), failureLine(report), litterLine(report)]
+    .filter((line) => line !== null)
+    .map((line) => `${line}\n`)
+    .join('');
 }
 
-function contents({ root, entries, bytes, oldestSeconds, newestSeconds }: StatsReport): string {
-  const size = `${plural(formatCount(entries), 'entry', 'entries')}, ${formatBytes(bytes)} in ${printable(root)}`;
-  if (oldestSeconds === null || newestSeconds === null) return size;
+function sizeLine({ root, entries, bytes, limitBytes }: StatsReport): string {
+  const size = formatBytes(bytes);
+  const limit =
+    limitBytes === null ? '' : ` of ${formatBytes(limitBytes)} (${formatPercent(bytes, limitBytes)})`;
+  return `${plural(formatCount(entries), 'entry', 'entries')}, ${size}${limit} in ${printable(root)}`;
+}
+
+function useLine({ oldestSeconds, newestSeconds }: StatsReport): string | null {
+  if (oldestSeconds === null || newestSeconds === null) return null;
   const newest = formatDuration(newestSeconds);
   const oldest = formatDuration(oldestSeconds);
-  return `${size}\nlast used ${newest === oldest ? newest : `${newest} to ${oldest}`} ago`;
+  return `last used ${newest === oldest ? newest : `${newest} to ${oldest}`} ago`;
+}
+
+function failureLine({ failures }: StatsReport): string | null {
+  if (failures === 0) return null;
+  return `${plural(formatCount(failures), 'record', 'records')} without an entry (remembered failures)`;
+}
+
+function litterLine({ litter }: StatsReport): string | null {
+  const { temporaryFiles, deadWorkers } = litter;
+  const parts = [
+    ...counted(temporaryFiles, 'temporary file', 'temporary files'),
+    ...counted(
+      deadWorkers ?? 0,
+      'worker directory of a dead process',
+      'worker directories of dead processes',
+    ),
+  ];
+  return parts.length === 0 ? null : `reclaimable: ${parts.join(', ')}`;
+}
+
+function counted(count: number, one: string, many: string): readonly string[] {
+  return count === 0 ? [] : [plural(formatCount(count), one, many)];
+}
+
+/** Where all entries are of one age group, the line above says it better. */
+function ages({ ageHistogram, entries, bytes }: StatsReport, paint: Paint): string {
+  if (ageHistogram.filter((each) => each.entries > 0).length < 2) return '';
+  const rows = ageHistogram.map((each) => [
+    each.withinSeconds === null ? 'longer ago' : `within ${formatDuration(each.withinSeconds)}`,
+    formatCount(each.entries),
+    formatPercent(each.entries, entries),
+    formatBytes(each.bytes),
+    formatPercent(each.bytes, bytes),
+  ]);
+  const head = ['Last used', 'Entries', '', 'Size', ''];
+  return renderTable({ head, align: ['left', 'right', 'right', 'right', 'right'], rows }, paint);
 }
 
 const SLASH = ' / ';
@@ -85,7 +131,7 @@ function counterRows(counters: Counters): readonly Row[] {
     share(1, 'Hits', count('hits'), lookups),
     ...shares(2, hitOutcomes, count('hits')),
     share(1, 'Misses', count('misses'), lookups),
-    ...shares(2, missOutcomes, count('misses')),
+    ...shares(2, [...missOutcomes, ...lookedUpOnly(missOutcomes, count('misses'))], count('misses')),
     ...group('Reasons of misses', Object.entries(counterGroup(counters, 'missReason')), count('misses')),
     ...group('Uncacheable calls', Object.entries(counterGroup(counters, 'uncacheable')), null),
     ...group('Calls without cache', Object.entries(counterGroup(counters, 'degraded')), null),
@@ -98,6 +144,15 @@ function counterRows(counters: Counters): readonly Row[] {
     ...present('Flushes', count('flushes')),
     ...present('  Failed', count('flushErrors')),
   ];
+}
+
+/** Misses of `get`, which never compiles: they have no outcome of their own. */
+function lookedUpOnly(
+  missOutcomes: readonly (readonly [string, number])[],
+  misses: number,
+): readonly (readonly [string, number])[] {
+  const rest = missOutcomes.reduce((left, [, part]) => left - part, misses);
+  return rest > 0 ? [['looked up only', rest]] : [];
 }
 
 function share(depth: number, label: string, part: number, whole: number): Row {
@@ -139,43 +194,4 @@ function layouts({ layouts: figures }: StatsReport, paint: Paint): string {
     formatBytes(bytes),
   ]);
   return renderTable({ head: ['Layout', 'Entries', 'Size'], align: ['left', 'right', 'right'], rows }, paint);
-}
-
-/** `vyre-cache.stats/1`. */
-export function renderStatsJson(report: StatsReport): string {
-  const counters = report.counters ?? NO_COUNTERS;
-  const count = (name: CounterName): number => counters.values.get(name) ?? 0;
-  return renderJson('vyre-cache.stats/1', {
-    root: report.root,
-    entries: report.entries,
-    bytes: report.bytes,
-    oldestSeconds: jsonSeconds(report.oldestSeconds),
-    newestSeconds: jsonSeconds(report.newestSeconds),
-    counters: {
-      since: sinceText(counters),
-      lookups: count('lookups'),
-      hits: count('hits'),
-      misses: count('misses'),
-      puts: count('puts'),
-      rejectedPuts: count('rejectedPuts'),
-      evictions: count('evictions'),
-      evictedBytes: count('evictedBytes'),
-      flushes: count('flushes'),
-      flushErrors: count('flushErrors'),
-      waits: count('waits'),
-      uncacheable: counterGroup(counters, 'uncacheable'),
-      degraded: count('degraded'),
-      outcomes: counterGroup(counters, 'outcome'),
-      missReasons: counterGroup(counters, 'missReason'),
-    },
-    hitRatePpm: hitRatePpm(count('hits'), count('lookups')),
-    savedSeconds: jsonSeconds(count('savedMilliseconds') / 1000),
-    layouts: report.layouts.map(({ layout, entries, bytes }) => ({ layout, entries, bytes })),
-    trouble: report.trouble.map(({ kind, count: times, message, lastSeconds }) => ({
-      kind,
-      count: times,
-      message,
-      lastSeconds: jsonSeconds(lastSeconds),
-    })),
-  });
 }

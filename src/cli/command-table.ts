@@ -38,6 +38,21 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/rm.js')).rmCommand,
   },
   {
+    name: 'gc',
+    summary: 'remove garbage: left-overs of crashes, records without entry, unused notes',
+    load: async () => (await import('./commands/gc.js')).gcCommand,
+  },
+  {
+    name: 'prune',
+    summary: 'remove entries by age, size, number or free space',
+    load: async () => (await import('./commands/prune.js')).pruneCommand,
+  },
+  {
+    name: 'flush',
+    summary: 'make entries durable: they survive a power cut then',
+    load: async () => (await import('./commands/flush.js')).flushCommand,
+  },
+  {
     name: 'config',
     summary: 'show the settings and where each comes from, or trust a project’s file',
     load: async () => (await import('./commands/config.js')).configCommand,

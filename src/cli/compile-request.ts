@@ -95,25 +95,38 @@ function refuseEmpty(what: string, paths: readonly string[]): void {
   if (paths.includes('')) throw new CacheError('usage', `expected ${what}, got ""`, { hint: HINT });
 }
 
+/** `NAME` or `NAME=VALUE`. */
+export function isVariable(text: string): boolean {
+  return text !== '' && !text.startsWith('=');
+}
+
 function checkVariable(text: string): void {
-  if (text !== '' && !text.startsWith('=')) return;
+  if (isVariable(text)) return;
   throw new CacheError('usage', `expected NAME or NAME=VALUE for --env, got "${text}"`);
 }
 
 /** The origin of the monotonic clock: who calls us waits from here on. */
 const PROCESS_START_MS = 0;
 
-/** How a request is run, from flags and settings. */
-export function compileOptions(context: Context): CompileOptions {
-  const { settings, call } = context;
+/** How each compilation of a call is run, from flags and settings. */
+export function jobOptions({ settings, call }: Context): CompileOptions {
   return {
     timeoutMs: settings.timeoutMs,
     memoryBytes: settings.memoryBytes,
     lockTimeoutMs: settings.lockTimeoutMs,
     refresh: call.options.flag('refresh'),
     noCache: call.options.refused('cache'),
-    startedAtMs: PROCESS_START_MS,
+    failureMemory: settings.failureMemory,
+    retryFailed: call.options.flag('retryFailed'),
     signal: call.signal,
+  };
+}
+
+/** How the one compilation of a call is run: the user waits for it, and hears what it says. */
+export function compileOptions(context: Context): CompileOptions {
+  return {
+    ...jobOptions(context),
+    startedAtMs: PROCESS_START_MS,
     onWaiting: (waiting) => {
       showWaiting(context, waiting);
     },

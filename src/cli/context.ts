@@ -1,10 +1,12 @@
 import type { CacheSession } from '../compile/session.js';
+import type { MemoryBudget } from '../store/memory-tier.js';
 import type { Call } from './command.js';
 import { loadPaint, type Paint } from './color.js';
 import { problemLines } from './failure.js';
 import { stateDirectory } from './settings/environment.js';
 import { chooseRoot, type ChosenRoot } from './settings/root.js';
 import { loadSettings, type Settings } from './settings/settings.js';
+import type { OutputStream } from './streams.js';
 
 /** A call with its settings. */
 export interface Context {
@@ -43,6 +45,10 @@ export interface SessionUse {
   readonly root: ChosenRoot;
   /** Trouble and notes stay off stderr unless asked for. */
   readonly silent?: boolean;
+  /** vyre's budget unless set. */
+  readonly memory?: MemoryBudget;
+  /** Where trouble and notes go; the stderr of the process unless set. */
+  readonly stderr?: OutputStream;
 }
 
 /** Opens a session, runs `work` with it, and writes the counters whatever happens. */
@@ -57,9 +63,14 @@ export async function withSession<T>(
     stateDirectory: stateDirectory(context.call.environment),
     maxPayloadBytes: context.settings.maxPayloadBytes,
     host: context.call.host,
+    ...(use.memory === undefined ? {} : { memory: use.memory }),
+    care: async (closing) => {
+      const { care } = await import('../maintenance/care.js');
+      await care(closing, { maxBytes: context.settings.careMaxBytes, signal: context.call.signal });
+    },
     sweep: async (host, home) => (await import('../maintenance/sweep.js')).sweep(host, home),
   });
-  report(context, session, use.silent === true);
+  report(context, session, use);
   try {
     return await work(session);
   } finally {
@@ -68,9 +79,9 @@ export async function withSession<T>(
 }
 
 /** Shows trouble once per kind, and notes, as they come. */
-function report(context: Context, session: CacheSession, silent: boolean): void {
+function report(context: Context, session: CacheSession, use: SessionUse): void {
   const { settings, call, quiet, verbose } = context;
-  const { stderr } = call.terminal;
+  const { silent = false, stderr = call.terminal.stderr } = use;
   const shown = new Set<string>();
   const showsTrouble = settings.strict || verbose || (!quiet && !silent);
   session.onTrouble = ({ kind, message }) => {

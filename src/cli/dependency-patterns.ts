@@ -21,7 +21,12 @@ export async function expandDependencies(options: PatternOptions): Promise<reado
   for (const pattern of options.patterns) {
     for (const path of await expand(options, pattern)) found.add(path);
   }
-  return [...found].toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  return sortedByBytes(found);
+}
+
+/** The order of dependencies, which does not depend on the order of the patterns. */
+export function sortedByBytes(paths: ReadonlySet<string>): readonly string[] {
+  return [...paths].toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
 }
 
 async function expand({ host, cwd }: PatternOptions, pattern: string): Promise<readonly string[]> {

@@ -21,14 +21,35 @@ const LINE_MS = 5000;
 
 const NONE: Progress = { show: () => undefined, done: () => undefined };
 
-/** A spinner on a terminal that knows its width, plain lines in CI, else nothing. */
+/** What moves on a terminal that knows its width, plain lines in CI, else nothing. */
+export type ProgressStyle = 'moving' | 'lines' | 'none';
+
+export function progressStyle({ call, quiet }: Context): ProgressStyle {
+  const { stderr } = call.terminal;
+  if (quiet) return 'none';
+  if (isCi(call.environment)) return 'lines';
+  // A terminal of zero columns would be written to without end.
+  return stderr.isTerminal && stderr.columns > 0 && call.environment['TERM'] !== 'dumb' ? 'moving' : 'none';
+}
+
+/** True when this style shows something new again, and not again before its time has passed. */
+export function isDueAgain(clock: Clock, style: Exclude<ProgressStyle, 'none'>): () => boolean {
+  const spanMs = style === 'lines' ? LINE_MS : REDRAW_MS;
+  let lastMs = clock.monotonicMs();
+  return () => {
+    const nowMs = clock.monotonicMs();
+    if (nowMs - lastMs < spanMs) return false;
+    lastMs = nowMs;
+    return true;
+  };
+}
+
+/** For long work on files. */
 export async function startProgress(context: Context, verb: string): Promise<Progress> {
   const { terminal, environment, host } = context.call;
-  const { stderr } = terminal;
-  if (context.quiet) return NONE;
-  if (isCi(environment)) return lineProgress(host.clock, verb, (line) => stderr.write(line));
-  // A terminal of zero columns would be written to without end.
-  if (!stderr.isTerminal || stderr.columns === 0 || environment['TERM'] === 'dumb') return NONE;
+  const style = progressStyle(context);
+  if (style === 'none') return NONE;
+  if (style === 'lines') return lineProgress(host.clock, verb, (line) => terminal.stderr.write(line));
   const isColored = wantsColor({ setting: context.settings.color, environment, isTerminal: true });
   return spinner(host.clock, { verb, isColored });
 }
@@ -41,13 +62,11 @@ function sentence(verb: string, figures: ProgressFigures, seconds: number): stri
 /** Lines at most every {@link LINE_MS}: a short run writes none. */
 export function lineProgress(clock: Clock, verb: string, write: (line: string) => void): Progress {
   const startMs = clock.monotonicMs();
-  let lastMs = startMs;
+  const isDue = isDueAgain(clock, 'lines');
   return {
     show(figures) {
-      const nowMs = clock.monotonicMs();
-      if (nowMs - lastMs < LINE_MS) return;
-      lastMs = nowMs;
-      write(`${sentence(verb, figures, (nowMs - startMs) / 1000)}\n`);
+      if (!isDue()) return;
+      write(`${sentence(verb, figures, (clock.monotonicMs() - startMs) / 1000)}\n`);
     },
     done: () => undefined,
   };
@@ -63,13 +82,11 @@ async function spinner(
   const options = { text: verb, stream: process.stderr, discardStdin: false, hideCursor: false };
   const spinning = ora({ ...options, color: isColored ? 'cyan' : false }).start();
   const startMs = clock.monotonicMs();
-  let lastMs = startMs;
+  const isDue = isDueAgain(clock, 'moving');
   return {
     show(figures) {
-      const nowMs = clock.monotonicMs();
-      if (nowMs - lastMs < REDRAW_MS) return;
-      lastMs = nowMs;
-      spinning.text = sentence(verb, figures, (nowMs - startMs) / 1000);
+      if (!isDue()) return;
+      spinning.text = sentence(verb, figures, (clock.monotonicMs() - startMs) / 1000);
       // The timer of the spinner does not run while a loop is busy.
       spinning.render();
     },

@@ -1,12 +1,14 @@
 import type { HomeProblem } from '../store/home.js';
 import { ACTIVE_VARIABLE } from '../store/worker-directory.js';
 import { errnoOf } from '../model/error.js';
+import type { Fingerprint } from '../model/fingerprint.js';
 import { isHit, type Degraded, type Uncacheable } from '../model/lifecycle.js';
 import { describe, type Description } from './description.js';
 import { handOver } from './handover.js';
-import { findReadOnly, type Found } from './lookup-store.js';
+import { failureInForce, repeatFailure } from './failure-memory.js';
+import { findReadOnly } from './lookup-store.js';
 import { makePlan, type Plan } from './plan.js';
-import { produce, productOf } from './production.js';
+import { produce, productOf, type Effort } from './production.js';
 import type { Produced, Product } from './product.js';
 import { readHistory, requestShape, settingDigest } from './request-history.js';
 import type { CompileOptions, CompileRequest, CompileResult } from './request.js';
@@ -23,20 +25,48 @@ export async function compile(
   request: CompileRequest,
   options: CompileOptions,
 ): Promise<CompileResult> {
+  const result = await compilePlan(session, makePlan(session.host, request), {
+    ...options,
+    effort: 'wait',
+  });
+  if ('deferred' in result) throw new Error('expected a compilation that waits');
+  return result;
+}
+
+export interface PlanOptions extends CompileOptions {
+  readonly effort: Effort;
+}
+
+/** What the effort did not reach; counted nowhere. */
+export interface Deferred {
+  readonly deferred: true;
+  /** Null where the cache is not asked, and where it was not computed. */
+  readonly primary: Fingerprint | null;
+}
+
+/** {@link compile} for a request that was planned. Deferred only where the effort is less than `wait`. */
+export async function compilePlan(
+  session: CacheSession,
+  plan: Plan,
+  options: PlanOptions,
+): Promise<CompileResult | Deferred> {
   const startMs = options.startedAtMs ?? session.host.clock.monotonicMs();
-  const plan = makePlan(session.host, request);
   const produced = await obtain(session, plan, options);
+  if ('deferred' in produced) return produced;
   return finish(session, plan, { produced, startMs, options, stopped: options.signal?.aborted === true });
 }
 
 type Obtained = Produced & { readonly joined: boolean };
 
-async function obtain(session: CacheSession, plan: Plan, options: CompileOptions): Promise<Obtained> {
+async function obtain(session: CacheSession, plan: Plan, options: PlanOptions): Promise<Obtained | Deferred> {
+  const looksOnly = options.effort === 'look';
+  if (looksOnly && (options.noCache || plan.uncacheable !== null)) return deferred(null);
   if (options.noCache) return uncached(session, { plan, options, word: null });
   const access = await session.openHome();
   if (!access.ok) return withoutHome(session, { plan, options, problem: access.problem });
   if (plan.uncacheable !== null) return uncacheable(session, { plan, options, ...plan.uncacheable });
   const description = await describe(session, plan, options.signal);
+  if (looksOnly && !isLookup(session, access.home, { plan, description })) return deferred(null);
   if (description.uncacheable !== null) {
     return uncacheable(session, { plan, options, ...description.uncacheable });
   }
@@ -48,25 +78,52 @@ async function obtain(session: CacheSession, plan: Plan, options: CompileOptions
   return inFlight(session, { home: access.home, plan, description, options });
 }
 
+function deferred(primary: Fingerprint | null): Deferred {
+  return { deferred: true, primary };
+}
+
+/** True for a request that the cache is asked about. */
+function isLookup(
+  session: CacheSession,
+  home: Home,
+  request: { readonly plan: Plan; readonly description: Description },
+): boolean {
+  const { plan, description } = request;
+  return (
+    description.uncacheable === null && !isEmbedding(session, home, request) && !isActive(plan, description)
+  );
+}
+
 /** A home that may be read and not written still gives what it has; any other is left alone. */
 async function withoutHome(
   session: CacheSession,
-  call: { readonly plan: Plan; readonly options: CompileOptions; readonly problem: HomeProblem },
-): Promise<Obtained> {
+  call: { readonly plan: Plan; readonly options: PlanOptions; readonly problem: HomeProblem },
+): Promise<Obtained | Deferred> {
   const { plan, options, problem } = call;
   if (READABLE.has(problem.reason) && plan.uncacheable === null && !options.refresh) {
-    const found = await findQuietly(session, plan);
-    if (found !== null) return { product: productOf(found), waited: false, degraded: false, joined: false };
+    const product = await findQuietly(session, plan, options);
+    if (product !== null) return { product, waited: false, degraded: false, joined: false };
   }
+  if (options.effort === 'look') return deferred(null);
   session.addDegraded(problem);
   return { ...(await uncached(session, { plan, options, word: null })), degraded: true };
 }
 
-async function findQuietly(session: CacheSession, plan: Plan): Promise<Found | null> {
+async function findQuietly(
+  session: CacheSession,
+  plan: Plan,
+  options: CompileOptions,
+): Promise<Product | null> {
   const description = await describe(session, plan);
   try {
     const found = await findReadOnly(session, { plan, description });
-    return found.hit ? found : null;
+    if (found.hit) return productOf(found);
+    const known = failureInForce(
+      session,
+      { plan, options, askedAtMs: session.host.clock.nowMs() },
+      found.failures,
+    );
+    return known === null ? null : repeatFailure(session, plan, known);
   } catch (error) {
     // A root that cannot even be read.
     if (errnoOf(error) === null) throw error;
@@ -84,13 +141,18 @@ async function inFlight(
     readonly home: Home;
     readonly plan: Plan;
     readonly description: Description;
-    readonly options: CompileOptions;
+    readonly options: PlanOptions;
   },
-): Promise<Obtained> {
+): Promise<Obtained | Deferred> {
   const { plan, description, options } = job;
-  const limits = [options.refresh, options.timeoutMs, options.memoryBytes];
+  const { refresh, timeoutMs, memoryBytes, failureMemory, retryFailed } = options;
+  const limits = [refresh, timeoutMs, memoryBytes, failureMemory, retryFailed];
   const key = JSON.stringify([description.primary, plan.request.cwd, ...limits]);
-  const flight = await session.flights.run(key, async () => produce({ session, ...job }));
+  if (options.effort !== 'wait' && session.flights.isRunning(key)) return deferred(description.primary);
+  const flight = await session.flights.run(key, async () => produce({ session, ...job }, options.effort));
+  // Whoever is joined may have left without waiting; this caller decides for itself.
+  if (flight.value === 'deferred')
+    return flight.joined ? inFlight(session, job) : deferred(description.primary);
   const { product } = flight.value;
   // The one who compiled was asked to stop, and this caller was not.
   if (flight.joined && product.stopped && options.signal?.aborted !== true) return inFlight(session, job);
@@ -173,7 +235,8 @@ async function finish(
 
 /** Who joined a job that succeeded has a hit; who joined one that failed has failed, too. */
 function joinedProduct(product: Product): Product {
-  if (product.outcome === null || product.outcome === 'failed') return product;
+  const { outcome } = product;
+  if (outcome === null || outcome === 'failed' || outcome === 'remembered-failure') return product;
   return { ...product, outcome: 'joined', reason: null, notStored: null };
 }
 

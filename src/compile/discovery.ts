@@ -26,7 +26,7 @@ export type Discovered =
   | { readonly ok: false; readonly word: Uncacheable };
 
 /**
- * Hashes what a successful compilation read besides its inputs. A file that changed since the compiler was started is
+ * Hashes what a compilation read besides its inputs, as far as it was listed. A file that changed since the compiler was started is
  * `input-changed`: nobody knows which of its states was read. A file changed in the same tick of the clock counts so.
  */
 export function discover(job: Job, execution: Execution, worker: WorkerDirectory): Discovered {

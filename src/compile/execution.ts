@@ -8,7 +8,7 @@ import { ACTIVE_VARIABLE, activeMark, type WorkerDirectory } from '../store/work
 import { sameState } from './delivery.js';
 import { expand, namesDepfile } from './placeholders.js';
 import type { Plan } from './plan.js';
-import type { Listed, Listing, ListingRun } from './presets/preset.js';
+import type { FailedRun, Listed, Listing, ListingRun } from './presets/preset.js';
 import type { CompileOptions } from './request.js';
 import { run, type RunRequest, type RunResult } from './runner.js';
 
@@ -35,7 +35,7 @@ export interface MadeOutput {
 export interface Execution {
   readonly run: RunResult;
   readonly outputs: readonly MadeOutput[];
-  /** What the compiler says that it read; null where it is not asked or did not succeed. */
+  /** What the compiler says that it read; null where it is not asked. */
   readonly listed: Listed | null;
   /** The list that the command itself asked for with `{depfile}`; null where it did not or nothing was written. */
   readonly depfile: Buffer | null;
@@ -46,6 +46,8 @@ export interface ExecutionRequest {
   readonly options: CompileOptions;
   readonly setting: Setting;
   readonly onOverflow: RunRequest['onOverflow'];
+  /** True when it is worth asking what a failed run has read. Absent: it never is. */
+  readonly asksAfterFailure?: (result: RunResult) => boolean;
   /** Asks the compiler what does not change between compilations. */
   readonly memoised: NonNullable<ListingRun['memoised']>;
 }
@@ -77,8 +79,8 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
     };
   });
   const listed =
-    listing !== null && setting.mode !== 'caller' && result.end !== 'stopped' && succeeded(result)
-      ? await collect(host, { plan, layout, listing, worker: setting.worker, request })
+    listing !== null && setting.mode !== 'caller'
+      ? await collect(host, { layout, listing, worker: setting.worker, request, result })
       : null;
   return { run: result, outputs, listed, depfile: readDepfile(host, plan, layout) };
 }
@@ -233,18 +235,21 @@ function environmentOf(
 async function collect(
   host: Host,
   made: {
-    readonly plan: Plan;
     readonly layout: Layout;
     readonly listing: Listing;
     readonly worker: WorkerDirectory;
     readonly request: ExecutionRequest;
+    readonly result: RunResult;
   },
-): Promise<Listed> {
-  const { plan, layout, listing, worker } = made;
-  const { memoised, options } = made.request;
+): Promise<Listed | null> {
+  const { layout, listing, worker, result, request } = made;
+  const { plan, options, memoised } = request;
+  const isSuccess = succeeded(result);
+  if (!isSuccess && request.asksAfterFailure?.(result) !== true) return null;
   const signal = options.signal === undefined ? {} : { signal: options.signal };
+  const timeoutMs = isSuccess ? LIST_TIMEOUT_MS : FAILED_LIST_TIMEOUT_MS;
   const environment = environmentOf(plan, layout.home, null);
-  return listing.collect({
+  const listingRun: ListingRun = {
     line: plan.line,
     listPath: layout.listPath ?? '',
     workerDirectory: worker.path,
@@ -254,10 +259,24 @@ async function collect(
       const [program = '', ...args] = argv;
       return host.processes.capture(
         { program, argv0: program, args, cwd: plan.request.cwd, environment },
-        { maxBytes: MAX_LIST_BYTES, timeoutMs: LIST_TIMEOUT_MS, ...signal },
+        { maxBytes: MAX_LIST_BYTES, timeoutMs, ...signal },
       );
     },
-  });
+  };
+  return isSuccess
+    ? listing.collect(listingRun)
+    : collectFailed(listing, { ...listingRun, ...saidBy(result) });
+}
+
+/** What a run printed, and whether it ended by itself. */
+function saidBy({ end, stdout, stderr }: RunResult): Pick<FailedRun, 'endedByItself' | 'said'> {
+  const said = `${stdout.toString('latin1')}\n${stderr.toString('latin1')}`;
+  return { endedByItself: typeof end === 'object' && end.signal === null, said };
+}
+
+async function collectFailed(listing: Listing, failed: FailedRun): Promise<Listed> {
+  const unknown: Listed = { ok: false, word: 'preset:unlisted-read', detail: 'a failed run lists nothing' };
+  return (await listing.collectFailed?.(failed)) ?? unknown;
 }
 
 function readDepfile(host: Host, plan: Plan, layout: Layout): Buffer | null {
@@ -269,6 +288,8 @@ function readDepfile(host: Host, plan: Plan, layout: Layout): Buffer | null {
 /** Lists of what was read: a few thousand names at most. */
 const MAX_LIST_BYTES = 67_108_864;
 const LIST_TIMEOUT_MS = 600_000;
+/** A preprocessor takes seconds at most; what has failed may have hung, and its memory costs a compilation at most. */
+const FAILED_LIST_TIMEOUT_MS = 10_000;
 
 /**
  * What speaks against keeping the result of a successful execution; null when nothing does. `embeds-path` asks for a
@@ -286,7 +307,7 @@ export function judgeExecution(
 }
 
 /** True when a file lies in the worker directory that nobody declared, or a folder that cannot be looked into. */
-function leftovers(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
+export function leftovers(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
   const declared = new Set(execution.outputs.map((output) => output.path));
   return [FOLDERS.outputs, FOLDERS.home].some((name) =>
     holdsStranger(host, join(worker.path, name), declared),

@@ -5,7 +5,7 @@ import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import { unpackMembers, type Member } from '../model/archive.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
-import type { ArtifactRecord } from '../model/record.js';
+import type { ArtifactRecord, FailureRecord } from '../model/record.js';
 import {
   currentSets,
   dependencyFields,
@@ -41,6 +41,14 @@ export interface NotFound {
   readonly discoveredKnown: boolean;
   /** The known dependency sets, as text: who waited compares it to see whether somebody published. */
   readonly sets: string;
+  /** What has failed with these very inputs and dependencies, in force or not. */
+  readonly failures: readonly KnownFailure[];
+}
+
+/** A failure that is remembered for the complete fingerprint of a request. */
+export interface KnownFailure {
+  readonly fingerprint: Fingerprint;
+  readonly record: FailureRecord;
 }
 
 export interface LookupPlace {
@@ -49,7 +57,10 @@ export interface LookupPlace {
   readonly disk: DiskTier;
 }
 
-/** Looks for the artifact of a described request: the first dependency set that is current and has a valid entry. */
+/**
+ * Looks for the artifact of a described request: the first dependency set that is current and has a valid entry. Only
+ * where there is none the failures count.
+ */
 export async function find(
   session: CacheSession,
   place: LookupPlace,
@@ -67,12 +78,16 @@ export async function find(
     fingerprint: null,
     discoveredKnown: current.length > 0 || known.length === 0,
     sets,
+    failures: [],
   };
+  const failures: KnownFailure[] = [];
   for (const set of current) {
     const complete = completeFingerprint(session, description, set);
     const read = await readArtifact(place.store, complete, plan.outputs.length);
     if (read.hit) return { ...read, fingerprint: complete, set, setAge: known.indexOf(set) };
-    miss = { hit: false, reason: read.reason, fingerprint: complete, discoveredKnown: true, sets };
+    miss = { hit: false, reason: read.reason, fingerprint: complete, discoveredKnown: true, sets, failures };
+    const record = place.disk.readFailure(complete);
+    if (record !== null) failures.push({ fingerprint: complete, record });
     if (read.reason !== 'absent') break;
   }
   return miss;

@@ -7,6 +7,7 @@ import type { ArtifactRecord } from '../model/record.js';
 import type { MissReason } from '../model/lifecycle.js';
 import { deliver } from './delivery.js';
 import { describe } from './description.js';
+import { failureInForce } from './failure-memory.js';
 import { handOver } from './handover.js';
 import { findReadOnly, unpackOutputs } from './lookup-store.js';
 import { missReason } from './miss-reason.js';
@@ -27,6 +28,14 @@ export async function lookup(session: CacheSession, request: CompileRequest): Pr
   const disk = openStore(session);
   const found = await findReadOnly(session, { plan, description });
   if (!found.hit) {
+    if (
+      failureInForce(
+        session,
+        { plan, options: ASKING, askedAtMs: session.host.clock.nowMs() },
+        found.failures,
+      ) !== null
+    )
+      return missed(session, 'remembered-failure', found.fingerprint);
     const reason = missReason(session, { paths: session.paths, disk }, { plan, description, miss: found });
     return missed(session, reason, found.fingerprint);
   }
@@ -36,6 +45,15 @@ export async function lookup(session: CacheSession, request: CompileRequest): Pr
   const stdout = request.stdoutFile === null ? record.stdout : new Uint8Array(0);
   return { hit: true, fingerprint, tier, payload: artifact.payload, outputs, stdout, stderr: record.stderr };
 }
+
+/** Who only asks sets no limit: a failure that a limit has caused says nothing. */
+const ASKING = {
+  refresh: false,
+  failureMemory: true,
+  retryFailed: false,
+  timeoutMs: null,
+  memoryBytes: null,
+};
 
 /** The payload of an entry, verified. Needs no record; one that does not belong to the entry is a miss. */
 export async function getEntry(session: CacheSession, fingerprint: Fingerprint): Promise<LookupResult> {

@@ -10,6 +10,13 @@ import { isDamage, type MissReason, type Uncacheable } from '../model/lifecycle.
 import { rememberSet } from './dependency-sets.js';
 import { embeds, execute, judgeExecution, succeeded, type Execution } from './execution.js';
 import type { Job } from './job.js';
+import {
+  failureInForce,
+  isMemorable,
+  rememberFailure,
+  repeatFailure,
+  timeOfRequest,
+} from './failure-memory.js';
 import { find, type Found, type NotFound } from './lookup-store.js';
 import { missReason } from './miss-reason.js';
 import { claimingOutputs } from './output-claims.js';
@@ -34,11 +41,21 @@ const RENEWED_AGE = 4;
 const WITHOUT_LOCKS =
   'processes that ask for the same artifact at once all compile it: the optional package "fs-native-extensions" is not installed';
 
+/**
+ * How far a caller goes for an artifact: `look` only takes what the cache has, `try` compiles unless somebody else is
+ * at it, `wait` waits for who is. What it does not do is `deferred`.
+ */
+export type Effort = 'look' | 'try' | 'wait';
+
 /** Steps 1 to 6 of the life of an artifact: look up, lock, take over, compile, publish. */
-export async function produce(job: Job): Promise<Produced> {
+export async function produce(job: Job, effort: Effort): Promise<Produced | 'deferred'> {
   const { session, home, plan, description, options } = job;
+  const askedMs = timeOfRequest(session, options);
   const first = await find(session, home, { plan, description });
   if (first.hit && !options.refresh) return hit(job, first, false);
+  const repeated = first.hit ? null : repeat(job, first, { askedAtMs: askedMs, waited: false });
+  if (repeated !== null) return repeated;
+  if (effort === 'look') return 'deferred';
   const miss = first.hit ? null : first;
   const reason =
     miss === null || options.refresh ? 'refresh' : missReason(session, home, { plan, description, miss });
@@ -48,11 +65,13 @@ export async function produce(job: Job): Promise<Produced> {
     waitingSinceMs = session.host.clock.nowMs();
     announceWait(job);
   };
-  const held = await home.lock.hold(
-    fingerprintByte(description.primary),
-    { timeoutMs: options.lockTimeoutMs, onWait, ...signalOf(options) },
-    async () => underLock(job, { waitingSinceMs, reason, miss }),
-  );
+  const byte = fingerprintByte(description.primary);
+  const work = async (): Promise<Produced | 'unstorable'> =>
+    underLock(job, { askedMs, waitingSinceMs, reason, miss });
+  const waiting = { timeoutMs: options.lockTimeoutMs, onWait, ...signalOf(options) };
+  const held =
+    effort === 'wait' ? await home.lock.hold(byte, waiting, work) : await home.lock.tryHold(byte, work);
+  if (!held.held && effort === 'try') return 'deferred';
   if (!held.held && options.signal?.aborted === true)
     return { product: STOPPED, waited: true, degraded: false };
   if (!held.held) return unstored(job, { reason, notStored: 'lock-timeout', waited: true });
@@ -83,6 +102,18 @@ function hit(job: Job, found: Found, waited: boolean): Produced {
   return { product: productOf(found), waited, degraded: false };
 }
 
+/** The answer of a failure that is in force; null without one. */
+function repeat(
+  job: Job,
+  miss: NotFound,
+  asked: { readonly askedAtMs: number; readonly waited: boolean },
+): Produced | null {
+  const { session, plan, options } = job;
+  const known = failureInForce(session, { plan, options, askedAtMs: asked.askedAtMs }, miss.failures);
+  if (known === null) return null;
+  return { product: repeatFailure(session, plan, known), waited: asked.waited, degraded: false };
+}
+
 function signalOf(options: CompileOptions): { readonly signal?: AbortSignal } {
   return options.signal === undefined ? {} : { signal: options.signal };
 }
@@ -100,6 +131,8 @@ function announceWait(job: Job): void {
 async function underLock(
   job: Job,
   state: {
+    /** When the caller asked. */
+    readonly askedMs: number;
     /** Null for who got the lock at once. */
     readonly waitingSinceMs: number | null;
     readonly reason: MissReason;
@@ -112,6 +145,8 @@ async function underLock(
   const waited = waitingSinceMs !== null;
   const again = await find(session, home, { plan, description });
   if (again.hit && !options.refresh) return hit(job, again, waited);
+  const repeated = again.hit ? null : repeat(job, again, { askedAtMs: state.askedMs, waited });
+  if (repeated !== null) return repeated;
   await takeOver(job);
   if (waited && !options.refresh && wasUnstoredSince(session.host, home.paths, primary, waitingSinceMs)) {
     return 'unstorable';
@@ -124,7 +159,10 @@ async function underLock(
 
 /** True for what would come to the same for everybody who waits: not a limit of this caller, nor a race. */
 function isUnstorable({ product, degraded }: Produced): boolean {
-  if (product.outcome === 'failed') return !LIMIT_STATUSES.has(product.exitCode);
+  if (product.outcome === 'remembered-failure') return false;
+  // A failure with a fingerprint is remembered, and those who wait repeat it.
+  if (product.outcome === 'failed')
+    return product.fingerprint === null && !LIMIT_STATUSES.has(product.exitCode);
   if (product.notStored === 'input-changed' || product.notStored === 'output-contested') return false;
   return degraded || product.notStored !== null;
 }
@@ -213,6 +251,7 @@ async function compileIn(
       options,
       setting: { mode, worker, primary: description.primary },
       onOverflow,
+      asksAfterFailure: (result) => isMemorable(job, result),
       memoised: session.memoised(plan.line),
     });
   } catch (error) {
@@ -262,7 +301,9 @@ async function settleFailure(
   if (endedByItself && embeds(job.session.host, execution, worker)) {
     return repeatInCallerSetting(job, { execution, notStored: 'embeds-path' }, state);
   }
-  const product = await resultOf(job, execution, { outcome: 'failed', reason: state.reason });
+  const remembered = await rememberFailure(job, done);
+  const about = remembered === null ? {} : { fingerprint: remembered };
+  const product = await resultOf(job, execution, { outcome: 'failed', reason: state.reason, ...about });
   return { product, waited: state.waited, degraded: false };
 }
 

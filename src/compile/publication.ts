@@ -2,12 +2,10 @@ import { basename } from 'node:path';
 import { withFile } from '../host/files.js';
 import { hashChunks } from '../host/hash.js';
 import { packMembers, type Member } from '../model/archive.js';
-import { errnoOf } from '../model/error.js';
 import { digestOfBytes, showField, type Fingerprint } from '../model/fingerprint.js';
 import type { MissReason, Uncacheable } from '../model/lifecycle.js';
 import type { ArtifactRecord } from '../model/record.js';
 import { fingerprintByte } from '../store/lock-file.js';
-import { notePending, syncEntry } from '../store/pending-list.js';
 import type { Artifact } from '../store/tier.js';
 import type { WorkerDirectory } from '../store/worker-directory.js';
 import { deliver } from './delivery.js';
@@ -21,7 +19,7 @@ import { completeFingerprint } from './lookup-store.js';
 import type { Product } from './product.js';
 import { rememberRequest, requestShape } from './request-history.js';
 import { exitCodeOf } from './runner.js';
-import type { CacheSession } from './session.js';
+import { storeArtifact, storeFailure } from './store-artifact.js';
 
 /** The outputs as bytes, when they are few enough to be kept; else they are delivered from where they lie. */
 function readOutputs(job: Job, execution: Execution): readonly (Member | null)[] | null {
@@ -135,35 +133,16 @@ async function store(job: Job, made: Publication): Promise<Uncacheable | null> {
     );
     return held.held ? held.value : 'lock-timeout';
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === null) throw error;
-    session.tally.add('rejectedPuts');
-    const kind = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
-    session.addTrouble(
-      { kind, message: `an artifact could not be stored in "${home.paths.root}" (${errno})` },
-      complete,
-    );
-    return 'store-failed';
+    return storeFailure(session, complete, error);
   }
 }
 
 async function publish(job: Job, made: Publication): Promise<Uncacheable | null> {
   const { session, home, description, options } = job;
   const { host } = session;
-  const artifact = artifactOf(job, made);
-  let mustSync = false;
-  const published = await home.disk.publish(artifact, {
-    staging: made.worker.path,
-    replace: options.refresh,
-    beforeRename: async () => {
-      mustSync = !(await notePending(host, home, made.complete));
-    },
-  });
-  if (!published.stored) return refusedWord(job, published.reason, made.complete);
-  home.memory.forget(made.complete);
-  if (mustSync && !published.kept) syncEntry(host, home.disk.paths, made.complete);
-  if (published.nondeterministic) reportNondeterminism(session, made.complete);
-  session.tally.add('puts');
+  const place = { staging: made.worker.path, replace: options.refresh };
+  const stored = await storeArtifact(session, home, artifactOf(job, made), place);
+  if (stored.notStored !== null) return stored.notStored;
   if (discovers(job.plan)) rememberSet(host, home.paths, description.primary, made.set);
   rememberRequest(host, home.paths, {
     shape: requestShape(host, job.plan),
@@ -175,31 +154,6 @@ async function publish(job: Job, made: Publication): Promise<Uncacheable | null>
 
 function discoveredFields(job: Job, set: DependencySet): ReturnType<typeof dependencyFields> {
   return dependencyFields(set, new Set(job.description.fields.map((field) => field.name)));
-}
-
-function refusedWord(
-  job: Job,
-  reason: 'payload-too-large' | 'output-too-large' | 'not-a-file' | 'newer-format',
-  complete: Fingerprint,
-): Uncacheable {
-  job.session.tally.add('rejectedPuts');
-  if (reason === 'payload-too-large' || reason === 'output-too-large') return reason;
-  const { root } = job.home.paths;
-  const message =
-    reason === 'not-a-file'
-      ? `a directory lies in the place of an entry in "${root}" and cannot be replaced; remove it by hand`
-      : `an entry of a newer version of vyre-cache lies in "${root}" and is not overwritten`;
-  job.session.addTrouble({ kind: reason, message: `${message}: ${complete}` }, complete);
-  return 'store-failed';
-}
-
-function reportNondeterminism(session: CacheSession, complete: Fingerprint): void {
-  session.addEvent({
-    kind: 'nondeterministic',
-    reason: 'nondeterministic',
-    fingerprint: complete,
-    message: 'the same fingerprint gave other bytes than before',
-  });
 }
 
 function artifactOf(job: Job, made: Publication): Artifact {

@@ -47,6 +47,10 @@ export interface CompileOptions {
   readonly startedAtMs?: number;
   /** Do not look up, do not store. */
   readonly noCache: boolean;
+  /** Remember failures, and answer with those that are remembered. */
+  readonly failureMemory: boolean;
+  /** Run a compiler that has failed before, although its failure is in force. */
+  readonly retryFailed: boolean;
   /** Ends the compiler and removes what was begun. */
   readonly signal?: AbortSignal;
   onWaiting?(waiting: Waiting): void;

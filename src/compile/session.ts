@@ -1,4 +1,4 @@
-import { MemoryTier } from '../store/memory-tier.js';
+import { MemoryTier, MEMORY_DEFAULTS, type MemoryBudget } from '../store/memory-tier.js';
 import { DiskTier } from '../store/disk-tier.js';
 import {
   lockProblem,
@@ -31,6 +31,10 @@ export interface SessionOptions {
   /** `$XDG_STATE_HOME/vyre-cache` or its default; null when neither is known: then nothing is counted for foreign roots. */
   readonly stateDirectory: string | null;
   readonly maxPayloadBytes: number;
+  /** Of the memory tier; vyre's unless set. */
+  readonly memory?: MemoryBudget;
+  /** Run at the end of a session that published something. Never throws. */
+  readonly care?: (session: CacheSession) => Promise<void>;
   /** Run once, before the first compilation in a home. */
   readonly sweep?: (
     host: Host,
@@ -63,7 +67,7 @@ export class CacheSession {
   readonly maxPayloadBytes: number;
   readonly paths: HomePaths;
   readonly tally = new Tally();
-  readonly flights = new SingleFlight<Produced>();
+  readonly flights = new SingleFlight<Produced | 'deferred'>();
   readonly stamps: Stamps;
   readonly digests: FileDigests;
   readonly identifier: Identifier;
@@ -74,6 +78,7 @@ export class CacheSession {
   readonly #options: SessionOptions;
   readonly #troubles = new Map<string, Trouble>();
   readonly #notes = new Set<string>();
+  #hasPublished = false;
   #access: Promise<HomeAccess> | null = null;
   #store: DiskTier | null = null;
   /** Undefined until it is asked for. */
@@ -152,7 +157,7 @@ export class CacheSession {
       maxPayloadBytes: this.maxPayloadBytes,
       lock,
     });
-    const memory = new MemoryTier(this.host.hash);
+    const memory = new MemoryTier(this.host.hash, this.#options.memory ?? MEMORY_DEFAULTS);
     const store = new LayeredStore([memory, disk]);
     const swept = await this.#options.sweep?.(this.host, { paths, lock });
     if (swept !== undefined && swept.workers > 0) this.#addSwept(state, swept.workers);
@@ -253,14 +258,21 @@ export class CacheSession {
   async close(): Promise<void> {
     const access = await this.#access;
     if (access?.ok === true) this.stamps.save();
-    if (!this.tally.isEmpty) await this.#writeCounters();
+    await this.saveCounters();
+    if (this.#hasPublished) await this.#options.care?.(this);
+    this.#hasPublished = false;
+    await this.saveCounters();
     this.#lock?.close();
   }
 
-  async #writeCounters(): Promise<void> {
+  /** Adds what was counted since the last time to the counters of the root; a long batch does this now and then. */
+  async saveCounters(): Promise<void> {
+    if (this.tally.isEmpty) return;
+    this.#hasPublished ||= this.tally.values.has('puts');
+    const taken = this.tally.take();
     for (const { state, lock } of this.#writableStates()) {
       try {
-        await state.addToCounters(this.tally, lock);
+        await state.addToCounters(taken, lock);
         return;
       } catch (error) {
         // No space, or a file system that became read-only: the next folder counts.

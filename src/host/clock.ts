@@ -5,6 +5,8 @@ export interface Clock {
   /** Milliseconds from an arbitrary start; never runs backwards. */
   monotonicMs(): number;
   sleep(ms: number): Promise<void>;
+  /** Lets signals, children and timers have their turn between two steps of long work. */
+  breathe(): Promise<void>;
 }
 
 export const systemClock: Clock = {
@@ -13,5 +15,9 @@ export const systemClock: Clock = {
   sleep: async (ms) =>
     new Promise((resolve) => {
       setTimeout(resolve, ms);
+    }),
+  breathe: async () =>
+    new Promise((resolve) => {
+      setImmediate(resolve);
     }),
 };

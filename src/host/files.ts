@@ -167,6 +167,14 @@ export const systemFiles = {
   sync: (fd: number): void => {
     fs.fsyncSync(fd);
   },
+  /** The same beside other work; rejects with Node's error. The descriptor stays open until it is settled. */
+  syncBeside: async (fd: number): Promise<void> =>
+    new Promise((resolve, reject) => {
+      fs.fsync(fd, (error) => {
+        if (error === null) resolve();
+        else reject(error);
+      });
+    }),
   chmod: (fd: number, mode: number): void => {
     fs.fchmodSync(fd, mode);
   },

@@ -1,4 +1,4 @@
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 import { systemClock, type Clock } from './clock.js';
 import { systemFiles, type Files } from './files.js';
 import { loadNativeBlake3, portableBlake3, type Blake3 } from './hash.js';
@@ -22,6 +22,8 @@ export interface Host {
     /** Node's name of the operating system and of the processor: `linux`, `x64`. */
     readonly platform: string;
     readonly arch: string;
+    /** How many compilers can run at once without taking turns; at least 1. */
+    readonly processors: number;
   };
 }
 
@@ -35,6 +37,6 @@ export function systemHost(): Host {
     locks: loadLocks(),
     processes: systemProcesses(hostname()),
     user: { uid: process.geteuid?.() ?? 0 },
-    machine: { platform: process.platform, arch: process.arch },
+    machine: { platform: process.platform, arch: process.arch, processors: availableParallelism() },
   };
 }

@@ -359,6 +359,11 @@ export function signalNumber(signal: NodeJS.Signals): number {
   return osConstants.signals[signal];
 }
 
+/** True for the name of a signal that this platform has. */
+export function isSignal(name: string): name is NodeJS.Signals {
+  return Object.hasOwn(osConstants.signals, name);
+}
+
 export function systemProcesses(hostName: string): Processes {
   let place: Place | null = null;
   return {

@@ -47,9 +47,54 @@ export interface LayoutFigures {
   readonly bytes: number;
 }
 
+/** Entries by the time since their last use. */
+export interface AgeGroup {
+  /** The oldest age of the group; null for all that are older than the groups before. */
+  readonly withinSeconds: number | null;
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/** What lies around and serves nobody. */
+export interface LitterFigures {
+  /** Temporary files of known writers in the store, past a safe age. */
+  readonly temporaryFiles: number;
+  /** Worker directories whose owner has died; null where nobody looked. */
+  readonly deadWorkers: number | null;
+}
+
+/** What the records of one compiler tell. */
+export interface CompilerFigures {
+  /** Null for entries without a readable record. */
+  readonly compiler: string | null;
+  readonly entries: number;
+  readonly bytes: number;
+  /** What compiling all of them took. */
+  readonly wallSeconds: number;
+}
+
+export interface NotableEntry {
+  readonly fingerprint: string;
+  readonly bytes: number;
+  /** What the record says; null without one. */
+  readonly compiler: string | null;
+  readonly outputs: readonly string[] | null;
+  readonly wallSeconds: number | null;
+}
+
+/** What only the records know. */
+export interface StatsDetails {
+  /** The largest first. */
+  readonly compilers: readonly CompilerFigures[];
+  readonly largest: readonly NotableEntry[];
+  /** By the time that compiling them took, the longest first. */
+  readonly costliest: readonly NotableEntry[];
+}
+
 export interface StatsReport {
   readonly root: string;
   readonly entries: number;
+  /** Of the entries and their records. */
   readonly bytes: number;
   readonly oldestSeconds: number | null;
   readonly newestSeconds: number | null;
@@ -57,6 +102,15 @@ export interface StatsReport {
   readonly counters: Counters | null;
   readonly layouts: readonly LayoutFigures[];
   readonly trouble: readonly TroubleLine[];
+  /** What automatic care keeps the entries below; null without such a limit. */
+  readonly limitBytes: number | null;
+  /** The youngest group first; all groups, also empty ones. */
+  readonly ageHistogram: readonly AgeGroup[];
+  /** Records without an entry: remembered failures, and what a crash between record and entry left. */
+  readonly failures: number;
+  readonly litter: LitterFigures;
+  /** Null unless they were asked for. */
+  readonly details: StatsDetails | null;
 }
 
 export interface ListedEntry {
@@ -89,4 +143,80 @@ export interface RemovedEntry {
 export interface RemoveReport {
   readonly root: string;
   readonly entries: readonly RemovedEntry[];
+}
+
+/** What could not be synced. */
+export interface SyncFailure {
+  /** Relative to the root; empty for the root itself. */
+  readonly path: string;
+  /** An errno name. */
+  readonly error: string;
+}
+
+/** Each entry that a flush looked at is one of `flushed`, `gone`, `failed`, `pending`. */
+export interface FlushReport {
+  readonly root: string;
+  /** Entries that survive a power cut now. */
+  readonly flushed: number;
+  /** Entries that were noted and have vanished since. */
+  readonly gone: number;
+  /** Entries that could not be synced; the next flush tries again. */
+  readonly failed: number;
+  /** Entries that somebody publishes right now; what was there of them was synced. */
+  readonly pending: number;
+  readonly failures: readonly SyncFailure[];
+  /** Null when the pending list was brought up to date, or there is none. Else the next flush syncs all again. */
+  readonly listProblem: ListProblem | null;
+}
+
+/** Why the pending list could not be brought up to date. */
+export interface ListProblem {
+  /** The home may only be read or is somebody else's; nothing can be locked here; a step failed. */
+  readonly kind: 'unwritable' | 'unlocked' | 'failed';
+  /** An errno name where there is one. */
+  readonly error: string | null;
+}
+
+/** An artifact, or a piece of garbage, that went; with `dryRun` one that would go. */
+export interface Removal {
+  /** Relative to the root. */
+  readonly path: string;
+  readonly reason: string;
+  /** Of all files that went with it. */
+  readonly bytes: number;
+  /** Since the last use; of garbage since its last change. */
+  readonly ageSeconds: number;
+}
+
+/** What could not be removed. */
+export interface RemovalFailure {
+  /** Relative to the root. */
+  readonly path: string;
+  /** An errno name. */
+  readonly error: string;
+}
+
+/** What `prune` and `gc` removed from a root. `removedCount` counts rows of `removed`. */
+export interface RemovalReport {
+  readonly root: string;
+  /** Nothing was removed: `removed` is what a run would have removed. */
+  readonly dryRun: boolean;
+  /** An array, or rows that are made as they are read: there may be a million. */
+  readonly removed: Iterable<Removal>;
+  readonly removedCount: number;
+  readonly removedBytes: number;
+  /** What stays; `gc` counts what it looked at and left. */
+  readonly keptCount: number;
+  readonly keptBytes: number;
+  /** How many of those that stay are held by somebody else: they would have gone. */
+  readonly inUse: number;
+  readonly failures: readonly RemovalFailure[];
+}
+
+/** What `prune` removed. */
+export interface PruneReport extends RemovalReport {
+  /** Null where the rule was not set. */
+  readonly limits: { readonly maxBytes: number | null; readonly maxEntries: number | null };
+  /** What was used during the last day, before anything was removed. */
+  readonly lastDay: { readonly bytes: number; readonly entries: number };
 }

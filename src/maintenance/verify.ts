@@ -1,4 +1,5 @@
 import { relative as relativePath } from 'node:path';
+import { isExpiredFailure } from '../model/failure.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import { EntryChecker, type EntryCheck } from '../store/entry-check.js';
 import type { DiskTier } from '../store/disk-tier.js';
@@ -188,15 +189,21 @@ class Verifier {
     return belongs ? { kind: 'valid', bytes } : { kind: 'damaged', reason: 'record-mismatch', bytes };
   }
 
-  /** A record without an entry, not merely one whose entry is about to appear: whoever publishes holds the lock. */
+  /** A record without an entry, unless it is a failure that still counts; not merely one whose entry is about to appear: whoever publishes holds the lock. */
   async #isOrphan(fingerprint: Fingerprint): Promise<boolean> {
     const { files } = this.#root.host;
     const isAlone = (): boolean =>
       files.lstat(this.#store.paths.entry(fingerprint)) === null &&
-      files.lstat(this.#store.paths.record(fingerprint)) !== null;
+      files.lstat(this.#store.paths.record(fingerprint)) !== null &&
+      !this.#isLiveFailure(fingerprint);
     if (!isAlone()) return false;
     if (this.#lock === null) return true;
     const held = await this.#lock.tryHold(fingerprintByte(fingerprint), isAlone);
     return held.held && held.value;
+  }
+
+  #isLiveFailure(fingerprint: Fingerprint): boolean {
+    const record = this.#store.readFailure(fingerprint);
+    return record !== null && !isExpiredFailure(record.failure, this.#root.host.clock.nowMs());
   }
 }

@@ -61,6 +61,14 @@ export class Tally {
     if (amount !== 0) this.values.set(name, (this.values.get(name) ?? 0) + amount);
   }
 
+  /** Hands out what was counted so far and starts again at nothing. */
+  take(): Tally {
+    const taken = new Tally();
+    for (const [name, value] of this.values) taken.add(name, value);
+    this.values.clear();
+    return taken;
+  }
+
   get isEmpty(): boolean {
     return this.values.size === 0;
   }

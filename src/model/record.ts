@@ -8,6 +8,7 @@ import {
   type HashChunks,
   type ShownField,
 } from './fingerprint.js';
+import type { Failure, FailureLimit } from './failure.js';
 
 const RECORD_SCHEMA = 'vyre-cache.record/1';
 const SCHEMA_PREFIX = 'vyre-cache.record/';
@@ -31,15 +32,11 @@ export interface Cost {
   readonly peakMemoryBytes: number | null;
 }
 
-/** What lies beside an entry: what delivery needs besides the payload, provenance and cost. */
-export interface ArtifactRecord {
+/** Where a record comes from, and what the compiler said. */
+interface Provenance {
   readonly fingerprint: Fingerprint;
-  readonly payloadDigest: Digest;
-  readonly payloadBytes: number;
   readonly createdAtMs: number;
   readonly fields: readonly ShownField[];
-  /** In the order of the request; one output is stored raw, several as ustar members `1`, `2`, … */
-  readonly outputs: readonly RecordedOutput[];
   readonly compiler: string;
   /** The command with its placeholders. */
   readonly command: readonly string[];
@@ -49,30 +46,56 @@ export interface ArtifactRecord {
   readonly stderr: Uint8Array;
 }
 
+/** What lies beside an entry: what delivery needs besides the payload, provenance and cost. */
+export interface ArtifactRecord extends Provenance {
+  readonly payloadDigest: Digest;
+  readonly payloadBytes: number;
+  /** In the order of the request; one output is stored raw, several as ustar members `1`, `2`, … */
+  readonly outputs: readonly RecordedOutput[];
+}
+
+/** What lies in the place of a record where the compiler has failed. It has no entry. */
+export interface FailureRecord extends Provenance {
+  readonly failure: Failure;
+}
+
+export type StoredRecord = ArtifactRecord | FailureRecord;
+
+export function isFailureRecord(record: StoredRecord): record is FailureRecord {
+  return 'failure' in record;
+}
+
 function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
 /** UTF-8 JSON with a final newline, checksum filled in. The caller checks {@link MAX_RECORD_BYTES}. */
-export function encodeRecord(record: ArtifactRecord, hash: HashChunks): Uint8Array {
+export function encodeRecord(record: StoredRecord, hash: HashChunks): Uint8Array {
+  const artifact = isFailureRecord(record) ? null : record;
   const document = {
     schema: RECORD_SCHEMA,
     checksum: '',
     fingerprint: record.fingerprint,
-    payloadDigest: record.payloadDigest,
-    payloadBytes: record.payloadBytes,
+    payloadDigest: artifact?.payloadDigest ?? null,
+    payloadBytes: artifact?.payloadBytes ?? null,
     createdAtMs: record.createdAtMs,
     compiler: record.compiler,
     command: record.command,
-    outputs: record.outputs,
+    outputs: artifact?.outputs ?? [],
     cost: record.cost,
-    failure: null,
+    failure: isFailureRecord(record) ? failureDocument(record.failure) : null,
     stdout: base64(record.stdout),
     stderr: base64(record.stderr),
     fields: record.fields,
     mac: null,
   };
   return sealRecord(Buffer.from(`${JSON.stringify(document)}\n`, 'utf8'), hash);
+}
+
+/** In the order of the format, whatever else an object carries. */
+function failureDocument({ kind, count, lastAtMs, status, signal, limit }: Failure): unknown {
+  const limited = limit === null ? null : { kind: limit.kind, value: limit.value };
+  return { kind, count, lastAtMs, status, signal, limit: limited };
 }
 
 /** The record's first bytes, up to and behind its checksum. */
@@ -109,7 +132,7 @@ function isSealed(bytes: Buffer, hash: HashChunks): boolean {
 
 export type RecordMiss = 'unreadable' | 'newer-format';
 export type DecodedRecord =
-  | { readonly ok: true; readonly record: ArtifactRecord }
+  | { readonly ok: true; readonly record: StoredRecord }
   | { readonly ok: false; readonly miss: RecordMiss; readonly reason: string };
 
 /** Decodes the bytes of a record file. A schema above ours is `newer-format`: it is never overwritten. */
@@ -143,27 +166,68 @@ function isNewer(value: unknown): boolean {
   return /^[1-9][0-9]{0,8}$/.test(version) && Number(version) > 1;
 }
 
-function readRecord(reader: Reader): ArtifactRecord {
+function readRecord(reader: Reader): StoredRecord {
   const schema = reader.text('schema');
   if (schema !== RECORD_SCHEMA) mismatch(`unknown schema "${schema}"`);
   reader.text('checksum');
-  const record: ArtifactRecord = {
+  const provenance: Provenance = {
     fingerprint: readFingerprint(reader.text('fingerprint')),
-    payloadDigest: readDigest(reader.text('payloadDigest')),
-    payloadBytes: reader.count('payloadBytes'),
     createdAtMs: reader.count('createdAtMs'),
     compiler: reader.text('compiler'),
     command: reader.list('command', readText),
-    outputs: reader.list('outputs', readOutput),
     cost: reader.objectOrNull('cost', readCost) ?? mismatch('record.cost is null'),
     stdout: readBytes(reader.text('stdout')),
     stderr: readBytes(reader.text('stderr')),
     fields: reader.list('fields', readField),
   };
-  reader.objectOrNull('failure', () => mismatch('remembered failures need a newer version'));
+  const digest = reader.textOrNull('payloadDigest');
+  const payloadBytes = reader.countOrNull('payloadBytes');
+  const outputs = reader.list('outputs', readOutput);
+  const failure = reader.objectOrNull('failure', readFailure);
   reader.textOrNull('mac');
   reader.end();
-  return record;
+  if (failure !== null) {
+    if (digest !== null || payloadBytes !== null || outputs.length > 0)
+      mismatch('record.failure has a payload');
+    return { ...provenance, failure };
+  }
+  if (digest === null || payloadBytes === null) return mismatch('record has neither payload nor failure');
+  return { ...provenance, payloadDigest: readDigest(digest), payloadBytes, outputs };
+}
+
+function readFailure(reader: Reader): Failure {
+  const failure: Failure = {
+    kind: readOneOf(reader.text('kind'), ['deterministic', 'transient'] as const),
+    count: reader.count('count'),
+    lastAtMs: reader.count('lastAtMs'),
+    status: reader.countOrNull('status'),
+    signal: reader.textOrNull('signal'),
+    limit: reader.objectOrNull('limit', readLimit),
+  };
+  reader.end();
+  const { count, status, signal, limit } = failure;
+  if (count === 0) mismatch('record.failure.count is 0');
+  if (status !== null && (status === 0 || status > MAX_STATUS))
+    mismatch('record.failure.status is no status');
+  if (signal !== null && !SIGNAL.test(signal)) mismatch('record.failure.signal is no signal');
+  const ends = [status, signal, limit].filter((end) => end !== null).length;
+  return ends === 1 ? failure : mismatch('record.failure does not end in one way');
+}
+
+const MAX_STATUS = 255;
+const SIGNAL = /^SIG[A-Z][A-Z0-9]{0,15}$/;
+
+function readLimit(reader: Reader): FailureLimit {
+  const limit = {
+    kind: readOneOf(reader.text('kind'), ['timeout', 'memory'] as const),
+    value: reader.count('value'),
+  };
+  reader.end();
+  return limit;
+}
+
+function readOneOf<T extends string>(text: string, words: readonly T[]): T {
+  return words.find((word) => word === text) ?? mismatch(`unknown word "${text}"`);
 }
 
 function readFingerprint(text: string): Fingerprint {

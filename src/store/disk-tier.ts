@@ -7,7 +7,15 @@ import { entryChunks, FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/
 import { errnoOf } from '../model/error.js';
 import { digestOfBytes, type Digest, type Fingerprint, type HashChunks } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
-import { decodeRecord, encodeRecord, MAX_RECORD_BYTES, type ArtifactRecord } from '../model/record.js';
+import {
+  decodeRecord,
+  encodeRecord,
+  isFailureRecord,
+  MAX_RECORD_BYTES,
+  type ArtifactRecord,
+  type FailureRecord,
+  type StoredRecord,
+} from '../model/record.js';
 import { fingerprintByte, type LockFile } from './lock-file.js';
 import type { Artifact, RecordMiss, Tier, TierRead } from './tier.js';
 
@@ -25,6 +33,10 @@ export type RecordRead =
   | { readonly ok: true; readonly record: ArtifactRecord; readonly stat: FileStat }
   | { readonly ok: false; readonly reason: RecordMiss };
 
+type StoredRead =
+  | { readonly ok: true; readonly record: StoredRecord; readonly stat: FileStat }
+  | { readonly ok: false; readonly reason: RecordMiss };
+
 export type PublishResult =
   | { readonly stored: true; readonly kept: boolean; readonly nondeterministic: boolean }
   | {
@@ -37,8 +49,8 @@ export interface PublishOptions {
   readonly staging: string;
   /** Replace a valid entry that is there already. */
   readonly replace: boolean;
-  /** Called when everything is written and before anything is renamed. */
-  beforeRename(): Promise<void>;
+  /** Called with the written files, before any of them is renamed. */
+  beforeRename(staged: readonly string[]): Promise<void>;
 }
 
 /**
@@ -81,7 +93,22 @@ export class DiskTier implements Tier {
     return { ok: true, payload, digest: digestOfBytes(digest), stat: read.stat };
   }
 
+  /** The record of an artifact; a failure in its place is none. */
   readRecord(fingerprint: Fingerprint): RecordRead {
+    const read = this.#readStored(fingerprint);
+    if (!read.ok) return read;
+    const { record, stat } = read;
+    return isFailureRecord(record) ? { ok: false, reason: 'absent' } : { ok: true, record, stat };
+  }
+
+  /** The failure that is remembered for this very fingerprint; null where there is none that can be read. */
+  readFailure(fingerprint: Fingerprint): FailureRecord | null {
+    const read = this.#readStored(fingerprint);
+    if (!read.ok || !isFailureRecord(read.record)) return null;
+    return read.record.fingerprint === fingerprint ? read.record : null;
+  }
+
+  #readStored(fingerprint: Fingerprint): StoredRead {
     const read = readRegularFile(this.#host.files, this.paths.record(fingerprint), MAX_RECORD_BYTES);
     if (!read.ok) return { ok: false, reason: read.reason === 'absent' ? 'absent' : 'unreadable' };
     const decoded = decodeRecord(read.bytes, this.#hashChunks);
@@ -156,10 +183,32 @@ export class DiskTier implements Tier {
     const stagedRecord = `${options.staging}/record`;
     writeNewFile(files, stagedRecord, [encoded]);
     writeNewFile(files, stagedEntry, entryChunks(payload, Buffer.from(digest, 'hex')));
-    await options.beforeRename();
+    await options.beforeRename([stagedRecord, stagedEntry]);
     files.rename(stagedRecord, this.paths.record(fingerprint));
     files.rename(stagedEntry, this.paths.entry(fingerprint));
     return { stored: true, kept: false, nondeterministic };
+  }
+
+  /**
+   * Puts a failure in the place of the record. Never beside an entry that may be valid, nor over a record of a newer
+   * version or a directory. The caller holds the lock of the fingerprint. @returns whether it was written.
+   * @throws the errno error of a failed write; what was staged stays in `staging`.
+   */
+  recordFailure(record: FailureRecord, staging: string): boolean {
+    const { files } = this.#host;
+    const { fingerprint } = record;
+    const entry = this.readEntry(fingerprint);
+    if (entry.ok || !NO_VALID_ENTRY.has(entry.reason)) return false;
+    const path = this.paths.record(fingerprint);
+    if (files.lstat(path)?.type === 'directory') return false;
+    const there = this.#readStored(fingerprint);
+    if (!there.ok && there.reason === 'newer-format') return false;
+    const encoded = encodeRecord(record, this.#hashChunks);
+    if (encoded.byteLength > MAX_RECORD_BYTES) return false;
+    const staged = `${staging}/failure`;
+    writeNewFile(files, staged, [encoded]);
+    files.rename(staged, path);
+    return true;
   }
 
   #refusal(artifact: Artifact): 'payload-too-large' | 'not-a-file' | 'newer-format' | null {
@@ -212,6 +261,14 @@ export class DiskTier implements Tier {
     return empty;
   }
 }
+
+/** What lies there is no artifact for anybody; `oversized` and `unreadable` may be one for somebody else. */
+const NO_VALID_ENTRY: ReadonlySet<MissReason> = new Set<MissReason>([
+  'absent',
+  'truncated',
+  'bad-checksum',
+  'not-a-file',
+]);
 
 function belongs(
   record: ArtifactRecord,

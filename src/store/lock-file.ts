@@ -114,7 +114,13 @@ export class LockFile {
     for (let attempt = 0; attempt < REOPENINGS; attempt += 1) {
       const handle = this.#current;
       if (!locks.tryLock(handle.fd, { offset: byte, length: 1, shared })) return null;
-      if (this.#isInPlace(handle) || !this.#reopen()) return this.#take(handle, byte);
+      try {
+        if (this.#isInPlace(handle) || !this.#reopen()) return this.#take(handle, byte);
+      } catch (error) {
+        // A look that fails must not keep the byte from everybody else.
+        locks.unlock(handle.fd, { offset: byte, length: 1 });
+        throw error;
+      }
       locks.unlock(handle.fd, { offset: byte, length: 1 });
       if (handle.held.size === 0) this.#host.files.close(handle.fd);
     }

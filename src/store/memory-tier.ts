@@ -3,9 +3,14 @@ import { toHex, type Fingerprint } from '../model/fingerprint.js';
 import type { Artifact, Tier, TierRead } from './tier.js';
 
 /** vyre: 256 shards by the first byte of the key, each with 256 entries and 16 MiB; the least recently used goes first. */
-export const MEMORY_DEFAULTS = { entriesPerShard: 256, bytesPerShard: 16_777_216 } as const;
+export const MEMORY_DEFAULTS = { shardDigits: 2, entriesPerShard: 256, bytesPerShard: 16_777_216 } as const;
+
+/** For a process that passes through many artifacts once: 64 MiB in all, 65,536 entries as vyre's shards together. */
+export const MEMORY_OF_BATCH = { shardDigits: 0, entriesPerShard: 65_536, bytesPerShard: 67_108_864 } as const;
 
 export interface MemoryBudget {
+  /** A shard for each value of this many leading hex digits; 0 is one shard for all, 2 unless set. */
+  readonly shardDigits?: number;
   /** Zero disables the tier. */
   readonly entriesPerShard: number;
   /** Payload bytes. Zero disables the tier. */
@@ -31,7 +36,7 @@ export class MemoryTier implements Tier {
   }
 
   #shard(fingerprint: Fingerprint): Shard {
-    const key = fingerprint.slice(0, 2);
+    const key = fingerprint.slice(0, this.#budget.shardDigits ?? MEMORY_DEFAULTS.shardDigits);
     let shard = this.#shards.get(key);
     if (shard === undefined) {
       shard = { artifacts: new Map(), bytes: 0 };

@@ -167,6 +167,26 @@ describe('verify of one damaged artifact', () => {
     });
   }
 
+  it('reads a file of terabytes no further than its bound', async (t) => {
+    const home = new TestHome(t);
+    home.place(makeArtifact(A, 'first'));
+    truncateSync(home.entry(A), 2 ** 42);
+    let bytes = 0;
+    const files = failingFiles({
+      readAt: (...args) => {
+        const count = systemFiles.readAt(...args);
+        bytes += count;
+        return count;
+      },
+    });
+    const report = await verify(home.session(fakeHost({ files })), { fingerprints: null });
+    assert.deepEqual(
+      report.problems.map(({ reason }) => reason),
+      ['oversized'],
+    );
+    assert.ok(bytes < 1_000_000, `expected no more than the bound, got ${bytes} bytes`);
+  });
+
   it('misses no flipped bit of a small entry', async (t) => {
     const home = new TestHome(t);
     const good = entryBytes('vyre');

@@ -8,6 +8,8 @@ import {
   MAX_RECORD_BYTES,
   sealRecord,
   type ArtifactRecord,
+  type FailureRecord,
+  type StoredRecord,
 } from '../../src/model/record.js';
 import { digestOf, fingerprintFrom, hashOf, makeRecord } from '../support/artifacts.js';
 import { goldenBytes, goldenText } from '../support/golden.js';
@@ -33,7 +35,33 @@ const GOLDEN: ArtifactRecord = {
   ],
 };
 
+const GOLDEN_FAILURE: FailureRecord = {
+  fingerprint: fingerprintFrom('fedcba9876543210'.repeat(4)),
+  createdAtMs: 1_700_000_000_456,
+  compiler: 'gcc',
+  command: ['gcc', '-c', '{input:a.c}', '-o', '{output:1}'],
+  cost: { wallSeconds: 0.5, cpuSeconds: null, peakMemoryBytes: null },
+  failure: {
+    kind: 'transient',
+    count: 2,
+    lastAtMs: 1_700_000_000_456,
+    status: null,
+    signal: null,
+    limit: { kind: 'timeout', value: 3000 },
+  },
+  stdout: Buffer.alloc(0),
+  stderr: Buffer.from('killed: \xff\n', 'latin1'),
+  fields: [
+    { name: 'arch', value: 'x64', digest: null },
+    { name: 'input/a.c', value: null, digest: VYRE },
+  ],
+};
+
 type Document = Record<string, unknown>;
+
+function failureDocument(): Document {
+  return JSON.parse(goldenText('failure.json')) as Document;
+}
 
 function goldenDocument(): Document {
   return JSON.parse(goldenText('record.json')) as Document;
@@ -52,7 +80,7 @@ function missOf(document: unknown): string {
 const PLAIN = { noNullPrototype: true } as const;
 
 /** Streams as plain arrays: a Buffer and a Uint8Array of the same bytes are the same. */
-function plain(record: ArtifactRecord): unknown {
+function plain(record: StoredRecord): unknown {
   return { ...record, stdout: [...record.stdout], stderr: [...record.stderr] };
 }
 
@@ -289,4 +317,96 @@ describe('a record of a newer version', () => {
       );
     });
   }
+});
+
+describe('the record of a failure', () => {
+  const golden = failureDocument();
+  const failure = golden['failure'] as Document;
+
+  it('is read from the golden file and written like it', () => {
+    const decoded = decodeRecord(goldenBytes('failure.json'), hashOf);
+    assert.ok(decoded.ok, decoded.ok ? '' : decoded.reason);
+    assert.deepEqual(plain(decoded.record), plain(GOLDEN_FAILURE));
+    assert.equal(
+      Buffer.from(encodeRecord(GOLDEN_FAILURE, hashOf)).toString('utf8'),
+      goldenText('failure.json'),
+    );
+  });
+
+  it('may end by a status, a signal or a limit', () => {
+    for (const end of [
+      { status: 1, signal: null, limit: null },
+      { status: 255, signal: null, limit: null },
+      { status: null, signal: 'SIGKILL', limit: null },
+      { status: null, signal: null, limit: { kind: 'memory', value: 0 } },
+    ]) {
+      assert.equal(missOf({ ...golden, failure: { ...failure, ...end } }), 'none', JSON.stringify(end));
+    }
+    assert.equal(missOf({ ...golden, failure: { ...failure, kind: 'deterministic' } }), 'none');
+  });
+
+  for (const key of Object.keys(failure)) {
+    it(`is unreadable without ${key}`, () => {
+      const { [key]: _, ...rest } = failure;
+      assert.equal(missOf({ ...golden, failure: rest }), 'unreadable');
+    });
+  }
+
+  for (const changed of [
+    { kind: 'permanent' },
+    { kind: null },
+    { count: 0 },
+    { count: -1 },
+    { count: 1.5 },
+    { lastAtMs: -1 },
+    { lastAtMs: '0' },
+    { limit: null },
+    { limit: { kind: 'timeout' } },
+    { limit: { kind: 'disk', value: 1 } },
+    { limit: { kind: 'timeout', value: -1 } },
+    { limit: { kind: 'timeout', value: null } },
+    { limit: { kind: 'timeout', value: 1, more: 1 } },
+    { limit: 'timeout' },
+    { limit: null, status: 0 },
+    { limit: null, status: 256 },
+    { limit: null, status: '1' },
+    { limit: null, signal: '' },
+    { limit: null, signal: 'kill' },
+    { limit: null, signal: 'SIGKILL; rm' },
+    { limit: null, signal: 9 },
+    { status: 1 },
+    { signal: 'SIGKILL' },
+    { limit: null, status: 1, signal: 'SIGKILL' },
+    { more: 1 },
+  ]) {
+    it(`is unreadable with ${JSON.stringify(changed)}`, () => {
+      assert.equal(missOf({ ...golden, failure: { ...failure, ...changed } }), 'unreadable');
+    });
+  }
+
+  for (const changed of [
+    { payloadDigest: VYRE },
+    { payloadBytes: 0 },
+    { payloadDigest: VYRE, payloadBytes: 4 },
+    { outputs: [{ name: 'a.o', executable: false }] },
+  ]) {
+    it(`is unreadable with a payload: ${Object.keys(changed).join(', ')}`, () => {
+      assert.equal(missOf({ ...golden, ...changed }), 'unreadable');
+    });
+  }
+
+  it('is unreadable with neither a failure nor a payload', () => {
+    assert.equal(missOf({ ...golden, failure: null }), 'unreadable');
+    assert.equal(missOf({ ...golden, failure: null, payloadDigest: VYRE }), 'unreadable');
+    assert.equal(missOf({ ...golden, failure: null, payloadBytes: 0 }), 'unreadable');
+  });
+
+  it('is unreadable whichever byte of it is damaged', () => {
+    const bytes = goldenBytes('failure.json');
+    for (let at = 0; at < bytes.byteLength; at += 1) {
+      const damaged = Buffer.from(bytes);
+      damaged[at] = (damaged[at] ?? 0) ^ 1;
+      assert.equal(decodeRecord(damaged, hashOf).ok, false, `byte ${at}`);
+    }
+  });
 });

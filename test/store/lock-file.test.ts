@@ -282,6 +282,26 @@ describe('waiting for a lock', () => {
   });
 });
 
+describe('a lock file that cannot be looked at', () => {
+  it('keeps no byte from others', async (t) => {
+    const path = lockPath(t);
+    const other = openLock(t, path);
+    let fails = false;
+    const files = failingFiles({
+      lstat: (name) => {
+        if (fails) throw errnoError('EIO');
+        return systemFiles.lstat(name);
+      },
+    });
+    const lock = openLock(t, path, fakeHost({ files }));
+    fails = true;
+    await assert.rejects(isFree(lock), { code: 'EIO' });
+    assert.ok(await isFree(other));
+    fails = false;
+    assert.ok(await isFree(lock));
+  });
+});
+
 describe('a lock file that somebody deleted', () => {
   const deleted: readonly (readonly [string, (path: string) => void])[] = [
     ['deleted', (path) => rmSync(path)],

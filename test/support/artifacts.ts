@@ -6,7 +6,8 @@ import {
   type Fingerprint,
   type HashChunks,
 } from '../../src/model/fingerprint.js';
-import type { ArtifactRecord } from '../../src/model/record.js';
+import type { Failure } from '../../src/model/failure.js';
+import type { ArtifactRecord, FailureRecord } from '../../src/model/record.js';
 import type { Artifact } from '../../src/store/tier.js';
 
 /** A fingerprint of 64 times the same digit, or of these first digits and zeros. */
@@ -47,6 +48,30 @@ export function makeRecord(
     stdout: new Uint8Array(0),
     stderr: new Uint8Array(0),
     ...changed,
+  };
+}
+
+/** A failure of a compiler that ended with status 1, at 1.7e12 ms since 1970. */
+export function makeFailure(fingerprint: Fingerprint, changed: Partial<Failure> = {}): FailureRecord {
+  const lastAtMs = changed.lastAtMs ?? 1_700_000_000_000;
+  return {
+    fingerprint,
+    createdAtMs: lastAtMs,
+    fields: [],
+    compiler: 'cc',
+    command: ['cc', '{input:a.c}'],
+    cost: { wallSeconds: 1.5, cpuSeconds: null, peakMemoryBytes: null },
+    stdout: new Uint8Array(0),
+    stderr: Buffer.from('a.c: nonsense\n'),
+    failure: {
+      kind: 'deterministic',
+      count: 1,
+      lastAtMs,
+      status: 1,
+      signal: null,
+      limit: null,
+      ...changed,
+    },
   };
 }
 

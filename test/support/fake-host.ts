@@ -44,6 +44,12 @@ export class FakeClock implements Clock {
     this.#monotonicMs += Math.max(0, ms);
   }
 
+  async breathe(): Promise<void> {
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+  }
+
   async sleep(ms: number): Promise<void> {
     this.#nowMs += Math.ceil(ms);
     this.#monotonicMs += ms;

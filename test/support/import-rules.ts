@@ -58,6 +58,7 @@ const PACKAGES: Readonly<Record<string, Layer>> = {
   'cli-table3': 'cli',
   'smol-toml': 'cli',
   tinyglobby: 'cli',
+  valibot: 'cli',
   '@noble/hashes': 'host',
   '@napi-rs/blake-hash': 'host',
   'fs-native-extensions': 'host',

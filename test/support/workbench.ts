@@ -11,9 +11,9 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { openCache, type Cache, type CacheOptions, type CompileRequest } from '../../src/index.js';
 import { eventually } from './eventually.js';
+import type { Cleanup } from './temporary-folder.js';
 import { SEARCH_PATH } from './tools.js';
 
 const BIN = join(import.meta.dirname, '../../bin/vyre-cache.js');
@@ -85,7 +85,7 @@ export class Workbench {
     for (const path of [this.project, this.home, this.cacheHome, this.stateHome]) mkdirSync(path);
   }
 
-  static make(t: TestContext): Workbench {
+  static make(t: Cleanup): Workbench {
     const folder = realpathSync(mkdtempSync(join(tmpdir(), 'vyre-cache-test-')));
     const bench = new Workbench(folder);
     t.after(async () => {

@@ -17,9 +17,12 @@ import { openContext, rootOf, withSession, type Context } from '../context.js';
 import { EXIT, problemLines } from '../failure.js';
 import { renderCompileJson, renderCompileLine } from '../rendering/compile.js';
 
+/** Settings of a manifest's jobs. */
+const BATCH_SETTINGS = ['jobs', 'jobs_hard'] as const;
+
 export const compileCommand: CliCommand = {
   name: 'compile',
-  synopsis: '[inputs...] [options] -- command...',
+  synopsis: '[inputs...] [options] -- command... | --manifest <file> [options]',
   description:
     'Looks up what the command would make from these inputs, and delivers it; or runs the command and keeps the result. ' +
     'In the command {input}, {input:N}, {output}, {output:N} and {depfile} stand for the files; {{x}} is literal. ' +
@@ -28,20 +31,30 @@ export const compileCommand: CliCommand = {
   options: [
     ...REQUEST_OPTIONS,
     { flags: '--refresh', doc: 'compile even though there is an entry, and replace it' },
+    { flags: '--retry-failed', doc: 'run the command even though it is remembered that it fails' },
     { flags: '--no-cache', doc: 'neither look up nor store; the command runs as in a miss' },
+    { flags: '--manifest <file>', doc: 'compile all jobs of this file, - is stdin; instead of a command' },
+    { flags: '--priority <class>', doc: 'of jobs of the manifest that name none: normal or critical' },
   ],
-  settings: ['timeout', 'memory', 'lock_timeout'],
+  settings: ['timeout', 'memory', 'lock_timeout', ...BATCH_SETTINGS],
   takesCommand: true,
   examples: [
     EXAMPLE,
     'vyre-cache compile m.wat -o m.wasm -- wat2wasm {input} -o {output}',
     'vyre-cache compile schema.json --stdout types.h -- ./generate {input}',
+    'vyre-cache compile --manifest warm.json --jobs 8',
   ],
   cleansUp: true,
   run,
 };
 
 async function run(call: Call): Promise<number> {
+  const manifest = call.options.text('manifest');
+  if (manifest !== null) {
+    const { runManifest } = await import('../compile-batch.js');
+    return runManifest(await openContext(call), manifest);
+  }
+  refuseBatchOptions(call);
   const program = requireCommand(call)[0] ?? '';
   const launcher = isLauncherUse(call);
   const context = await openContext(call, { silent: launcher });
@@ -55,6 +68,13 @@ async function run(call: Call): Promise<number> {
   }));
   deliver(context, result);
   return exitCode(context, result, troubled);
+}
+
+/** They would do nothing. */
+function refuseBatchOptions({ flags, options }: Call): void {
+  const typed = BATCH_SETTINGS.find((key) => flags.has(key))?.replace('_', '-');
+  const name = options.text('priority') === null ? typed : 'priority';
+  if (name !== undefined) throw new CacheError('usage', `expected --manifest with --${name}, got none`);
 }
 
 /** The cache is switched off: the command runs as if we were not there, its placeholders replaced. */

@@ -90,6 +90,9 @@ function platformPackages(files: Files, folder: string): readonly string[] {
   return files.readDirectory(folder).map((item) => item.name);
 }
 
+/** The crash of a Go program, and of the Node.js script that starts it. */
+const ESBUILD_TRANSIENT = ['fatal error:', 'panic:', 'signal:', 'SIGKILL', 'SIGTERM'] as const;
+
 /** esbuild of npm, as a script or a binary. Plug-ins do not exist on its command line. */
 export const esbuild: Preset = {
   name: 'esbuild',
@@ -98,5 +101,7 @@ export const esbuild: Preset = {
   delegates,
   versionArgs: ['--version'],
   environment: [],
+  keepsOldOutputs: () => true,
+  transientWords: ESBUILD_TRANSIENT,
   listing: (line) => esbuildListing(line),
 };

@@ -4,9 +4,17 @@ import { assemblerReads, linkerReads } from './binutils-lists.js';
 import { readFollowing } from './file-text.js';
 import { hasOption, wordsFor, type GccArguments } from './gcc-arguments.js';
 import { gccFacts } from './gcc-facts.js';
-import { GccReads } from './gcc-reads.js';
+import {
+  assemblerFailed,
+  changesOptions,
+  linkerMayHaveRun,
+  preprocessingDiffers,
+  readsInAssembler,
+  wholeList,
+} from './gcc-failed.js';
+import { GccReads, type GccReadsOptions } from './gcc-reads.js';
 import { linkerShadows } from './gcc-link-search.js';
-import type { Listed, Listing, ListingRun } from './preset.js';
+import type { FailedRun, Listed, Listing, ListingRun } from './preset.js';
 
 /** What gcc is asked to write, and where. */
 interface Plan {
@@ -34,6 +42,7 @@ export function gccListing(
   return {
     augment: (args, listPath) => [...args, ...listOptions(plan, listPath)],
     collect: async (run) => collect(run, { parsed, plan, plusPlus }),
+    collectFailed: async (run) => collectFailed(run, { parsed, plan, plusPlus }),
   };
 }
 
@@ -93,6 +102,20 @@ async function collect(run: ListingRun, collecting: Collecting): Promise<Listed>
   const linked = linkerList === null ? null : linkerReads(linkerList);
   if (parsed.stage === 'link' && linked === null)
     return unlisted('the linker wrote no list of the files that it read');
+  return complete(run, collecting, { preprocessed, assembled, linked, objection: () => null });
+}
+
+/** What the passes of a compilation have read, each by its own list. */
+interface Passes {
+  readonly preprocessed: readonly string[];
+  readonly assembled: string | null;
+  readonly linked: readonly string[] | null;
+  readonly objection: NonNullable<GccReadsOptions['objection']>;
+}
+
+async function complete(run: ListingRun, collecting: Collecting, passes: Passes): Promise<Listed> {
+  const { parsed } = collecting;
+  const { preprocessed, assembled, linked, objection } = passes;
   const own = (path: string): boolean => isOwn(run, path);
   const assembledFiles =
     assembled === null
@@ -105,6 +128,7 @@ async function collect(run: ListingRun, collecting: Collecting): Promise<Listed>
     systemFolders: [],
     relocatable: gccFacts(run.line, parsed).relocatable,
     listsIncbin: assembled !== null,
+    objection,
   });
   await reads.add({ preprocessed, assembled: assembledFiles });
   if (reads.problem !== null) return reads.problem;
@@ -113,6 +137,36 @@ async function collect(run: ListingRun, collecting: Collecting): Promise<Listed>
     files: [...new Set([...reads.files, ...linkedFiles, ...optionFiles(run)])],
     absent: [...reads.absent, ...(linked === null ? [] : await linkerShadows(run, parsed, linkedFiles))],
   };
+}
+
+/**
+ * gcc 8 and later write the list of -MD although the source has errors, but not when it is killed or stops at the first
+ * error. Then `gcc -M` is asked, whose list holds for sources that look the same to both.
+ */
+async function collectFailed(run: FailedRun, collecting: Collecting): Promise<Listed> {
+  const { parsed, plan } = collecting;
+  if (assemblerFailed(run)) return unlisted('the assembler failed, and does not tell what it has read');
+  const linkerList = plan.linker ? readFollowing(run.files, `${run.listPath}.ld`) : null;
+  const linked = linkerList === null ? null : linkerReads(linkerList);
+  if (parsed.stage === 'link' && linked === null && linkerMayHaveRun(run))
+    return unlisted('the linker failed, and does not tell what it has read');
+  const own = plan.preprocessor ? wholeList(readFollowing(run.files, run.listPath)) : null;
+  const asked = own === null && isPreprocessed(parsed);
+  const preprocessed = own === null ? await askPreprocessor(run, collecting) : depfilePrerequisites(own);
+  if (preprocessed === null) return unlisted('gcc does not tell what it has read');
+  const difference = asked ? preprocessingDiffers(run, parsed, preprocessed) : null;
+  if (difference !== null) return unlisted(difference);
+  const assembled = plan.assembler ? wholeList(readFollowing(run.files, `${run.listPath}.as`)) : null;
+  const mayAssemble = assembled === null && (parsed.stage === 'assemble' || parsed.stage === 'link');
+  return complete(run, collecting, {
+    preprocessed,
+    assembled,
+    linked,
+    objection: (text) => {
+      if (mayAssemble && readsInAssembler(text)) return 'the assembler may have read a file';
+      return asked && changesOptions(text) ? 'a pragma changes options in the middle of it' : null;
+    },
+  });
 }
 
 /** Temporary files of this compilation: below its worker directory, which is its TMPDIR, or below `/tmp` by name. */
@@ -132,11 +186,14 @@ function isFileDirective(run: ListingRun, parsed: GccArguments, path: string): b
 /** Null when the list is missing. */
 async function preprocessedFiles(run: ListingRun, collecting: Collecting): Promise<readonly string[] | null> {
   const { parsed, plan } = collecting;
+  if (!plan.preprocessor || !isPreprocessed(parsed)) return askPreprocessor(run, collecting);
+  const list = readFollowing(run.files, run.listPath);
+  return list === null ? null : depfilePrerequisites(list);
+}
+
+/** What `gcc -M` lists; null when it fails. */
+async function askPreprocessor(run: ListingRun, { parsed }: Collecting): Promise<readonly string[] | null> {
   if (!isPreprocessed(parsed)) return [];
-  if (plan.preprocessor) {
-    const list = readFollowing(run.files, run.listPath);
-    return list === null ? null : depfilePrerequisites(list);
-  }
   const answer = await run.capture([run.line.program, ...argumentsForM(run.line.args, parsed), '-M']);
   return answer.status === 0 ? depfilePrerequisites(answer.stdout.toString('utf8')) : null;
 }

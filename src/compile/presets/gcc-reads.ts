@@ -17,6 +17,8 @@ export interface GccReadsOptions {
   readonly relocatable: boolean;
   /** The assembler has named what `.incbin` read. */
   readonly listsIncbin: boolean;
+  /** What else speaks against the text of a source; null: nothing. */
+  readonly objection?: (text: string) => string | null;
 }
 
 type Problem = Extract<Listed, { readonly ok: false }>;
@@ -86,6 +88,8 @@ export class GccReads {
       return;
     }
     const source = scanCSource(text);
+    const objection = this.#options.objection?.(text) ?? null;
+    if (objection !== null) this.#fail('preset:unlisted-read', `"${path}": ${objection}`);
     this.#judge(path, source);
     const isMain = this.#options.parsed.sources.some((main) => main.path === path);
     for (const include of source.includes) {

@@ -12,6 +12,14 @@ const PLUS_NAME = /^(?:[a-z0-9_]+-(?:[a-z0-9_.]+-)*)?(?:g\+\+)(?:-[0-9][0-9.]*)?
 /** Names that may stand for clang, whose assembler has other options than GNU's. */
 const ANY_COMPILER = /^(?:cc|c\+\+|c89|c99)$/;
 
+/** gcc and collect2 end with status 1 when a program that they started was killed; gas catches its own crash. */
+export const GCC_TRANSIENT = [
+  'signal terminated program',
+  'terminated with signal',
+  'internal compiler error',
+  'Internal error (',
+] as const;
+
 /**
  * In declared use gcc gets none of its own variables (CPATH, GCC_EXEC_PREFIX, …): `--env` names them where they are
  * wanted. `cc` may be another compiler and `c99` is a script: both are asked for their version.
@@ -26,6 +34,9 @@ function gccPreset(name: 'gcc' | 'g++'): Preset {
     delegates: async (context) => gccDelegates(context, parse(context.line)),
     versionArgs: ['--version'],
     environment: [],
+    // With -S, -E, -pipe and when it links it removes them.
+    keepsOldOutputs: () => false,
+    transientWords: GCC_TRANSIENT,
     listing: (line) => gccListing(parse(line), { plusPlus, isGnu: !ANY_COMPILER.test(basename(line.typed)) }),
   };
 }

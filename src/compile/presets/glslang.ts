@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { depfilePrerequisites } from '../depfile.js';
 import { readFollowing } from './file-text.js';
+import { glslangFailedReads } from './glslang-failed.js';
 import type { CommandLine, Facts, Listed, Listing, ListingRun, Preset } from './preset.js';
 import { isDeclaredOutput } from './written.js';
 
@@ -119,6 +120,7 @@ function listing(line: CommandLine): Listing | null {
     },
     collect: async (run) =>
       collect(run, parsed, depfile === null ? run.listPath : resolve(run.line.cwd, depfile)),
+    collectFailed: async (run) => glslangFailedReads(run, parsed),
   };
 }
 
@@ -175,5 +177,7 @@ export const glslang: Preset = {
   delegates: async () => [],
   versionArgs: ['--version'],
   environment: [],
+  keepsOldOutputs: () => true,
+  transientWords: [],
   listing,
 };

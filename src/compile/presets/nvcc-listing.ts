@@ -1,11 +1,12 @@
 import { depfilePrerequisites } from '../depfile.js';
 import { linkerReads } from './binutils-lists.js';
 import { readFollowing } from './file-text.js';
+import { assemblerFailed, linkerMayHaveRun, readsInAssembler, wholeList } from './gcc-failed.js';
 import { linkerShadows } from './gcc-link-search.js';
-import { GccReads } from './gcc-reads.js';
+import { GccReads, type GccReadsOptions } from './gcc-reads.js';
 import { asGccArguments, hasNvccOption, nvccValues, type NvccArguments } from './nvcc-arguments.js';
 import { askToolkit } from './nvcc-toolkit.js';
-import type { Listed, Listing, ListingRun } from './preset.js';
+import type { FailedRun, Listed, Listing, ListingRun } from './preset.js';
 
 interface Plan {
   /** `-MD -MF`; else `nvcc -M` runs afterwards. */
@@ -25,6 +26,7 @@ export function nvccListing(parsed: NvccArguments): Listing | null {
   return {
     augment: (args, listPath) => [...args, ...listOptions(planFor(listPath), listPath)],
     collect: async (run) => collect(run, parsed, planFor(run.listPath)),
+    collectFailed: async (run) => collectFailed(run, parsed, planFor(run.listPath)),
   };
   function planFor(listPath: string): Plan {
     return {
@@ -53,6 +55,34 @@ async function collect(run: ListingRun, parsed: NvccArguments, plan: Plan): Prom
   const linked = linkerList === null ? null : linkerReads(linkerList);
   if (parsed.stage === 'link' && linked === null)
     return unlisted('the linker wrote no list of the files that it read');
+  return complete(run, parsed, { preprocessed, linked, objection: () => null });
+}
+
+/** The list is written after all passes of the preprocessor and before anything is compiled. */
+async function collectFailed(run: FailedRun, parsed: NvccArguments, plan: Plan): Promise<Listed> {
+  const list = plan.preprocessor ? wholeList(readFollowing(run.files, run.listPath)) : null;
+  if (list === null && parsed.sources.length > 0) return unlisted('nvcc does not tell what it has read');
+  if (assemblerFailed(run)) return unlisted('the assembler failed, and does not tell what it has read');
+  const linkerList = plan.linker ? readFollowing(run.files, `${run.listPath}.ld`) : null;
+  const linked = linkerList === null ? null : linkerReads(linkerList);
+  if (parsed.stage === 'link' && linked === null && linkerMayHaveRun(run))
+    return unlisted('the linker failed, and does not tell what it has read');
+  return complete(run, parsed, {
+    preprocessed: list === null ? [] : depfilePrerequisites(list),
+    linked,
+    objection: (text) => (readsInAssembler(text) ? 'the assembler may have read a file' : null),
+  });
+}
+
+/** What the passes of a compilation have read, each by its own list. */
+interface Passes {
+  readonly preprocessed: readonly string[];
+  readonly linked: readonly string[] | null;
+  readonly objection: NonNullable<GccReadsOptions['objection']>;
+}
+
+async function complete(run: ListingRun, parsed: NvccArguments, passes: Passes): Promise<Listed> {
+  const { preprocessed, linked, objection } = passes;
   const toolkit = await askToolkit(run.line, parsed, async (argv) => run.capture(argv), run.files);
   if (toolkit === null || toolkit.hostCompiler === null)
     return unlisted('nvcc does not tell where its headers are');
@@ -65,6 +95,7 @@ async function collect(run: ListingRun, parsed: NvccArguments, plan: Plan): Prom
     systemFolders: toolkit.includeFolders,
     relocatable: false,
     listsIncbin: false,
+    objection,
   });
   await reads.add({ preprocessed, assembled: [] });
   if (reads.problem !== null) return reads.problem;

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { hasOption, parseGccArguments } from './gcc-arguments.js';
+import { GCC_TRANSIENT } from './gcc.js';
 import { gccFacts } from './gcc-facts.js';
 import {
   hasNvccOption,
@@ -101,6 +102,12 @@ function facts(line: CommandLine): Facts {
   };
 }
 
+/**
+ * A program that was killed shows as the shell's `Killed` and status 137; a crash of cudafe++ or cicc as `died due to
+ * signal`; the rest is the host compiler's.
+ */
+const NVCC_TRANSIENT = [...GCC_TRANSIENT, 'died due to signal', 'Terminated', 'Memory allocation failure'];
+
 /** NVIDIA's compiler driver. NVCC_PREPEND_FLAGS and its like reach it only by `--env`. */
 export const nvcc: Preset = {
   name: 'nvcc',
@@ -109,5 +116,8 @@ export const nvcc: Preset = {
   delegates: async (context) => nvccDelegates(context, parseNvccArguments(context.line.args)),
   versionArgs: ['--version'],
   environment: [],
+  // The host compiler writes what is linked or preprocessed.
+  keepsOldOutputs: (line) => !/^(?:link|preprocess)$/.test(parseNvccArguments(line.args).stage),
+  transientWords: NVCC_TRANSIENT,
   listing: (line) => nvccListing(parseNvccArguments(line.args)),
 };

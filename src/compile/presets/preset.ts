@@ -73,6 +73,19 @@ export interface Listing {
   augment(args: readonly string[], listPath: string): readonly string[];
   /** Called after a successful run only. */
   collect(run: ListingRun): Promise<Listed>;
+  /**
+   * Called after a failed run: whatever may have decided that it fails, or why that is not known. Absent: what a failed
+   * run has read is never known.
+   */
+  collectFailed?(run: FailedRun): Promise<Listed>;
+}
+
+/** A run that has failed. Questions to the compiler have seconds only: what has hung once may hang again. */
+export interface FailedRun extends ListingRun {
+  /** False when a signal or a limit ended it. */
+  readonly endedByItself: boolean;
+  /** What it printed, both streams. */
+  readonly said: string;
 }
 
 /** A program that a compiler starts or loads, and its name in the fingerprint (`compiler/<name>`). */
@@ -101,6 +114,10 @@ export interface Preset {
   readonly versionArgs: readonly string[] | null;
   /** Variables of the caller that the compiler gets and that become fields, if they are set. */
   readonly environment: readonly string[];
+  /** True when a failed run at the real places leaves old outputs as they were; false where it may remove them. */
+  keepsOldOutputs(line: CommandLine): boolean;
+  /** What the compiler says when the machine has failed and not the source, besides what `classify` knows. */
+  readonly transientWords: readonly string[];
   /** Null when these arguments read nothing but the inputs. */
   listing(line: CommandLine): Listing | null;
 }

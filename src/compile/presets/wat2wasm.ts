@@ -54,5 +54,7 @@ export const wat2wasm: Preset = {
   delegates: async () => [],
   versionArgs: ['--version'],
   environment: [],
+  keepsOldOutputs: () => true,
+  transientWords: [],
   listing: () => null,
 };

@@ -50,8 +50,18 @@ export class HomePaths {
     return join(this.private, 'pending');
   }
 
+  /** A pending list that a flush took away; it lies here until all its entries are durable. */
+  takenPending(random: string): string {
+    return `${this.pending}.${random}`;
+  }
+
   get stamps(): string {
     return join(this.private, 'stamps');
+  }
+
+  /** Its mtime is the last time of automatic care. */
+  get care(): string {
+    return join(this.private, 'care');
   }
 
   /** Marks of compilations that ended without an entry. */
@@ -102,12 +112,13 @@ export class StorePaths {
     this.folder = folder;
   }
 
+  /** The folder is absolute and resolved: `join` would normalise it again for each of a million names. */
   entry(fingerprint: Fingerprint): string {
-    return join(this.folder, entryName(fingerprint));
+    return `${this.folder}/${entryName(fingerprint)}`;
   }
 
   record(fingerprint: Fingerprint): string {
-    return join(this.folder, recordName(fingerprint));
+    return `${this.folder}/${recordName(fingerprint)}`;
   }
 }
 

@@ -1,0 +1,182 @@
+import { basename, dirname, join } from 'node:path';
+import type { BatchJob } from '../../compile/batch.js';
+import { pathOf } from '../../compile/file-names.js';
+import { makePlan, type Plan } from '../../compile/plan.js';
+import { lstatOrNull, statOrNull } from '../../host/files.js';
+import type { Host } from '../../host/host.js';
+import { CacheError } from '../../model/error.js';
+import type { ManifestJob } from './manifest-jobs.js';
+import { mistakeOf, type Mistake } from './mistakes.js';
+
+export interface CheckedJobs {
+  /** In the order of the manifest; without the jobs that have a mistake. */
+  readonly jobs: readonly BatchJob[];
+  readonly mistakes: readonly Mistake[];
+}
+
+/**
+ * Plans every job, and compares what one writes with what the others write and read: jobs run in any order and at the
+ * same time. Nothing is written. What one compiler reads undeclared and another writes is not seen.
+ * @throws the reason of `signal` when it is aborted.
+ */
+export async function checkJobs(
+  host: Host,
+  jobs: readonly ManifestJob[],
+  options: { readonly signal?: AbortSignal } = {},
+): Promise<CheckedJobs> {
+  const checks = new Checks(host, jobs);
+  const planned: BatchJob[] = [];
+  for (const [index, job] of jobs.entries()) {
+    if (index % BREATH_JOBS === 0) {
+      await host.clock.breathe();
+      options.signal?.throwIfAborted();
+    }
+    const plan = checks.check(job);
+    const { priority, timeoutMs, memoryBytes } = job;
+    if (plan !== null) planned.push({ plan, priority, timeoutMs, memoryBytes });
+  }
+  return { jobs: planned, mistakes: checks.mistakes };
+}
+
+/** Few enough that Ctrl-C is heard at once. */
+const BREATH_JOBS = 64;
+
+interface Written {
+  readonly job: ManifestJob;
+  readonly name: string;
+}
+
+class Checks {
+  readonly mistakes: Mistake[] = [];
+  readonly #host: Host;
+  /** The first writer of each file. */
+  readonly #written = new Map<string, Written>();
+  readonly #places: Places;
+  readonly #nowhere: string;
+
+  constructor(host: Host, jobs: readonly ManifestJob[]) {
+    this.#host = host;
+    this.#places = new Places(host);
+    this.#nowhere = this.#places.of('/dev/null');
+    for (const job of jobs) this.#addOutputs(job);
+  }
+
+  /** Null for a job with a mistake. */
+  check(job: ManifestJob): Plan | null {
+    const { cwd, inputs, deps } = job.request;
+    const taken = [
+      ...inputs.filter((name) => this.#isTaken(job, { kind: 'input', name, path: pathOf(cwd, name) })),
+      ...deps.filter((name) => this.#isTaken(job, { kind: 'dependency', name, path: pathOf(cwd, name) })),
+    ];
+    // An input that another job makes is no file yet: one mistake, not two.
+    const plan = taken.length > 0 ? null : this.#plan(job);
+    if (plan === null) return null;
+    const known = new Set(deps);
+    const { line, program, tools, dependencies } = plan;
+    const takenToo = [
+      ...dependencies.filter(
+        ({ name, path }) => !known.has(name) && this.#isTaken(job, { kind: 'dependency', name, path }),
+      ),
+      ...tools.filter(({ typed, path }) => this.#isTaken(job, { kind: 'tool', name: typed, path })),
+    ];
+    const runsOutput = this.#isTaken(job, { kind: 'program', name: line.typed, path: program.path });
+    return takenToo.length > 0 || runsOutput ? null : plan;
+  }
+
+  #plan(job: ManifestJob): Plan | null {
+    try {
+      return makePlan(this.#host, job.request);
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      this.mistakes.push(mistakeOf(job, error));
+      return null;
+    }
+  }
+
+  #addOutputs(job: ManifestJob): void {
+    const { cwd, outputs, stdoutFile } = job.request;
+    for (const name of stdoutFile === null ? outputs : [...outputs, stdoutFile]) {
+      const place = this.#places.of(pathOf(cwd, name));
+      const other = this.#written.get(place);
+      if (other === undefined) this.#written.set(place, { job, name });
+      else if (other.job !== job && place !== this.#nowhere)
+        this.#refuse(job, { kind: 'output', name }, other);
+    }
+  }
+
+  /** True when another job writes the file, which is a mistake then. */
+  #isTaken(
+    job: ManifestJob,
+    file: { readonly kind: string; readonly name: string; readonly path: string },
+  ): boolean {
+    const place = this.#places.of(file.path);
+    const writer = this.#written.get(place);
+    if (writer === undefined || writer.job === job || place === this.#nowhere) return false;
+    this.#refuse(job, file, writer);
+    return true;
+  }
+
+  #refuse(job: ManifestJob, file: { readonly kind: string; readonly name: string }, writer: Written): void {
+    const named = writer.name === file.name ? '' : ` "${writer.name}"`;
+    const message = `expected independent jobs, got the ${file.kind} "${file.name}", which is the output${named} of job ${writer.job.number}`;
+    this.mistakes.push({ job: job.number, line: job.line, message, hint: null });
+  }
+}
+
+/** Links in a circle end sooner; the system follows no more. */
+const MAX_LINKS = 40;
+
+/** Where paths really lead, so that two spellings of one file are equal. */
+class Places {
+  readonly #host: Host;
+  readonly #known = new Map<string, string>();
+  readonly #folders = new Map<string, string>();
+
+  constructor(host: Host) {
+    this.#host = host;
+  }
+
+  of(path: string): string {
+    const known = this.#known.get(path);
+    if (known !== undefined) return known;
+    const place = this.#find(path, MAX_LINKS);
+    this.#known.set(path, place);
+    return place;
+  }
+
+  /**
+   * A file that exists is its inode, whatever its names are; another is its name in its real folder. So is one whose
+   * inode has more digits than a number can hold.
+   */
+  #find(path: string, links: number): string {
+    const { files } = this.#host;
+    const stat = statOrNull(files, path);
+    if (stat !== null && Number.isSafeInteger(stat.inode)) return `${stat.device}:${stat.inode}`;
+    const target = links > 0 ? this.#linkTarget(path) : null;
+    if (target !== null) return this.#find(pathOf(dirname(path), target), links - 1);
+    return join(this.#realFolder(dirname(path)), basename(path));
+  }
+
+  /** Of a link that leads to nothing yet. */
+  #linkTarget(path: string): string | null {
+    const { files } = this.#host;
+    return lstatOrNull(files, path)?.type === 'link' ? files.readLink(path) : null;
+  }
+
+  #realFolder(folder: string): string {
+    const known = this.#folders.get(folder);
+    if (known !== undefined) return known;
+    const real = this.#resolve(folder);
+    this.#folders.set(folder, real);
+    return real;
+  }
+
+  #resolve(folder: string): string {
+    try {
+      return this.#host.files.realpath(folder);
+    } catch {
+      // A folder that is absent is a mistake of the plan.
+      return folder;
+    }
+  }
+}

@@ -1,0 +1,187 @@
+import { CacheError, errnoOf, type ErrorCode } from '../model/error.js';
+import { runLanes } from '../schedule/lanes.js';
+import { JobQueue, type Priority } from '../schedule/job-queue.js';
+import { forEachUnit } from '../schedule/units.js';
+import { compilePlan, type Deferred } from './compile.js';
+import type { Plan } from './plan.js';
+import type { Effort } from './production.js';
+import type { CompileOptions, CompileResult } from './request.js';
+import type { CacheSession } from './session.js';
+
+/** One compilation of a batch. */
+export interface BatchJob {
+  readonly plan: Plan;
+  readonly priority: Priority;
+  /** Of this job; null takes the limit of the batch. */
+  readonly timeoutMs: number | null;
+  readonly memoryBytes: number | null;
+}
+
+/** What became of a job. Both are null for one that was never started, because the batch was asked to stop. */
+export interface BatchResult {
+  /** Of the job, from 0. */
+  readonly index: number;
+  readonly result: CompileResult | null;
+  /** Why the compiler could not be run. */
+  readonly error: { readonly code: ErrorCode; readonly message: string } | null;
+}
+
+export interface BatchOptions {
+  /** For every job. */
+  readonly compile: CompileOptions;
+  /** Compilers at once. */
+  readonly jobs: number;
+  /** Compilers at once while critical jobs wait; at least `jobs`. */
+  readonly hardJobs: number;
+  /** Called once per job, as it ends. */
+  onResult(result: BatchResult): void;
+}
+
+/** The counters are written this often, so that a batch that is killed loses little. */
+const COUNTERS_MS = 10_000;
+
+/** A compiler that the machine cannot start for want of processes, memory or descriptors is tried this often. */
+const MAX_DEATHS = 5;
+const SHORTAGE: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
+
+/**
+ * Compiles many things: everything is looked up first, in units of equal work; what the cache does not have goes
+ * through the queue, whose lanes take other work instead of waiting for another process. Trouble of one job ends no
+ * other. An aborted `compile.signal` ends the running compilers and starts no further one.
+ */
+export async function compileBatch(
+  session: CacheSession,
+  jobs: readonly BatchJob[],
+  options: BatchOptions,
+): Promise<void> {
+  const batch = new Batch(session, jobs, options);
+  await batch.run();
+}
+
+class Batch {
+  readonly #session: CacheSession;
+  readonly #jobs: readonly BatchJob[];
+  readonly #options: BatchOptions;
+  readonly #queue = new JobQueue<number>();
+  /** By the index of the job. */
+  readonly #told: Uint8Array;
+  #savedAtMs: number;
+
+  constructor(session: CacheSession, jobs: readonly BatchJob[], options: BatchOptions) {
+    this.#session = session;
+    this.#jobs = jobs;
+    this.#options = options;
+    this.#told = new Uint8Array(jobs.length);
+    this.#savedAtMs = session.host.clock.monotonicMs();
+  }
+
+  async run(): Promise<void> {
+    const ended = await Promise.allSettled([this.#lookUpAll(), this.#compileAll()]);
+    for (const index of this.#jobs.keys()) this.#tell({ index, result: null, error: null });
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
+  }
+
+  async #lookUpAll(): Promise<void> {
+    const order = this.#lookupOrder();
+    try {
+      await forEachUnit(order.length, this.#options.jobs, async ({ start, end }) => {
+        for (const index of order.subarray(start, end)) {
+          if (this.#isStopped) return;
+          await this.#lookUp(index);
+          await this.#session.host.clock.breathe();
+        }
+      });
+    } finally {
+      this.#queue.close();
+    }
+  }
+
+  /** Critical jobs first: what they miss is in the queue before anything else is. */
+  #lookupOrder(): Uint32Array {
+    const critical: number[] = [];
+    const normal: number[] = [];
+    for (const [index, { priority }] of this.#jobs.entries()) {
+      (priority === 'critical' ? critical : normal).push(index);
+    }
+    return Uint32Array.from([...critical, ...normal]);
+  }
+
+  get #isStopped(): boolean {
+    return this.#options.compile.signal?.aborted === true;
+  }
+
+  async #lookUp(index: number): Promise<void> {
+    const answer = await this.#attempt(index, 'look');
+    if (answer === 'done') return;
+    const { priority } = this.#job(index);
+    const primary = answer === 'no-start' ? null : answer.primary;
+    this.#queue.push(index, { priority, key: primary ?? `job ${index}` });
+  }
+
+  async #compileAll(): Promise<void> {
+    const { jobs, hardJobs, compile } = this.#options;
+    const { clock } = this.#session.host;
+    const signal = compile.signal === undefined ? {} : { signal: compile.signal };
+    const limits = { softLimit: jobs, hardLimit: hardJobs, maxDeaths: MAX_DEATHS };
+    const onGivenUp = (index: number): void => {
+      this.#tell({ index, result: null, error: NO_START });
+    };
+    await runLanes(this.#queue, { ...limits, clock, ...signal, onGivenUp }, async (index, { mustWait }) => {
+      const answer = await this.#attempt(index, mustWait ? 'wait' : 'try');
+      if (answer === 'done') return answer;
+      return answer === 'no-start' ? 'lane-died' : 'busy';
+    });
+  }
+
+  /** `done` when the job has ended, whatever became of it. */
+  async #attempt(index: number, effort: Effort): Promise<Deferred | 'no-start' | 'done'> {
+    const { compile } = this.#options;
+    const { plan, timeoutMs, memoryBytes } = this.#job(index);
+    const limits = {
+      timeoutMs: timeoutMs ?? compile.timeoutMs,
+      memoryBytes: memoryBytes ?? compile.memoryBytes,
+    };
+    try {
+      const answer = await compilePlan(this.#session, plan, { ...compile, ...limits, effort });
+      if ('deferred' in answer) return answer;
+      this.#tell({ index, result: answer, error: null });
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      if (isShortage(error)) return 'no-start';
+      this.#tell({ index, result: null, error });
+    } finally {
+      await this.#saveCounters();
+    }
+    return 'done';
+  }
+
+  #job(index: number): BatchJob {
+    const job = this.#jobs[index];
+    if (job === undefined) throw new Error(`there is no job ${index}`);
+    return job;
+  }
+
+  #tell(result: BatchResult): void {
+    if (this.#told[result.index] === 1) return;
+    this.#told[result.index] = 1;
+    this.#options.onResult(result);
+  }
+
+  async #saveCounters(): Promise<void> {
+    const nowMs = this.#session.host.clock.monotonicMs();
+    if (nowMs - this.#savedAtMs < COUNTERS_MS) return;
+    this.#savedAtMs = nowMs;
+    await this.#session.saveCounters();
+  }
+}
+
+const NO_START: BatchResult['error'] = {
+  code: 'environment',
+  message: 'the machine has no room for another process; the compiler could not be started',
+};
+
+/** True when the compiler may well start a little later. */
+function isShortage(error: CacheError): boolean {
+  const errno = errnoOf(error.cause);
+  return errno !== null && SHORTAGE.has(errno);
+}

@@ -1,0 +1,98 @@
+import { hashChunks } from '../host/hash.js';
+import { digestOfBytes, type Fingerprint } from '../model/fingerprint.js';
+import type { Degraded, Uncacheable } from '../model/lifecycle.js';
+import type { ArtifactRecord } from '../model/record.js';
+import { fingerprintByte } from '../store/lock-file.js';
+import type { Artifact } from '../store/tier.js';
+import { createWorkerDirectory } from '../store/worker-directory.js';
+import type { CacheSession, Home } from './session.js';
+import { storeArtifact, storeFailure } from './store-artifact.js';
+
+/** What a record tells of a payload that was put by hand. */
+export interface PutDetails {
+  /** Base name of the output; the fingerprint unless set. */
+  readonly name?: string;
+  readonly executable?: boolean;
+  readonly compiler?: string;
+  readonly command?: readonly string[];
+  /** What it took to make it: what a later hit spares. */
+  readonly wallSeconds?: number;
+  /** Replace a valid entry that is there already. */
+  readonly replace?: boolean;
+  /** How long to wait for somebody who publishes the same fingerprint; ten minutes unless set. */
+  readonly lockTimeoutMs?: number;
+}
+
+export type PutResult =
+  /** `kept`: a valid entry was there already, and stays. */
+  | { readonly stored: true; readonly kept: boolean }
+  | { readonly stored: false; readonly reason: Uncacheable | Degraded };
+
+const LOCK_TIMEOUT_MS = 600_000;
+
+/** Stores a payload as one output under a fingerprint that the caller computed. Trouble of the cache is a value. */
+export async function put(
+  session: CacheSession,
+  content: { readonly fingerprint: Fingerprint; readonly payload: Uint8Array },
+  details: PutDetails,
+): Promise<PutResult> {
+  // Before anything is waited for: the caller may go on using its bytes.
+  const artifact = artifactOf(session, content, details);
+  const access = await session.openHome();
+  if (!access.ok) {
+    session.addDegraded(access.problem);
+    return { stored: false, reason: access.problem.reason };
+  }
+  const { home } = access;
+  const { fingerprint } = content;
+  const waiting = { timeoutMs: details.lockTimeoutMs ?? LOCK_TIMEOUT_MS };
+  try {
+    const held = await home.lock.hold(fingerprintByte(fingerprint), waiting, async () =>
+      publish(session, home, { artifact, replace: details.replace === true }),
+    );
+    return held.held ? held.value : { stored: false, reason: 'lock-timeout' };
+  } catch (error) {
+    return { stored: false, reason: storeFailure(session, fingerprint, error) };
+  }
+}
+
+async function publish(
+  session: CacheSession,
+  home: Home,
+  made: { readonly artifact: Artifact; readonly replace: boolean },
+): Promise<PutResult> {
+  const worker = createWorkerDirectory(session.host, home.paths, made.artifact.fingerprint);
+  try {
+    const place = { staging: worker.path, replace: made.replace };
+    const stored = await storeArtifact(session, home, made.artifact, place);
+    return stored.notStored === null
+      ? { stored: true, kept: stored.kept }
+      : { stored: false, reason: stored.notStored };
+  } finally {
+    worker.remove();
+  }
+}
+
+function artifactOf(
+  session: CacheSession,
+  { fingerprint, payload }: { readonly fingerprint: Fingerprint; readonly payload: Uint8Array },
+  details: PutDetails,
+): Artifact {
+  const { host } = session;
+  const own = Buffer.from(payload);
+  const digest = digestOfBytes(hashChunks(host.hash, [own]));
+  const record: ArtifactRecord = {
+    fingerprint,
+    payloadDigest: digest,
+    payloadBytes: own.byteLength,
+    createdAtMs: host.clock.nowMs(),
+    fields: [],
+    outputs: [{ name: details.name ?? fingerprint, executable: details.executable === true }],
+    compiler: details.compiler ?? '',
+    command: details.command ?? [],
+    cost: { wallSeconds: details.wallSeconds ?? 0, cpuSeconds: null, peakMemoryBytes: null },
+    stdout: new Uint8Array(0),
+    stderr: new Uint8Array(0),
+  };
+  return { fingerprint, payload: own, digest, record, recordMiss: null };
+}

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { chmodSync, linkSync, mkdirSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, it, type TestContext } from 'node:test';
@@ -579,6 +588,11 @@ describe('the folder of a job', () => {
     const [piped] = await project.load('out/pipe');
     await written;
     assert.equal(piped?.plan.request.cwd, project.folder);
+    project.write('out/m.json', text);
+    const descriptor = openSync(project.path('out/m.json'), 'r');
+    const [opened] = await project.load(`/dev/fd/${descriptor}`);
+    closeSync(descriptor);
+    assert.equal(opened?.plan.request.cwd, project.folder);
   });
 
   it('makes a job the same compilation as one that was typed there', async (t) => {

@@ -33,7 +33,7 @@ export interface ManifestSource {
 }
 
 /**
- * Reads a manifest whole. A pipe (`--manifest <(generate)`) belongs to no folder: its jobs begin in the current one, as
+ * Reads a manifest whole. A pipe or descriptor (`--manifest <(generate)`) belongs to no folder: its jobs begin in the current one, as
  * those of standard input do.
  * @throws CacheError `usage` for what is absent, a folder, too large or not UTF-8; `environment` for what cannot be read.
  */
@@ -55,9 +55,13 @@ export async function readManifest(host: Host, options: ManifestSource): Promise
   if (stat.type === 'directory')
     throw new CacheError('usage', `expected a manifest, found a directory at ${name}`);
   const bytes = await reading(name, async () => readAny(host, { ...options, path, stat, maxBytes }));
-  const folder = host.files.realpath(stat.type === 'file' ? dirname(path) : cwd);
+  const hasFolder = stat.type === 'file' && !DESCRIPTOR.test(path);
+  const folder = host.files.realpath(hasFolder ? dirname(path) : cwd);
   return { name, folder, text: decode(name, bytes, maxBytes) };
 }
+
+/** `/dev/stdin` and its like lie beside no source. */
+const DESCRIPTOR = /^\/(?:dev|proc)\//;
 
 /** Null when there is more than the bound. */
 type Bytes = Uint8Array | null;

@@ -1,3 +1,4 @@
+import { isAbsolute } from 'node:path';
 import { compile } from './compile/compile.js';
 import { fingerprintOfRequest } from './compile/fingerprint-request.js';
 import { getEntry } from './compile/lookup.js';
@@ -5,22 +6,28 @@ import type {
   CompileOptions,
   CompileRequest,
   CompileResult,
+  DeliveredOutput,
   FingerprintResult,
   LookupResult,
   Trouble,
+  Waiting,
 } from './compile/request.js';
 import { put, type PutDetails, type PutResult } from './compile/put.js';
-import { openSession } from './compile/session.js';
+import { openSession, type CacheSession } from './compile/session.js';
 import { systemHost, type Host } from './host/host.js';
+import { care } from './maintenance/care.js';
 import { flush } from './maintenance/flush.js';
-import { NO_RULES, prune, type PruneRules } from './maintenance/prune.js';
+import { prune, type PruneRules } from './maintenance/prune.js';
 import type { FlushReport, PruneReport, StatsReport, VerifyReport } from './maintenance/reports.js';
 import { collectStats } from './maintenance/stats.js';
 import { sweep } from './maintenance/sweep.js';
 import { verify } from './maintenance/verify.js';
 import { DEFAULT_MAX_PAYLOAD_BYTES } from './model/entry.js';
 import { CacheError } from './model/error.js';
-import { isFingerprint, type Fingerprint } from './model/fingerprint.js';
+import { isFingerprint, type Fingerprint, type ShownField } from './model/fingerprint.js';
+import type { Degraded, MissReason, Outcome, Uncacheable } from './model/lifecycle.js';
+import type { Share } from './model/share.js';
+import { DEFAULT_LOCK_TIMEOUT_MS } from './store/lock-file.js';
 import { resolveRoot } from './store/home.js';
 
 export { CacheError };
@@ -28,17 +35,26 @@ export type {
   CompileOptions,
   CompileRequest,
   CompileResult,
+  Degraded,
+  DeliveredOutput,
+  Fingerprint,
   FingerprintResult,
   FlushReport,
   Host,
   LookupResult,
+  MissReason,
+  Outcome,
   PruneReport,
   PruneRules,
   PutDetails,
   PutResult,
+  Share,
+  ShownField,
   StatsReport,
   Trouble,
+  Uncacheable,
   VerifyReport,
+  Waiting,
 };
 
 export interface CacheOptions {
@@ -48,6 +64,8 @@ export interface CacheOptions {
   readonly stateDirectory?: string | null;
   /** In bytes; 64 MiB unless set. vyre reads no larger ones. */
   readonly maxPayloadBytes?: number;
+  /** What automatic care keeps the entries below, in bytes, when the cache is closed; no care unless set. */
+  readonly careMaxBytes?: number;
   /** The outside, for tests. */
   readonly host?: Host;
 }
@@ -75,43 +93,94 @@ export interface Cache {
   flush(): Promise<FlushReport>;
   /** What went wrong so far without harm to a result. */
   troubles(): readonly Trouble[];
-  /** Writes the counters. */
+  /**
+   * Waits for what is running and writes the counters. Later calls of `stats` and `troubles` answer, those of all others
+   * are mistakes. May be called again.
+   */
   close(): Promise<void>;
 }
 
-const DEFAULTS: CompileOptions = {
-  timeoutMs: null,
-  memoryBytes: null,
-  lockTimeoutMs: 600_000,
-  refresh: false,
-  noCache: false,
-  failureMemory: true,
-  retryFailed: false,
-};
-
-/** Opens a cache. Touches nothing until it is used. */
+/**
+ * Opens a cache. Touches nothing until it is used.
+ * @throws CacheError usage for a root that is not absolute and for limits that are none.
+ */
 export function openCache(options: CacheOptions): Cache {
-  const host = options.host ?? systemHost();
-  const session = openSession({
-    host,
-    root: resolveRoot(host, options.root),
-    stateDirectory: options.stateDirectory ?? null,
-    maxPayloadBytes: options.maxPayloadBytes ?? DEFAULT_MAX_PAYLOAD_BYTES,
-    sweep,
-  });
-  return {
-    get: async (fingerprint) => getEntry(session, checked(fingerprint)),
-    put: async (fingerprint, payload, details) =>
-      put(session, { fingerprint: checked(fingerprint), payload }, details ?? {}),
-    compile: async (request, given) => compile(session, request, { ...DEFAULTS, ...given }),
-    fingerprint: async (request, given) => fingerprintOfRequest(session, request, { ...DEFAULTS, ...given }),
-    verify: async () => verify(session, { fingerprints: null }),
-    stats: () => collectStats(session),
-    prune: async (rules, { dryRun = false } = {}) => prune(session, { rules: completeRules(rules), dryRun }),
-    flush: async () => flush(session),
-    troubles: () => session.troubles,
-    close: async () => session.close(),
+  const session = open(options);
+  const running = new Set<Promise<unknown>>();
+  let closing: Promise<void> | null = null;
+  const use = async <T>(work: () => Promise<T>): Promise<T> => {
+    if (closing !== null) throw new CacheError('usage', 'expected an open cache, got one that was closed');
+    const run = work();
+    running.add(run);
+    try {
+      return await run;
+    } finally {
+      running.delete(run);
+    }
   };
+  // Locks belong to a descriptor of the session: what holds one ends before the descriptor does.
+  const close = async (): Promise<void> => {
+    await Promise.allSettled(running);
+    await session.close();
+  };
+  return {
+    get: async (fingerprint) => use(async () => getEntry(session, checked(fingerprint))),
+    put: async (fingerprint, payload, details) =>
+      use(async () => {
+        checkAmounts({ lockTimeoutMs: details?.lockTimeoutMs ?? null });
+        return put(session, { fingerprint: checked(fingerprint), payload }, details ?? {});
+      }),
+    compile: async (request, given) => use(async () => compile(session, request, completeOptions(given))),
+    fingerprint: async (request, given) =>
+      use(async () => fingerprintOfRequest(session, request, completeOptions(given))),
+    verify: async () => use(async () => verify(session, { fingerprints: null })),
+    stats: () => collectStats(session),
+    prune: async (rules, { dryRun = false } = {}) =>
+      use(async () => prune(session, { rules: completeRules(rules), dryRun })),
+    flush: async () => use(async () => flush(session)),
+    troubles: () => session.troubles,
+    close: async () => (closing ??= close()),
+  };
+}
+
+function open(options: CacheOptions): CacheSession {
+  const host = options.host ?? systemHost();
+  const {
+    root,
+    stateDirectory = null,
+    maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES,
+    careMaxBytes = 0,
+  } = options;
+  for (const path of [root, stateDirectory ?? '/']) {
+    if (!isAbsolute(path)) throw new CacheError('usage', `expected an absolute path, got "${path}"`);
+  }
+  checkAmounts({ maxPayloadBytes, careMaxBytes });
+  return openSession({
+    host,
+    root: resolveRoot(host, root),
+    stateDirectory,
+    maxPayloadBytes,
+    sweep,
+    care: async (closing) => care(closing, { maxBytes: careMaxBytes, signal: null }),
+  });
+}
+
+/** What is undefined was left out. */
+function completeOptions(given: Partial<CompileOptions> = {}): CompileOptions {
+  const { timeoutMs = null, memoryBytes = null, lockTimeoutMs = DEFAULT_LOCK_TIMEOUT_MS } = given;
+  const { refresh = false, noCache = false, failureMemory = true, retryFailed = false } = given;
+  checkAmounts({ timeoutMs, memoryBytes, lockTimeoutMs });
+  const switches = { refresh, noCache, failureMemory, retryFailed };
+  return { ...given, timeoutMs, memoryBytes, lockTimeoutMs, ...switches };
+}
+
+/** A limit that compares with nothing, or lies below zero, would remove or keep everything. */
+function checkAmounts(amounts: Readonly<Record<string, number | null>>, most = Number.MAX_VALUE): void {
+  for (const [name, amount] of Object.entries(amounts)) {
+    if (amount === null || (Number.isFinite(amount) && amount >= 0 && amount <= most)) continue;
+    const expected = most === Number.MAX_VALUE ? 'a number from 0 on' : `a number from 0 to ${most}`;
+    throw new CacheError('usage', `expected ${expected} as ${name}, got "${amount}"`);
+  }
 }
 
 function checked(fingerprint: string): Fingerprint {
@@ -120,8 +189,13 @@ function checked(fingerprint: string): Fingerprint {
 }
 
 function completeRules(rules: Partial<PruneRules>): PruneRules {
-  const complete = { ...NO_RULES, ...rules };
-  const { all, ttlMs, maxBytes, maxEntries, minFree } = complete;
+  const { all = false, ttlMs = null, maxBytes = null, maxEntries = null, minFree = null } = rules;
+  const { minAgeMs = null, lowWaterPercent = null } = rules;
+  checkAmounts({ ttlMs, maxBytes, maxEntries, minAgeMs });
+  checkAmounts({ lowWaterPercent }, 100);
+  if (minFree !== null && 'percent' in minFree) checkAmounts({ 'minFree.percent': minFree.percent }, 100);
+  if (minFree !== null && 'bytes' in minFree) checkAmounts({ 'minFree.bytes': minFree.bytes });
+  const complete = { all, ttlMs, maxBytes, maxEntries, minFree, minAgeMs, lowWaterPercent };
   if (all || [ttlMs, maxBytes, maxEntries, minFree].some((rule) => rule !== null)) return complete;
   throw new CacheError(
     'usage',

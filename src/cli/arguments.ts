@@ -114,7 +114,7 @@ function usageError(command: CliCommand, parser: Command, error: CommanderError)
     case 'commander.optionMissingArgument':
       return new CacheError('usage', `expected a value after "${quoted}", got nothing`, { hint });
     case 'commander.missingArgument':
-      return new CacheError('usage', `expected ${quoted}, got nothing`, { hint });
+      return new CacheError('usage', `expected a ${quoted}, got nothing`, { hint });
     case 'commander.excessArguments':
       return new CacheError(
         'usage',

@@ -30,7 +30,9 @@ export async function startBatchProgress(context: Context, total: number): Promi
   const { terminal, environment, host } = context.call;
   const { stderr } = terminal;
   const style = progressStyle(context);
-  if (style === 'none') return { stderr, show: () => undefined, done: () => undefined };
+  // Where the cache is switched off the commands write to the terminal themselves, into a bar.
+  const isHidden = style === 'moving' && context.settings.disable;
+  if (style === 'none' || isHidden) return { stderr, show: () => undefined, done: () => undefined };
   if (style === 'lines') return batchLines(host.clock, stderr);
   const paint = await loadPaint({ setting: context.settings.color, environment, isTerminal: true });
   return new Bar({ stderr, clock: host.clock, paint, total });
@@ -130,10 +132,8 @@ class Bar implements BatchProgress {
     this.#paint = paint;
     this.#startMs = clock.monotonicMs();
     this.#isDue = isDueAgain(clock, 'moving');
-    const { isTerminal, columns } = stderr;
     this.stderr = {
-      isTerminal,
-      columns,
+      ...stderr,
       write: (text) => this.#print(text),
       flush: async () => stderr.flush(),
     };

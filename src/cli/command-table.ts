@@ -38,18 +38,18 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: async () => (await import('./commands/rm.js')).rmCommand,
   },
   {
-    name: 'gc',
-    summary: 'remove garbage: left-overs of crashes, records without entry, unused notes',
-    load: async () => (await import('./commands/gc.js')).gcCommand,
-  },
-  {
     name: 'prune',
     summary: 'remove entries by age, size, number or free space',
     load: async () => (await import('./commands/prune.js')).pruneCommand,
   },
   {
+    name: 'gc',
+    summary: 'remove garbage: left-overs of crashes, records without an entry, unused notes',
+    load: async () => (await import('./commands/gc.js')).gcCommand,
+  },
+  {
     name: 'flush',
-    summary: 'make entries durable: they survive a power cut then',
+    summary: 'make entries durable, so that they survive a power cut',
     load: async () => (await import('./commands/flush.js')).flushCommand,
   },
   {

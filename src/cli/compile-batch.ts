@@ -17,10 +17,13 @@ export async function runManifest(context: Context, source: string): Promise<num
   const { host, environment, cwd, signal } = call;
   const jobs = await loadBatch({ host, environment, priority: readPriority(call) }, { source, cwd, signal });
   const run = new BatchRun(context, jobs, await startBatchProgress(context, jobs.length));
-  const troubled = context.settings.disable ? await run.bare(limits) : await run.cached(limits);
+  const troubled = await run.work(limits);
   run.finish();
   return run.exitCode(troubled);
 }
+
+/** Progress is shown at least this often, however long the compilers take. */
+const SHOW_MS = 1000;
 
 /** What describes a compilation belongs into the manifest. */
 function refuseCommand({ positionals, command, options }: Call): void {
@@ -77,7 +80,16 @@ class BatchRun {
   }
 
   /** @returns whether the cache had trouble. */
-  async cached({ jobs, hardJobs }: Limits): Promise<boolean> {
+  async work(limits: Limits): Promise<boolean> {
+    const showing = setInterval(this.#show, SHOW_MS);
+    try {
+      return this.#context.settings.disable ? await this.#bare(limits) : await this.#cached(limits);
+    } finally {
+      clearInterval(showing);
+    }
+  }
+
+  async #cached({ jobs, hardJobs }: Limits): Promise<boolean> {
     const context = this.#context;
     const { compileBatch } = await import('../compile/batch.js');
     const { MEMORY_OF_BATCH } = await import('../store/memory-tier.js');
@@ -94,21 +106,30 @@ class BatchRun {
   }
 
   /** The cache is switched off: the commands run as if we were not there, with our stderr for both their streams. */
-  async bare({ jobs }: Limits): Promise<false> {
+  async #bare({ jobs }: Limits): Promise<false> {
     const { forEachUnit } = await import('../schedule/units.js');
-    const context = { ...this.#context, json: true };
     await forEachUnit(this.#jobs.length, jobs, async ({ start, end }) => {
-      for (let index = start; index < end; index += 1) {
-        const job = this.#jobs[index];
-        if (job === undefined || context.call.signal.aborted) continue;
-        this.#add({ index, result: await bareRun(context, job.plan.request), error: null });
-      }
+      for (let index = start; index < end; index += 1) this.#add(await this.#runBare(index));
     });
     return false;
   }
 
+  async #runBare(index: number): Promise<BatchResult> {
+    const job = this.#jobs[index];
+    const context = { ...this.#context, json: true };
+    if (job === undefined || context.call.signal.aborted) return { index, result: null, error: null };
+    try {
+      return { index, result: await bareRun(context, job.plan.request), error: null };
+    } catch (thrown) {
+      const { errorOfJob } = await import('../compile/batch.js');
+      const error = errorOfJob(thrown);
+      if (error === null) throw thrown;
+      return { index, result: null, error };
+    }
+  }
+
   readonly #add = (ended: BatchResult): void => {
-    const { call, verbose } = this.#context;
+    const { call, verbose, quiet } = this.#context;
     const { plan } = this.#jobs[ended.index] ?? {};
     // Who is interrupted knows why its compilers ended.
     const isStopped = call.signal.aborted && (ended.result?.exitCode ?? 0) !== 0;
@@ -116,8 +137,12 @@ class BatchRun {
     if (told.error?.code === 'environment') this.#hasBrokenEnvironment = true;
     this.#report.add(told);
     const name = plan === undefined ? '' : jobName(plan);
+    this.#show();
+    this.#progress.stderr.write(renderBatchJob(told, { name, verbose, quiet }));
+  };
+
+  readonly #show = (): void => {
     this.#progress.show({ done: this.#report.done, total: this.#jobs.length, hits: this.#report.hits });
-    this.#progress.stderr.write(renderBatchJob(told, { name, verbose }));
   };
 
   /** The last words: the document, or one line. */

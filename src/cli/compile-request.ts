@@ -22,7 +22,7 @@ export const REQUEST_OPTIONS: readonly OptionSpec[] = [
   { flags: '--relocatable', doc: 'neither the working directory nor output folders reach the result' },
 ];
 
-export const EXAMPLE = "vyre-cache compile a.c -o a.o --deps 'include/**/*.h' -- cc -c {input} -o {output}";
+export const EXAMPLE = 'vyre-cache compile a.c -o a.o -- cc -c {input} -o {output}';
 const HINT = `For example: ${EXAMPLE}`;
 
 /** `{input}`, `{output:2}`, `{depfile}`; neither `{{input}}` nor `${input}`. */

@@ -20,8 +20,8 @@ Commands:
 ${pairs(commands)}
 Options of every command:
 ${pairs(options)}
-Exit codes: 0 done, 1 the negative answer (miss, damage, absent), 2 usage,
-3 the environment failed, 70 a bug; compile: those of the command it runs.
+Exit codes: 0 done, 1 the negative answer (miss, damage, absent, a failed job),
+2 usage, 3 the environment failed, 70 a bug; compile: those of the command.
 
 Run \`vyre-cache <command> --help\` for its options and examples.
 `;

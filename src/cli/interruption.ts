@@ -1,3 +1,5 @@
+import { setMaxListeners } from 'node:events';
+
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 type EndingSignal = (typeof SIGNALS)[number];
 
@@ -8,6 +10,11 @@ type EndingSignal = (typeof SIGNALS)[number];
 export class Interruption {
   readonly #controller = new AbortController();
   #received: EndingSignal | null = null;
+
+  constructor() {
+    // Each of many lanes listens; Node takes more than ten listeners for a leak and says so on stderr.
+    setMaxListeners(0, this.#controller.signal);
+  }
 
   get signal(): AbortSignal {
     return this.#controller.signal;

@@ -38,7 +38,10 @@ export function outputStream(name: 'stdout' | 'stderr', output: NodeOutput): Out
   output.on('error', note);
   return {
     isTerminal: output.isTTY === true,
-    columns: output.isTTY === true ? (output.columns ?? 0) : 0,
+    // The user may resize the terminal.
+    get columns() {
+      return output.isTTY === true ? (output.columns ?? 0) : 0;
+    },
     write(chunk) {
       if (closed || chunk.length === 0) return;
       const written = new Promise<void>((resolve) => {

@@ -1,4 +1,4 @@
-import { CacheError, errnoOf, type ErrorCode } from '../model/error.js';
+import { CacheError, errnoOf, messageOf, type ErrorCode } from '../model/error.js';
 import { runLanes } from '../schedule/lanes.js';
 import { JobQueue, type Priority } from '../schedule/job-queue.js';
 import { forEachUnit } from '../schedule/units.js';
@@ -65,6 +65,8 @@ class Batch {
   readonly #queue = new JobQueue<number>();
   /** By the index of the job. */
   readonly #told: Uint8Array;
+  /** After a bug nothing more is begun. */
+  #isBroken = false;
   #savedAtMs: number;
 
   constructor(session: CacheSession, jobs: readonly BatchJob[], options: BatchOptions) {
@@ -107,7 +109,7 @@ class Batch {
   }
 
   get #isStopped(): boolean {
-    return this.#options.compile.signal?.aborted === true;
+    return this.#isBroken || this.#options.compile.signal?.aborted === true;
   }
 
   async #lookUp(index: number): Promise<void> {
@@ -127,6 +129,7 @@ class Batch {
       this.#tell({ index, result: null, error: NO_START });
     };
     await runLanes(this.#queue, { ...limits, clock, ...signal, onGivenUp }, async (index, { mustWait }) => {
+      if (this.#isStopped) return 'done';
       const answer = await this.#attempt(index, mustWait ? 'wait' : 'try');
       if (answer === 'done') return answer;
       return answer === 'no-start' ? 'lane-died' : 'busy';
@@ -146,13 +149,27 @@ class Batch {
       if ('deferred' in answer) return answer;
       this.#tell({ index, result: answer, error: null });
     } catch (error) {
-      if (!(error instanceof CacheError)) throw error;
       if (isShortage(error)) return 'no-start';
-      this.#tell({ index, result: null, error });
+      if (!this.#isStopReason(error)) this.#tellError(index, error);
     } finally {
       await this.#saveCounters();
     }
     return 'done';
+  }
+
+  /** True for what those throw who are asked to stop. */
+  #isStopReason(error: unknown): boolean {
+    const { signal } = this.#options.compile;
+    return signal?.aborted === true && error === signal.reason;
+  }
+
+  #tellError(index: number, thrown: unknown): void {
+    const error = errorOfJob(thrown);
+    if (error === null) {
+      this.#isBroken = true;
+      throw thrown;
+    }
+    this.#tell({ index, result: null, error });
   }
 
   #job(index: number): BatchJob {
@@ -181,7 +198,16 @@ const NO_START: BatchResult['error'] = {
 };
 
 /** True when the compiler may well start a little later. */
-function isShortage(error: CacheError): boolean {
-  const errno = errnoOf(error.cause);
+function isShortage(error: unknown): boolean {
+  const errno = errnoOf(error instanceof CacheError ? error.cause : error);
   return errno !== null && SHORTAGE.has(errno);
+}
+
+/**
+ * What was thrown as the trouble of one job; null for a bug. A failed system call that nobody has given words of its own
+ * says nothing about the other jobs.
+ */
+export function errorOfJob(error: unknown): BatchResult['error'] {
+  if (error instanceof CacheError) return error;
+  return errnoOf(error) === null ? null : { code: 'environment', message: messageOf(error) };
 }

@@ -3,6 +3,7 @@ import { ACTIVE_VARIABLE } from '../store/worker-directory.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import { isHit, type Degraded, type Uncacheable } from '../model/lifecycle.js';
+import { formatDuration } from '../model/units.js';
 import { describe, type Description } from './description.js';
 import { handOver } from './handover.js';
 import { failureInForce, repeatFailure } from './failure-memory.js';
@@ -30,6 +31,12 @@ export async function compile(
     effort: 'wait',
   });
   if ('deferred' in result) throw new Error('expected a compilation that waits');
+  if (result.failedSecondsAgo !== undefined) {
+    const age = formatDuration(result.failedSecondsAgo);
+    session.addNote(
+      `failure of ${age} ago repeated, the compiler was not run (use --retry-failed to try again)`,
+    );
+  }
   return result;
 }
 
@@ -229,6 +236,7 @@ async function finish(
     stderr: product.stderr,
     wallSeconds,
     savedSeconds,
+    ...(product.failedSecondsAgo === undefined ? {} : { failedSecondsAgo: product.failedSecondsAgo }),
     error: delivery.error,
   };
 }

@@ -1,3 +1,4 @@
+import { statOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import { mismatch, Reader } from '../model/decoder.js';
@@ -32,6 +33,11 @@ export function dependencyFields(set: DependencySet, primary: ReadonlySet<string
   return [...fields.values()].filter((field) => !primary.has(field.name));
 }
 
+/** All fields of a compilation: those that were known before it, then what it has read. */
+export function completeFields(primary: readonly Field[], set: DependencySet): readonly Field[] {
+  return [...primary, ...dependencyFields(set, new Set(primary.map((field) => field.name)))];
+}
+
 /**
  * Tells of a set whether every file of it is as it was, stopping at the first difference. Sets share most of their
  * files: within one pass each file is looked at once.
@@ -48,16 +54,8 @@ export function currentSets(host: Host, digests: FileDigests, cwd: string): (set
   };
   return (set) =>
     set.files.every(({ name, digest }) => digestNow(name) === digest) &&
-    set.absent.every((name) => isAbsent(host, pathOf(cwd, name)));
-}
-
-function isAbsent(host: Host, path: string): boolean {
-  try {
-    return host.files.stat(path) === null;
-  } catch {
-    // A path through a file or a closed folder leads nowhere for the compiler, either.
-    return true;
-  }
+    // A path that the system refuses leads nowhere for the compiler, either.
+    set.absent.every((name) => statOrNull(host.files, pathOf(cwd, name)) === null);
 }
 
 /** The known sets of a primary fingerprint, most recently used first. Damaged or absent: none. */

@@ -1,7 +1,6 @@
 import { lstatOrNull } from '../host/files.js';
-import { hashChunks } from '../host/hash.js';
 import { isSignal } from '../host/processes.js';
-import { errnoOf } from '../model/error.js';
+import { errnoOf, troubleKind } from '../model/error.js';
 import {
   classify,
   isInForce,
@@ -10,19 +9,17 @@ import {
   type Classified,
   type Failure,
 } from '../model/failure.js';
-import { showField, type Fingerprint } from '../model/fingerprint.js';
-import type { FailureRecord } from '../model/record.js';
-import { formatDuration } from '../model/units.js';
-import { fingerprintByte } from '../store/lock-file.js';
+import type { Fingerprint } from '../model/fingerprint.js';
 import type { WorkerDirectory } from '../store/worker-directory.js';
-import { dependencyFields, rememberSet, type DependencySet } from './dependency-sets.js';
-import { logicalCommand, type Description } from './description.js';
+import { holdComplete } from './complete-lock.js';
+import { rememberSet, type DependencySet } from './dependency-sets.js';
 import { compilerUnchanged, discover, discovers, inputsUnchanged } from './discovery.js';
 import { embeds, leftovers, type Execution } from './execution.js';
 import type { Job } from './job.js';
 import { completeFingerprint, type KnownFailure } from './lookup-store.js';
 import type { Plan } from './plan.js';
 import type { Product } from './product.js';
+import { provenanceOf } from './provenance.js';
 import type { CompileOptions } from './request.js';
 import { exitCodeOf, type RunResult } from './runner.js';
 import type { CacheSession } from './session.js';
@@ -75,16 +72,13 @@ function mayLoseOutputs({ host }: CacheSession, { preset, line, inWorker, output
   return outputs.some(({ path }) => lstatOrNull(host.files, path) !== null);
 }
 
-/** A remembered failure as a product: status and streams of the run that has failed, and a line that says so. */
+/** A remembered failure as a product: status and streams of the run that has failed. */
 export function repeatFailure(
   session: CacheSession,
   plan: Plan,
   { record, fingerprint }: KnownFailure,
 ): Product {
-  const age = formatDuration((session.host.clock.nowMs() - record.failure.lastAtMs) / 1000);
-  session.addNote(
-    `failure of ${age} ago repeated, the compiler was not run (use --retry-failed to try again)`,
-  );
+  const failedSecondsAgo = (session.host.clock.nowMs() - record.failure.lastAtMs) / 1000;
   return {
     fingerprint,
     outcome: 'remembered-failure',
@@ -95,6 +89,7 @@ export function repeatFailure(
     stderr: record.stderr,
     streamed: false,
     stopped: false,
+    failedSecondsAgo,
     compileSeconds: record.cost.wallSeconds,
     outputs: plan.outputs.map(() => null),
   };
@@ -153,14 +148,15 @@ export async function rememberFailure(
   const complete = completeFingerprint(session, description, set);
   const write = (): boolean => writeFailure(job, { ...done, kind: judged, complete, set });
   try {
-    const isWritten = await underLock(job, complete, write);
+    const held = await holdComplete(job, complete, write);
+    const isWritten = held.held && held.value;
     if (isWritten && discovers(plan)) rememberSet(session.host, job.home.paths, description.primary, set);
     return isWritten ? complete : null;
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === null) throw error;
     session.tally.add('rejectedPuts');
-    const kind = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
+    const kind = troubleKind(errno);
     const message = `a failure could not be remembered in "${session.root}" (${errno})`;
     session.addTrouble({ kind, message });
     return null;
@@ -179,14 +175,6 @@ function hasEffect(
   return embeds(host, execution, worker);
 }
 
-async function underLock(job: Job, complete: Fingerprint, write: () => boolean): Promise<boolean> {
-  const { home, description, options } = job;
-  // The lock of the primary is ours. Removal and quarantine lock the complete one, and only for a moment.
-  if (fingerprintByte(complete) === fingerprintByte(description.primary)) return write();
-  const held = await home.lock.hold(fingerprintByte(complete), { timeoutMs: options.lockTimeoutMs }, write);
-  return held.held && held.value;
-}
-
 interface Remembered {
   readonly execution: Execution;
   readonly worker: WorkerDirectory;
@@ -203,32 +191,7 @@ function writeFailure(job: Job, remembered: Remembered): boolean {
   const nowMs = session.host.clock.nowMs();
   const previous = home.disk.readFailure(complete)?.failure ?? null;
   const failure = nextFailure(previous, { kind, end, limits: options, nowMs });
-  return home.disk.recordFailure(recordOf(job, { execution, complete, set, failure }), worker.path);
-}
-
-function recordOf(
-  { session, plan, description }: Job,
-  made: {
-    readonly execution: Execution;
-    readonly complete: Fingerprint;
-    readonly set: DependencySet;
-    readonly failure: Failure;
-  },
-): FailureRecord {
-  const { host } = session;
-  const { run } = made.execution;
-  const names: ReadonlySet<string> = new Set(description.fields.map((field) => field.name));
-  const fields: Description['fields'] = [...description.fields, ...dependencyFields(made.set, names)];
-  const hash = (chunks: readonly Uint8Array[]): Uint8Array => hashChunks(host.hash, chunks);
-  return {
-    fingerprint: made.complete,
-    createdAtMs: Math.max(0, made.failure.lastAtMs),
-    fields: fields.map((field) => showField(field, hash)),
-    compiler: plan.line.typed,
-    command: logicalCommand(plan),
-    cost: { wallSeconds: run.wallSeconds, cpuSeconds: null, peakMemoryBytes: null },
-    stdout: run.stdout,
-    stderr: run.stderr,
-    failure: made.failure,
-  };
+  const createdAtMs = Math.max(0, failure.lastAtMs);
+  const record = { ...provenanceOf(job, { execution, complete, set, createdAtMs }), failure };
+  return home.disk.recordFailure(record, worker.path);
 }

@@ -4,7 +4,7 @@ import { CacheError, errnoOf } from '../model/error.js';
 import { showField } from '../model/fingerprint.js';
 import {
   currentSets,
-  dependencyFields,
+  completeFields,
   NO_DEPENDENCIES,
   readSets,
   rememberSet,
@@ -37,8 +37,7 @@ export async function fingerprintOfRequest(
   const description = await describe(session, plan);
   if (description.uncacheable !== null) throw uncacheable(description.uncacheable);
   const set = await dependenciesOf(session, { plan, description, options });
-  const declared = new Set(description.fields.map((field) => field.name));
-  const fields = [...description.fields, ...dependencyFields(set, declared)];
+  const fields = completeFields(description.fields, set);
   const hash = (chunks: readonly Uint8Array[]): Uint8Array => hashChunks(host.hash, chunks);
   return {
     fingerprint: completeFingerprint(session, description, set),

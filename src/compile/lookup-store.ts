@@ -7,8 +7,8 @@ import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
 import type { ArtifactRecord, FailureRecord } from '../model/record.js';
 import {
+  completeFields,
   currentSets,
-  dependencyFields,
   NO_DEPENDENCIES,
   readSets,
   type DependencySet,
@@ -108,10 +108,9 @@ export function completeFingerprint(
   description: Description,
   set: DependencySet,
 ): Fingerprint {
-  const names = new Set(description.fields.map((field) => field.name));
-  const discovered = dependencyFields(set, names);
-  if (discovered.length === 0) return description.primary;
-  return fingerprint(session.host, [...description.fields, ...discovered]);
+  const fields = completeFields(description.fields, set);
+  if (fields.length === description.fields.length) return description.primary;
+  return fingerprint(session.host, fields);
 }
 
 type ArtifactRead =

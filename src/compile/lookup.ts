@@ -12,7 +12,7 @@ import { handOver } from './handover.js';
 import { findReadOnly, unpackOutputs } from './lookup-store.js';
 import { missReason } from './miss-reason.js';
 import { makePlan } from './plan.js';
-import type { CompileRequest, DeliveredOutput, LookupResult } from './request.js';
+import type { CompileOptions, CompileRequest, DeliveredOutput, LookupResult } from './request.js';
 import { productOf } from './production.js';
 import type { CacheSession } from './session.js';
 
@@ -21,35 +21,33 @@ import type { CacheSession } from './session.js';
  * read.
  * @throws CacheError like `compile`.
  */
-export async function lookup(session: CacheSession, request: CompileRequest): Promise<LookupResult> {
+export async function lookup(
+  session: CacheSession,
+  request: CompileRequest,
+  options: Pick<CompileOptions, 'failureMemory'>,
+): Promise<LookupResult> {
   const { host } = session;
   const plan = makePlan(host, request);
   const description = await describe(session, plan);
   const disk = openStore(session);
   const found = await findReadOnly(session, { plan, description });
   if (!found.hit) {
-    if (
-      failureInForce(
-        session,
-        { plan, options: ASKING, askedAtMs: session.host.clock.nowMs() },
-        found.failures,
-      ) !== null
-    )
+    const asked = { plan, options: { ...ASKING, ...options }, askedAtMs: host.clock.nowMs() };
+    if (failureInForce(session, asked, found.failures) !== null)
       return missed(session, 'remembered-failure', found.fingerprint);
     const reason = missReason(session, { paths: session.paths, disk }, { plan, description, miss: found });
     return missed(session, reason, found.fingerprint);
   }
-  const { outputs } = await handOver(session, { plan, options: {} }, productOf(found));
+  await handOver(session, { plan, options: {} }, productOf(found));
   countHit(session, disk, found.fingerprint);
   const { record, artifact, fingerprint, tier } = found;
   const stdout = request.stdoutFile === null ? record.stdout : new Uint8Array(0);
-  return { hit: true, fingerprint, tier, payload: artifact.payload, outputs, stdout, stderr: record.stderr };
+  return { hit: true, fingerprint, tier, payload: artifact.payload, stdout, stderr: record.stderr };
 }
 
 /** Who only asks sets no limit: a failure that a limit has caused says nothing. */
 const ASKING = {
   refresh: false,
-  failureMemory: true,
   retryFailed: false,
   timeoutMs: null,
   memoryBytes: null,
@@ -71,7 +69,6 @@ export async function getEntry(session: CacheSession, fingerprint: Fingerprint):
     fingerprint,
     tier: 'disk',
     payload,
-    outputs: [],
     stdout: record?.stdout ?? none,
     stderr: record?.stderr ?? none,
   };
@@ -104,20 +101,20 @@ function countHit(session: CacheSession, disk: DiskTier, fingerprint: Fingerprin
   session.tally.add('outcome:disk');
 }
 
-/** Every fingerprint of the store that begins with `prefix`, sorted. */
+/** Every fingerprint of the store that begins with `prefix`, sorted; remembered failures are among them. */
 export function findByPrefix(session: CacheSession, prefix: string): readonly Fingerprint[] {
-  const found: Fingerprint[] = [];
+  const found = new Set<Fingerprint>();
   try {
     session.host.files.scanDirectory(openStore(session).paths.folder, ({ name }) => {
-      const stem = name.slice(0, -4);
-      if (name.startsWith(prefix) && name.endsWith('.bin') && isFingerprint(stem)) found.push(stem);
+      const stem = name.replace(/\.(?:bin|json)$/, '');
+      if (stem !== name && stem.startsWith(prefix) && isFingerprint(stem)) found.add(stem);
       return true;
     });
   } catch (error) {
     // A store that does not exist holds nothing.
     if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
   }
-  return found.toSorted();
+  return [...found].toSorted();
 }
 
 /**

@@ -15,6 +15,8 @@ export interface Product {
   readonly streamed: boolean;
   /** True when the caller asked to stop. */
   readonly stopped: boolean;
+  /** Of a remembered failure only: how long ago the compiler has failed. */
+  readonly failedSecondsAgo?: number;
   /** Of the compiler, as recorded for a hit. */
   readonly compileSeconds: number;
   /**

@@ -5,7 +5,7 @@ import {
   type WorkerDirectory,
 } from '../store/worker-directory.js';
 import { fingerprintByte } from '../store/lock-file.js';
-import { errnoOf } from '../model/error.js';
+import { errnoOf, troubleKind } from '../model/error.js';
 import { isDamage, type MissReason, type Uncacheable } from '../model/lifecycle.js';
 import { rememberSet } from './dependency-sets.js';
 import { embeds, execute, judgeExecution, succeeded, type Execution } from './execution.js';
@@ -224,9 +224,8 @@ async function degrade(
 ): Promise<Produced> {
   const errno = errnoOf(cause.error);
   if (errno === null) throw cause.error;
-  const reason = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
   const message = `the cache at "${job.home.paths.root}" cannot be used (${errno})`;
-  job.session.addDegraded({ reason, message });
+  job.session.addDegraded({ reason: troubleKind(errno), message });
   const silent = cause.execution !== undefined && wasHeard(job, cause.execution);
   const product = await runInCallerSetting(job.session, { ...job, silent });
   return { product, waited: cause.waited, degraded: true };

@@ -2,21 +2,21 @@ import { basename } from 'node:path';
 import { withFile } from '../host/files.js';
 import { hashChunks } from '../host/hash.js';
 import { packMembers, type Member } from '../model/archive.js';
-import { digestOfBytes, showField, type Fingerprint } from '../model/fingerprint.js';
+import { digestOfBytes, type Fingerprint } from '../model/fingerprint.js';
 import type { MissReason, Uncacheable } from '../model/lifecycle.js';
 import type { ArtifactRecord } from '../model/record.js';
-import { fingerprintByte } from '../store/lock-file.js';
 import type { Artifact } from '../store/tier.js';
 import type { WorkerDirectory } from '../store/worker-directory.js';
+import { holdComplete } from './complete-lock.js';
 import { deliver } from './delivery.js';
-import { dependencyFields, rememberSet, type DependencySet } from './dependency-sets.js';
-import { logicalCommand } from './description.js';
+import { completeFields, rememberSet, type DependencySet } from './dependency-sets.js';
 import { compilerUnchanged, discover, discovers, inputsUnchanged } from './discovery.js';
 import type { Execution } from './execution.js';
 import type { Job } from './job.js';
 import { claimingOutputs } from './output-claims.js';
 import { completeFingerprint } from './lookup-store.js';
 import type { Product } from './product.js';
+import { provenanceOf } from './provenance.js';
 import { rememberRequest, requestShape } from './request-history.js';
 import { exitCodeOf } from './runner.js';
 import { storeArtifact, storeFailure } from './store-artifact.js';
@@ -120,20 +120,12 @@ interface Publication {
 }
 
 async function store(job: Job, made: Publication): Promise<Uncacheable | null> {
-  const { session, home, description } = job;
   const { complete } = made;
-  const publishing = async (): Promise<Uncacheable | null> => publish(job, made);
   try {
-    // The lock of the primary is ours. Removal and quarantine lock the complete one, and only for a moment.
-    if (fingerprintByte(complete) === fingerprintByte(description.primary)) return await publishing();
-    const held = await home.lock.hold(
-      fingerprintByte(complete),
-      { timeoutMs: job.options.lockTimeoutMs },
-      publishing,
-    );
+    const held = await holdComplete(job, complete, async () => publish(job, made));
     return held.held ? held.value : 'lock-timeout';
   } catch (error) {
-    return storeFailure(session, complete, error);
+    return storeFailure(job.session, complete, error);
   }
 }
 
@@ -146,41 +138,27 @@ async function publish(job: Job, made: Publication): Promise<Uncacheable | null>
   if (discovers(job.plan)) rememberSet(host, home.paths, description.primary, made.set);
   rememberRequest(host, home.paths, {
     shape: requestShape(host, job.plan),
-    fields: [...description.fields, ...discoveredFields(job, made.set)],
+    fields: completeFields(description.fields, made.set),
     embedsPath: null,
   });
   return null;
 }
 
-function discoveredFields(job: Job, set: DependencySet): ReturnType<typeof dependencyFields> {
-  return dependencyFields(set, new Set(job.description.fields.map((field) => field.name)));
-}
-
 function artifactOf(job: Job, made: Publication): Artifact {
-  const { session, plan, description } = job;
+  const { session, plan } = job;
   const { host } = session;
   const [only] = made.members;
   const payload =
     made.members.length === 1 && only !== undefined ? Buffer.from(only.bytes) : packMembers(made.members);
   const digest = digestOfBytes(hashChunks(host.hash, [payload]));
-  const hash = (chunks: readonly Uint8Array[]): Uint8Array => hashChunks(host.hash, chunks);
   const record: ArtifactRecord = {
-    fingerprint: made.complete,
+    ...provenanceOf(job, { ...made, createdAtMs: host.clock.nowMs() }),
     payloadDigest: digest,
     payloadBytes: payload.byteLength,
-    createdAtMs: host.clock.nowMs(),
-    fields: [...description.fields, ...discoveredFields(job, made.set)].map((field) =>
-      showField(field, hash),
-    ),
     outputs: plan.outputs.map((output, index) => ({
       name: basename(output.name),
       executable: made.members[index]?.executable === true,
     })),
-    compiler: plan.line.typed,
-    command: logicalCommand(plan),
-    cost: { wallSeconds: made.execution.run.wallSeconds, cpuSeconds: null, peakMemoryBytes: null },
-    stdout: made.execution.run.stdout,
-    stderr: made.execution.run.stderr,
   };
   return { fingerprint: made.complete, payload, digest, record, recordMiss: null };
 }

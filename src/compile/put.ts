@@ -1,8 +1,10 @@
+import { isUint8Array } from 'node:util/types';
 import { hashChunks } from '../host/hash.js';
+import { CacheError } from '../model/error.js';
 import { digestOfBytes, type Fingerprint } from '../model/fingerprint.js';
 import type { Degraded, Uncacheable } from '../model/lifecycle.js';
-import type { ArtifactRecord } from '../model/record.js';
-import { fingerprintByte } from '../store/lock-file.js';
+import { decodeRecord, encodeRecord, MAX_RECORD_BYTES, type ArtifactRecord } from '../model/record.js';
+import { DEFAULT_LOCK_TIMEOUT_MS, fingerprintByte } from '../store/lock-file.js';
 import type { Artifact } from '../store/tier.js';
 import { createWorkerDirectory } from '../store/worker-directory.js';
 import type { CacheSession, Home } from './session.js';
@@ -28,9 +30,10 @@ export type PutResult =
   | { readonly stored: true; readonly kept: boolean }
   | { readonly stored: false; readonly reason: Uncacheable | Degraded };
 
-const LOCK_TIMEOUT_MS = 600_000;
-
-/** Stores a payload as one output under a fingerprint that the caller computed. Trouble of the cache is a value. */
+/**
+ * Stores a payload as one output under a fingerprint that the caller computed. Trouble of the cache is a value.
+ * @throws CacheError usage for a payload of another type, and for details that nobody could read again.
+ */
 export async function put(
   session: CacheSession,
   content: { readonly fingerprint: Fingerprint; readonly payload: Uint8Array },
@@ -45,7 +48,7 @@ export async function put(
   }
   const { home } = access;
   const { fingerprint } = content;
-  const waiting = { timeoutMs: details.lockTimeoutMs ?? LOCK_TIMEOUT_MS };
+  const waiting = { timeoutMs: details.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS };
   try {
     const held = await home.lock.hold(fingerprintByte(fingerprint), waiting, async () =>
       publish(session, home, { artifact, replace: details.replace === true }),
@@ -79,6 +82,8 @@ function artifactOf(
   details: PutDetails,
 ): Artifact {
   const { host } = session;
+  if (!isUint8Array(payload))
+    throw new CacheError('usage', `expected a Uint8Array as payload, got "${typeof payload}"`);
   const own = Buffer.from(payload);
   const digest = digestOfBytes(hashChunks(host.hash, [own]));
   const record: ArtifactRecord = {
@@ -94,5 +99,16 @@ function artifactOf(
     stdout: new Uint8Array(0),
     stderr: new Uint8Array(0),
   };
+  demandReadable(session, record);
   return { fingerprint, payload: own, digest, record, recordMiss: null };
+}
+
+/** A record that does not decode is damage for everybody who reads it. One that is too large is never written. */
+function demandReadable({ host }: CacheSession, record: ArtifactRecord): void {
+  const hash = (chunks: readonly Uint8Array[]): Uint8Array => hashChunks(host.hash, chunks);
+  const encoded = Buffer.from(encodeRecord(record, hash));
+  if (encoded.byteLength > MAX_RECORD_BYTES) return;
+  const decoded = decodeRecord(encoded, hash);
+  if (!decoded.ok)
+    throw new CacheError('usage', `expected details that a record can hold: ${decoded.reason}`);
 }

@@ -86,18 +86,20 @@ export interface CompileResult {
   readonly wallSeconds: number;
   /** What the hit spared: the recorded cost minus the time of the lookup, never negative; null for others. */
   readonly savedSeconds: number | null;
+  /** Of a remembered failure only: how long ago the compiler has failed. */
+  readonly failedSecondsAgo?: number;
   /** Set when the compiler could be started and something of ours failed afterwards, such as an output's folder. */
   readonly error: string | null;
 }
 
-/** By request: a `compile` that never compiles. By fingerprint: the payload. */
+/** The verified payload of an entry with what the compiler has printed, or why there is none. */
 export type LookupResult =
   | {
       readonly hit: true;
       readonly fingerprint: Fingerprint;
       readonly tier: 'memory' | 'disk';
+      /** As it is stored: several outputs are one archive. */
       readonly payload: Buffer;
-      readonly outputs: readonly DeliveredOutput[];
       readonly stdout: Uint8Array;
       readonly stderr: Uint8Array;
     }

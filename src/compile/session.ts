@@ -11,6 +11,7 @@ import {
 import { LayeredStore } from '../store/layered-store.js';
 import { LockFile } from '../store/lock-file.js';
 import { foreignStateFolder, PrivateState, type EventKind } from '../store/private-state.js';
+import { statOrNull } from '../host/files.js';
 import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { SingleFlight } from '../schedule/single-flight.js';
 import { Tally } from '../model/counters.js';
@@ -201,13 +202,14 @@ export class CacheSession {
 
   /**
    * The lock file of a home that may be written; null elsewhere: then nothing can be locked. Opened once. Who only reads
-   * makes none: where it is absent, nobody holds a lock.
+   * makes none, nor does root in a home of somebody else: where it is absent, nobody holds a lock.
    */
   openLock(options: { readonly make: boolean } = { make: false }): LockFile | null {
     if (this.#lock === undefined) {
       const path = new PrivateState(this.host, this.paths.private).lockPath;
       const isHome = this.#isHome();
-      if (isHome && !options.make && this.host.files.lstat(path) === null) return null;
+      const mayMake = options.make && this.#isOwner();
+      if (isHome && !mayMake && this.host.files.lstat(path) === null) return null;
       this.#lock = isHome ? this.#openLock(path) : null;
     }
     return this.#lock;
@@ -223,10 +225,10 @@ export class CacheSession {
     return states;
   }
 
-  /** The state folders that this user may write, best first; that of the home only where there is one. */
+  /** The state folders that this user may write, best first; that of the home only where there is one of their own. */
   *#writableStates(): Generator<{ readonly state: PrivateState; readonly lock: LockFile }> {
     const [inHome, foreign] = this.states();
-    if (inHome !== undefined && this.#isHome()) {
+    if (inHome !== undefined && this.#isHome() && this.#isOwner()) {
       const lock = this.#openLock(inHome.lockPath);
       if (lock !== null) yield { state: inHome, lock };
     }
@@ -242,6 +244,12 @@ export class CacheSession {
       if (errnoOf(error) === null) throw error;
       return false;
     }
+  }
+
+  /** A file of root's in the home of somebody else would lock its owner out. */
+  #isOwner(): boolean {
+    const { files, user } = this.host;
+    return [this.paths.root, this.paths.private].every((path) => statOrNull(files, path)?.uid === user.uid);
   }
 
   #makeFolder(folder: string): boolean {
@@ -272,10 +280,10 @@ export class CacheSession {
     const taken = this.tally.take();
     for (const { state, lock } of this.#writableStates()) {
       try {
-        await state.addToCounters(taken, lock);
-        return;
+        // Somebody has stopped while they held it: the next folder counts.
+        if (await state.addToCounters(taken, lock)) return;
       } catch (error) {
-        // No space, or a file system that became read-only: the next folder counts.
+        // No space, or a file system that became read-only: likewise.
         if (errnoOf(error) === null) throw error;
       } finally {
         lock.close();

@@ -1,4 +1,4 @@
-import { errnoOf } from '../model/error.js';
+import { errnoOf, troubleKind } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import type { PublishResult } from '../store/disk-tier.js';
@@ -77,7 +77,7 @@ export function storeFailure(
   const errno = errnoOf(error);
   if (errno === null) throw error;
   session.tally.add('rejectedPuts');
-  const kind = errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
+  const kind = troubleKind(errno);
   const message = `an artifact could not be stored in "${session.root}" (${errno})`;
   session.addTrouble({ kind, message }, fingerprint);
   return 'store-failed';

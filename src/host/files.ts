@@ -94,6 +94,17 @@ function makeFolder(path: string, mode: number): void {
   }
 }
 
+/** A file in the middle of a path means that nothing can be at its end. */
+function statAt(ask: () => fs.Stats | undefined): FileStat | null {
+  try {
+    const stats = ask();
+    return stats === undefined ? null : toStat(stats);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return null;
+    throw error;
+  }
+}
+
 /**
  * Lets the user into every folder of a tree, so that what is in them can be removed. Follows no link. Somebody who puts
  * a link in the place of a folder meanwhile makes us open up a folder that belongs to us anyway.
@@ -119,15 +130,9 @@ export const systemFiles = {
   },
   fstat: (fd: number): FileStat => toStat(fs.fstatSync(fd)),
   /** Null when nothing is there. */
-  lstat: (path: string): FileStat | null => {
-    const stats = fs.lstatSync(path, { throwIfNoEntry: false });
-    return stats === undefined ? null : toStat(stats);
-  },
+  lstat: (path: string): FileStat | null => statAt(() => fs.lstatSync(path, { throwIfNoEntry: false })),
   /** Follows links. Null when nothing is there. */
-  stat: (path: string): FileStat | null => {
-    const stats = fs.statSync(path, { throwIfNoEntry: false });
-    return stats === undefined ? null : toStat(stats);
-  },
+  stat: (path: string): FileStat | null => statAt(() => fs.statSync(path, { throwIfNoEntry: false })),
   /** True for a FIFO or an anonymous pipe. Follows links. */
   isPipe: (path: string): boolean => fs.statSync(path, { throwIfNoEntry: false })?.isFIFO() === true,
   /** Reads at most `length` bytes at `position` into `buffer` from its start; returns how many were there. */

@@ -1,5 +1,6 @@
 import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
 import type { Candidates } from '../model/retention.js';
+import { NumberList } from './number-list.js';
 
 const NAME_BYTES = 32;
 const FIRST_CAPACITY = 1024;
@@ -8,46 +9,44 @@ const FIRST_CAPACITY = 1024;
 export class CandidateTable implements Candidates {
   #count = 0;
   #names = Buffer.alloc(FIRST_CAPACITY * NAME_BYTES);
-  #usedAtMs = new Float64Array(FIRST_CAPACITY);
-  #bytes = new Float64Array(FIRST_CAPACITY);
+  readonly #usedAtMs = new NumberList();
+  readonly #bytes = new NumberList();
 
   get count(): number {
     return this.#count;
   }
 
   get usedAtMs(): Float64Array {
-    return this.#usedAtMs;
+    return this.#usedAtMs.values();
   }
 
   get bytes(): Float64Array {
-    return this.#bytes;
+    return this.#bytes.values();
   }
 
   add(fingerprint: Fingerprint): void {
-    if (this.#count === this.#usedAtMs.length) this.#grow();
+    if (this.#count * NAME_BYTES === this.#names.length) this.#grow();
     this.#names.write(fingerprint, this.#count * NAME_BYTES, 'hex');
     this.#count += 1;
   }
 
-  /** Moves a candidate to a row at or before its own, with what was found out about it. */
-  settle(index: number, row: number, state: { readonly usedAtMs: number; readonly bytes: number }): void {
+  /** Keeps a candidate, with what was found out about it, in the next row: at or before its own. */
+  settle(index: number, state: { readonly usedAtMs: number; readonly bytes: number }): void {
+    const row = this.#bytes.length;
     this.#names.copyWithin(row * NAME_BYTES, index * NAME_BYTES, (index + 1) * NAME_BYTES);
-    this.#usedAtMs[row] = state.usedAtMs;
-    this.#bytes[row] = state.bytes;
+    this.#usedAtMs.push(state.usedAtMs);
+    this.#bytes.push(state.bytes);
   }
 
-  /** Forgets all rows from this one on. */
-  truncate(count: number): void {
-    this.#count = count;
+  /** Forgets the candidates that were not settled. */
+  dropUnsettled(): void {
+    this.#count = this.#bytes.length;
   }
 
   #grow(): void {
-    const capacity = 2 * this.#count;
-    const names = Buffer.alloc(capacity * NAME_BYTES);
+    const names = Buffer.alloc(2 * this.#names.length);
     this.#names.copy(names);
     this.#names = names;
-    this.#usedAtMs = enlarged(this.#usedAtMs, capacity);
-    this.#bytes = enlarged(this.#bytes, capacity);
   }
 
   fingerprint(index: number): Fingerprint {
@@ -60,10 +59,4 @@ export class CandidateTable implements Candidates {
     const names = this.#names;
     return names.compare(names, b * NAME_BYTES, (b + 1) * NAME_BYTES, a * NAME_BYTES, (a + 1) * NAME_BYTES);
   }
-}
-
-function enlarged(column: Float64Array, capacity: number): Float64Array<ArrayBuffer> {
-  const larger = new Float64Array(capacity);
-  larger.set(column);
-  return larger;
 }

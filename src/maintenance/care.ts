@@ -1,6 +1,6 @@
 import { withFile } from '../host/files.js';
 import { errnoOf, messageOf } from '../model/error.js';
-import { KEEP_EVERYTHING } from '../model/retention.js';
+import { NO_RULES } from '../model/retention.js';
 import { LOCK_BYTES, type LockFile } from '../store/lock-file.js';
 import type { EvictedRoot } from './eviction.js';
 
@@ -61,7 +61,7 @@ async function careNow(root: EvictedRoot, lock: LockFile, options: CareOptions):
   ]);
   demandOwner(root);
   const store = new EntryStore(root.host, root.root, root.openStore());
-  const candidates = await collectCandidates(store, {
+  const { candidates, failures: unseen } = await collectCandidates(store, {
     clock: root.host.clock,
     signal: options.signal,
     accept: ({ isOurs }) => isOurs,
@@ -69,15 +69,16 @@ async function careNow(root: EvictedRoot, lock: LockFile, options: CareOptions):
   const { failures } = await evict(root, {
     store,
     candidates,
-    rules: { ...KEEP_EVERYTHING, maxBytes: options.maxBytes, minAgeMs: MIN_AGE_MS },
-    nowMs: root.host.clock.nowMs(),
+    rules: { ...NO_RULES, maxBytes: options.maxBytes, minAgeMs: MIN_AGE_MS },
+    moment: { nowMs: root.host.clock.nowMs(), missingBytes: 0 },
     lock,
     dryRun: false,
     signal: options.signal,
   });
-  const [first] = failures;
+  const all = [...unseen, ...failures];
+  const [first] = all;
   if (first !== undefined)
-    note(root, `${failures.length} entries cannot be removed, the first with ${first.error}`);
+    note(root, `${all.length} entries cannot be removed, the first with ${first.error}`);
 }
 
 function note(root: EvictedRoot, what: string): void {

@@ -3,6 +3,7 @@ import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
+import { atMost } from '../schedule/at-most.js';
 import { fingerprintByte, type LockFile } from '../store/lock-file.js';
 import type { Notes } from '../store/pending-list.js';
 import { eachEntry } from './list.js';
@@ -168,13 +169,4 @@ async function withOpen<T>({ files }: Host, path: string, work: (fd: number) => 
   } finally {
     files.close(fd);
   }
-}
-
-/** Works on all items, at most so many at a time. */
-async function atMost<T>(limit: number, items: Iterable<T>, work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items[Symbol.iterator]();
-  const lane = async (): Promise<void> => {
-    for (let next = queue.next(); next.done !== true; next = queue.next()) await work(next.value);
-  };
-  await Promise.all(Array.from({ length: limit }, lane));
 }

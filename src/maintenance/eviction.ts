@@ -1,36 +1,30 @@
 import type { Tally } from '../model/counters.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
-import { judgeCandidates, type RetentionRules, type Verdict } from '../model/retention.js';
+import { judgeCandidates, type Moment, type RetentionRules, type Verdict } from '../model/retention.js';
 import { formatBytes, formatCount, formatDuration } from '../model/units.js';
 import { fingerprintByte, type LockFile } from '../store/lock-file.js';
-import type { EventKind } from '../store/private-state.js';
 import type { CandidateTable } from './candidate-table.js';
 import type { MaintainedRoot } from './maintained-root.js';
 import type { PrunableStore } from './prunable-store.js';
-import type { Removal, RemovalFailure, RemovalReport } from './reports.js';
+import { RemovalFigures } from './removals.js';
+import type { Removal, RemovalReport } from './reports.js';
 
 /** Rows of the journal of one run; more of them would push out what else it tells. */
 const MAX_EVENTS = 100;
 /** Removals between two looks at whether the user has interrupted. */
 const STEPS_PER_BREATH = 256;
 
-/** A root from which artifacts are removed by policy: that is counted, and noted in the journal. */
+/** A root from which artifacts are removed by policy: that is counted. */
 export interface EvictedRoot extends MaintainedRoot {
   readonly tally: Tally;
-  addEvent(event: {
-    readonly kind: EventKind;
-    readonly reason: string;
-    readonly fingerprint: Fingerprint | null;
-    readonly message: string;
-  }): void;
 }
 
 export interface EvictionOptions {
   readonly store: PrunableStore;
   readonly candidates: CandidateTable;
   readonly rules: RetentionRules;
-  readonly nowMs: number;
+  readonly moment: Moment;
   /** Null where nothing can be locked: the repeated judgement alone decides. */
   readonly lock: LockFile | null;
   readonly dryRun: boolean;
@@ -49,18 +43,13 @@ class Eviction {
   readonly #root: EvictedRoot;
   readonly #options: EvictionOptions;
   readonly #removed: Verdict[] = [];
-  readonly #failures: RemovalFailure[] = [];
-  #removedBytes = 0;
-  #keptCount: number;
-  #keptBytes = 0;
-  #inUse = 0;
+  readonly #figures = new RemovalFigures();
 
   constructor(root: EvictedRoot, options: EvictionOptions) {
     const { candidates } = options;
     this.#root = root;
     this.#options = options;
-    this.#keptCount = candidates.count;
-    for (let index = 0; index < candidates.count; index += 1) this.#keptBytes += this.#bytes(index);
+    for (const bytes of candidates.bytes) this.#figures.addKept(bytes);
   }
 
   #bytes(index: number): number {
@@ -68,8 +57,8 @@ class Eviction {
   }
 
   async run(): Promise<void> {
-    const { candidates, rules, nowMs, signal } = this.#options;
-    const verdicts = judgeCandidates(candidates, rules, nowMs);
+    const { candidates, rules, moment, signal } = this.#options;
+    const verdicts = judgeCandidates(candidates, rules, moment);
     let steps = 0;
     for (let next = verdicts.next(); next.done !== true;) {
       if (signal?.aborted === true) break;
@@ -87,7 +76,7 @@ class Eviction {
     const act = (): boolean => this.#act(verdict, fingerprint);
     if (lock === null) return act();
     const held = await lock.tryHold(fingerprintByte(fingerprint), act);
-    if (!held.held) this.#inUse += 1;
+    if (!held.held) this.#figures.addInUse();
     return held.held && held.value;
   }
 
@@ -100,8 +89,9 @@ class Eviction {
     try {
       const now = store.look(fingerprint);
       if (now === null) return this.#forget(verdict.index);
-      const usedSince = now.usedAtMs > (candidates.usedAtMs[verdict.index] ?? 0);
-      if (usedSince || now.bytes !== this.#bytes(verdict.index)) return false;
+      // An earlier time, too: the clock went back, and somebody has stored it again since.
+      const isAnother = now.usedAtMs !== candidates.usedAtMs[verdict.index];
+      if (isAnother || now.bytes !== this.#bytes(verdict.index)) return false;
       if (!this.#options.dryRun) store.remove(fingerprint);
       return this.#note(verdict, fingerprint);
     } catch (error) {
@@ -111,8 +101,7 @@ class Eviction {
 
   /** Somebody else removed it. */
   #forget(index: number): true {
-    this.#keptCount -= 1;
-    this.#keptBytes -= this.#bytes(index);
+    this.#figures.subtractKept(this.#bytes(index));
     return true;
   }
 
@@ -120,7 +109,7 @@ class Eviction {
     const bytes = this.#bytes(verdict.index);
     this.#forget(verdict.index);
     this.#removed.push(verdict);
-    this.#removedBytes += bytes;
+    this.#figures.addRemoved(bytes);
     if (this.#options.dryRun) return true;
     this.#root.tally.add('evictions');
     this.#root.tally.add('evictedBytes', bytes);
@@ -144,7 +133,7 @@ class Eviction {
     const errno = errnoOf(error);
     if (errno === null) throw error;
     const path = this.#options.store.path(fingerprint);
-    this.#failures.push({ path, error: errno });
+    this.#figures.failures.push({ path, error: errno });
     return this.#isGone(fingerprint) && this.#note(verdict, fingerprint);
   }
 
@@ -159,7 +148,8 @@ class Eviction {
   }
 
   #row({ index, reason }: Verdict): Removal {
-    const { candidates, store, nowMs } = this.#options;
+    const { candidates, store, moment } = this.#options;
+    const { nowMs } = moment;
     return {
       path: store.path(candidates.fingerprint(index)),
       reason,
@@ -173,16 +163,7 @@ class Eviction {
   }
 
   report(): RemovalReport {
-    return {
-      root: this.#root.root,
-      dryRun: this.#options.dryRun,
-      removed: { [Symbol.iterator]: () => this.#rows() },
-      removedCount: this.#removed.length,
-      removedBytes: this.#removedBytes,
-      keptCount: this.#keptCount,
-      keptBytes: this.#keptBytes,
-      inUse: this.#inUse,
-      failures: this.#failures,
-    };
+    const removed = { [Symbol.iterator]: () => this.#rows() };
+    return this.#figures.report({ root: this.#root.root, dryRun: this.#options.dryRun, removed });
   }
 }

@@ -3,7 +3,7 @@ import { lstatOrNull, type FileStat } from '../host/files.js';
 import type { Layout } from '../layouts/layout.js';
 import { STORE_FOLDER } from '../layouts/vyre/home-paths.js';
 import { storeLayout } from '../layouts/vyre/vyre-layout.js';
-import { CacheError, errnoOf } from '../model/error.js';
+import { errnoOf } from '../model/error.js';
 import { isExpiredFailure } from '../model/failure.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { DiskTier } from '../store/disk-tier.js';
@@ -12,9 +12,10 @@ import { fingerprintByte, LOCK_BYTES, type LockFile } from '../store/lock-file.j
 import { noteRemovals } from './journal.js';
 import { hasLivingWriter, isPastSafeAge } from './litter.js';
 import { layoutOf, type MaintainedRoot } from './maintained-root.js';
-import { demandOwner, isOwner } from './owner.js';
+import { demandKnownFormat, demandOwner, isOwner } from './owner.js';
 import { isUnchanged, Removals, treeBytes } from './removals.js';
 import type { RemovalReport } from './reports.js';
+import { scanIfThere } from './scan.js';
 import { itemsOf, stagedItems, visitWorkers } from './sweep.js';
 
 /** A request that nobody repeated for 90 days is worth a compilation when it comes back. */
@@ -39,12 +40,11 @@ export async function collectGarbage(
   options: { readonly dryRun: boolean },
 ): Promise<GcReport> {
   demandOwner(root);
+  demandKnownFormat(root);
   const kind = root.kind();
-  if (kind === 'newer-home') throw newerHome(root.root);
   const removals = new Removals(root.host, root.root, options);
   if (layoutOf(kind) === null) return { ...removals.report(), isBusy: false };
-  // Root makes no file in a home of somebody else, who could not open it.
-  const lock = root.openLock({ make: !options.dryRun && isOwner(root) });
+  const lock = root.openLock({ make: !options.dryRun });
   const collector = new Collector(root, removals, { kind, lock, dryRun: options.dryRun });
   const collect = async (): Promise<void> => collector.collect();
   const held = lock === null ? await unheld(collect) : await lock.tryHold(LOCK_BYTES.maintenance, collect);
@@ -56,14 +56,6 @@ export async function collectGarbage(
 async function unheld(work: () => Promise<void>): Promise<{ readonly held: true }> {
   await work();
   return { held: true };
-}
-
-function newerHome(root: string): CacheError {
-  return new CacheError(
-    'environment',
-    `expected a cache of this version, but "${root}" was written by a newer one`,
-    { hint: 'Run the newer vyre-cache: this one does not know what is garbage there.' },
-  );
 }
 
 /** True when a real run would make the lock file that is not there. */
@@ -126,8 +118,8 @@ class Collector {
         dead: async ({ path }, remove) => {
           const stat = lstatOrNull(files, path);
           if (stat === null) return;
-          const candidate = { path, reason: 'dead-worker', stat, bytes: treeBytes(files, path) };
-          await this.#removals.take(candidate, async () => {
+          const garbage = { path, reason: 'dead-worker', stat, bytes: treeBytes(files, path) };
+          await this.#removals.take(garbage, async () => {
             if (!(await remove())) return false;
             // It does not say what failed; whoever tries again learns it.
             if (lstatOrNull(files, path) !== null) files.removeTree(path);
@@ -198,14 +190,13 @@ class Collector {
 
   #scanFolder(folder: string, visit: (name: string, type: FileStat['type']) => void): void {
     try {
-      this.#root.host.files.scanDirectory(folder, ({ name, type }) => {
+      scanIfThere(this.#root.host.files, folder, ({ name, type }) => {
         visit(name, type);
-        return true;
       });
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === null) throw error;
-      if (errno !== 'ENOENT') this.#unreadable(folder, errno);
+      this.#unreadable(folder, errno);
     }
   }
 
@@ -250,7 +241,7 @@ class Collector {
     const { host } = this.#root;
     const path = store.paths.record(fingerprint);
     const stat = lstatOrNull(host.files, path);
-    if (stat?.type !== 'file' || lstatOrNull(host.files, store.paths.entry(fingerprint)) !== null) return;
+    if (stat?.type !== 'file' || this.#mayHaveEntry(store, fingerprint)) return;
     const reason = this.#reasonFor(store, fingerprint);
     if (reason === null || (!this.#locksTell && !isPastSafeAge(stat, host.clock.nowMs()))) {
       this.#removals.keep(stat.bytes);
@@ -260,6 +251,19 @@ class Collector {
       host.files.unlink(path);
       return true;
     });
+  }
+
+  /** What cannot be looked at may be there, and its record with it. */
+  #mayHaveEntry(store: DiskTier, fingerprint: Fingerprint): boolean {
+    const path = store.paths.entry(fingerprint);
+    try {
+      return this.#root.host.files.lstat(path) !== null;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === null) throw error;
+      this.#unreadable(path, errno);
+      return true;
+    }
   }
 
   /** Null for what has to stay: a failure in force, a record of a newer version, what nobody knows outside a home. */

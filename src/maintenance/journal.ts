@@ -1,7 +1,5 @@
-import { errnoOf } from '../model/error.js';
 import { formatBytes, formatCount } from '../model/units.js';
 import type { MaintainedRoot } from './maintained-root.js';
-import { isOwner } from './owner.js';
 import type { RemovalReport } from './reports.js';
 
 /**
@@ -10,20 +8,9 @@ import type { RemovalReport } from './reports.js';
  */
 export function noteRemovals(root: MaintainedRoot, command: string, report: RemovalReport): void {
   if (report.dryRun || report.removedCount === 0) return;
-  const [inHome, foreign] = root.states();
-  // Root makes no file in a home of somebody else, who could not write to it.
-  const state = root.kind() === 'home' && isOwner(root) ? inHome : foreign;
-  if (state === undefined) return;
-  try {
-    root.host.files.makeDirectories(state.folder);
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return;
-  }
-  const atMs = root.host.clock.nowMs();
   for (const [reason, { count, bytes }] of sums(report)) {
     const message = `${command} removed ${formatCount(count)} (${reason}), ${formatBytes(bytes)}`;
-    state.addEvent({ atMs, kind: 'removed', reason, fingerprint: null, message });
+    root.addEvent({ kind: 'removed', reason, fingerprint: null, message });
   }
 }
 

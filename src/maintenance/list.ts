@@ -1,11 +1,11 @@
 import { relative } from 'node:path';
 import type { FileStat } from '../host/files.js';
-import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import { classifyStoreName } from '../layouts/vyre/vyre-layout.js';
 import type { DiskTier } from '../store/disk-tier.js';
 import type { MaintainedRoot } from './maintained-root.js';
 import type { ListedEntry, ListReport } from './reports.js';
+import { scanIfThere } from './scan.js';
 
 /** Visits each entry of the store with its state; what is no regular file or vanishes meanwhile is left out. */
 export function eachEntry(
@@ -14,18 +14,12 @@ export function eachEntry(
   visit: (fingerprint: Fingerprint, stat: FileStat) => void,
 ): void {
   const { files } = root.host;
-  try {
-    files.scanDirectory(store.paths.folder, ({ name }) => {
-      const classified = classifyStoreName(name);
-      if (classified.kind !== 'entry') return true;
-      const stat = files.lstat(store.paths.entry(classified.fingerprint));
-      if (stat?.type === 'file') visit(classified.fingerprint, stat);
-      return true;
-    });
-  } catch (error) {
-    // A store that does not exist holds nothing.
-    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
-  }
+  scanIfThere(files, store.paths.folder, ({ name }) => {
+    const classified = classifyStoreName(name);
+    if (classified.kind !== 'entry') return;
+    const stat = files.lstat(store.paths.entry(classified.fingerprint));
+    if (stat?.type === 'file') visit(classified.fingerprint, stat);
+  });
 }
 
 /** The entries of a root, most recently used first. */

@@ -1,10 +1,9 @@
 import type { FileStat } from '../host/files.js';
 import type { Processes } from '../host/processes.js';
+import { ALLOWED_DRIFT_MS } from '../model/retention.js';
 
 /** A writer of a cache finishes a temporary file within seconds; an hour covers one that was stopped for a while. */
 const SAFE_AGE_MS = 3_600_000;
-/** Files further ahead of the clock than this were not written just now (wasmtime's allowed drift). */
-const DRIFT_MS = 86_400_000;
 
 /**
  * True when nobody writes a file any more, by its times alone: neither its content nor its name changed within an hour.
@@ -15,7 +14,9 @@ export function isPastSafeAge(
   { mtimeMs, ctimeMs }: Pick<FileStat, 'mtimeMs' | 'ctimeMs'>,
   nowMs: number,
 ): boolean {
-  return [mtimeMs, ctimeMs].every((timeMs) => nowMs - timeMs >= SAFE_AGE_MS || timeMs - nowMs > DRIFT_MS);
+  return [mtimeMs, ctimeMs].every(
+    (timeMs) => nowMs - timeMs >= SAFE_AGE_MS || timeMs - nowMs > ALLOWED_DRIFT_MS,
+  );
 }
 
 /** `….tmp.<pid>.<n>`, `….tmp.<pid>_<n>`, `….<pid>.<n>.tmp`: writers that name themselves. */

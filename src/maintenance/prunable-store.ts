@@ -1,9 +1,9 @@
 import { relative } from 'node:path';
 import type { Host } from '../host/host.js';
 import { classifyStoreName } from '../layouts/vyre/vyre-layout.js';
-import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { DiskTier } from '../store/disk-tier.js';
+import { scanIfThere } from './scan.js';
 
 /** An artifact as the rules of removal see it, all its files together. */
 export interface ArtifactState {
@@ -48,16 +48,10 @@ export class EntryStore implements PrunableStore {
   }
 
   list(visit: (fingerprint: Fingerprint) => void): void {
-    try {
-      this.#host.files.scanDirectory(this.#disk.paths.folder, ({ name }) => {
-        const classified = classifyStoreName(name);
-        if (classified.kind === 'entry') visit(classified.fingerprint);
-        return true;
-      });
-    } catch (error) {
-      // A store that does not exist holds nothing.
-      if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
-    }
+    scanIfThere(this.#host.files, this.#disk.paths.folder, ({ name }) => {
+      const classified = classifyStoreName(name);
+      if (classified.kind === 'entry') visit(classified.fingerprint);
+    });
   }
 
   /** The bytes are not read: age and size decide, and a damaged entry is no less an entry. */

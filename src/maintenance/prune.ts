@@ -1,11 +1,12 @@
 import { CacheError } from '../model/error.js';
+import type { RetentionRules } from '../model/retention.js';
 import { shareOf, type Share } from '../model/share.js';
 import { LOCK_BYTES } from '../store/lock-file.js';
 import type { CandidateTable } from './candidate-table.js';
 import { collectCandidates } from './candidates.js';
 import { evict, type EvictedRoot } from './eviction.js';
 import { layoutOf } from './maintained-root.js';
-import { demandOwner } from './owner.js';
+import { demandKnownFormat, demandOwner } from './owner.js';
 import { EntryStore, NO_STORE } from './prunable-store.js';
 import type { PruneReport } from './reports.js';
 
@@ -13,30 +14,11 @@ const DAY_MS = 86_400_000;
 /** Longer than another prune of millions of entries takes. */
 const WAIT_MS = 600_000;
 
-/** What the user wants kept; null where a rule is not set. See {@link import('../model/retention.js').RetentionRules}. */
-export interface PruneRules {
-  readonly all: boolean;
-  readonly ttlMs: number | null;
-  readonly maxBytes: number | null;
-  readonly maxEntries: number | null;
-  /** Of the file system that holds the root; `lowWaterPercent` does not apply to it. */
-  readonly minFree: Share | null;
-  readonly minAgeMs: number | null;
-  readonly lowWaterPercent: number | null;
-}
-
-export const NO_RULES: PruneRules = {
-  all: false,
-  ttlMs: null,
-  maxBytes: null,
-  maxEntries: null,
-  minFree: null,
-  minAgeMs: null,
-  lowWaterPercent: null,
-};
+/** The rules of retention under the name of the command. */
+export type PruneRules = RetentionRules;
 
 export interface PruneOptions {
-  readonly rules: PruneRules;
+  readonly rules: RetentionRules;
   /** Goes every step but the removal. */
   readonly dryRun: boolean;
   readonly signal?: AbortSignal;
@@ -63,44 +45,44 @@ export async function prune(root: EvictedRoot, options: PruneOptions): Promise<P
   });
 }
 
-/** A newer version may lock its entries in another way. */
-function demandKnownFormat(root: EvictedRoot): void {
-  if (root.kind() !== 'newer-home') return;
-  throw new CacheError(
-    'environment',
-    `expected a cache of this version, but "${root.root}" was made by a newer one`,
-    { hint: 'Prune it with that version.' },
-  );
-}
-
 async function pruneNow(root: EvictedRoot, options: PruneOptions): Promise<PruneReport> {
   const { host } = root;
   const { rules, dryRun } = options;
   const signal = options.signal ?? null;
   const nowMs = host.clock.nowMs();
   const store = layoutOf(root.kind()) === null ? NO_STORE : new EntryStore(host, root.root, root.openStore());
-  const candidates = await collectCandidates(store, { clock: host.clock, signal, accept: () => true });
+  const { candidates, failures } = await collectCandidates(store, {
+    clock: host.clock,
+    signal,
+    accept: () => true,
+  });
   const lastDay = lastDayOf(candidates, nowMs);
   const report = await evict(root, {
     store,
     candidates,
-    rules: { ...rules, missingBytes: missingBytes(root, rules.minFree) },
-    nowMs,
+    rules,
+    moment: { nowMs, missingBytes: missingBytes(root, rules.minFree) },
     lock: root.openLock({ make: !dryRun }),
     dryRun,
     signal,
   });
   const { maxBytes, maxEntries } = rules;
-  return { ...report, limits: { maxBytes, maxEntries }, lastDay };
+  return {
+    ...report,
+    failures: [...failures, ...report.failures],
+    limits: { maxBytes, maxEntries },
+    lastDay,
+  };
 }
 
 /** What was used within a day; a last use in the future counts. */
 function lastDayOf(candidates: CandidateTable, nowMs: number): PruneReport['lastDay'] {
+  const { usedAtMs, bytes: sizes } = candidates;
   let bytes = 0;
   let entries = 0;
   for (let index = 0; index < candidates.count; index += 1) {
-    if (nowMs - (candidates.usedAtMs[index] ?? 0) > DAY_MS) continue;
-    bytes += candidates.bytes[index] ?? 0;
+    if (nowMs - (usedAtMs[index] ?? 0) > DAY_MS) continue;
+    bytes += sizes[index] ?? 0;
     entries += 1;
   }
   return { bytes, entries };

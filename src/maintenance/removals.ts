@@ -4,8 +4,8 @@ import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
 import type { Removal, RemovalFailure, RemovalReport } from './reports.js';
 
-/** Something that may go. */
-export interface Candidate {
+/** Something that nobody needs. */
+export interface Garbage {
   /** Absolute, below the root. */
   readonly path: string;
   readonly reason: string;
@@ -17,16 +17,56 @@ export interface Candidate {
 /** False: it stays, for somebody holds it or has changed it since it was judged. */
 export type Remove = () => boolean | Promise<boolean>;
 
-/** What one run removes or, as a dry run, would remove. */
+/** What one run removed and left, or, as a dry run, would have: counted as it goes. */
+export class RemovalFigures {
+  readonly failures: RemovalFailure[] = [];
+  #removedCount = 0;
+  #removedBytes = 0;
+  #keptCount = 0;
+  #keptBytes = 0;
+  #inUse = 0;
+
+  addRemoved(bytes: number): void {
+    this.#removedCount += 1;
+    this.#removedBytes += bytes;
+  }
+
+  addKept(bytes: number): void {
+    this.#keptCount += 1;
+    this.#keptBytes += bytes;
+  }
+
+  /** What was counted as kept is gone after all. */
+  subtractKept(bytes: number): void {
+    this.#keptCount -= 1;
+    this.#keptBytes -= bytes;
+  }
+
+  /** Of what is kept, one more would have gone. */
+  addInUse(): void {
+    this.#inUse += 1;
+  }
+
+  report(run: Pick<RemovalReport, 'root' | 'dryRun' | 'removed'>): RemovalReport {
+    return {
+      ...run,
+      removedCount: this.#removedCount,
+      removedBytes: this.#removedBytes,
+      keptCount: this.#keptCount,
+      keptBytes: this.#keptBytes,
+      inUse: this.#inUse,
+      failures: this.failures,
+    };
+  }
+}
+
+/** The garbage that one run removes or, as a dry run, would remove. */
 export class Removals {
   readonly #host: Host;
   readonly #root: string;
   readonly #dryRun: boolean;
   readonly #removed: Removal[] = [];
-  readonly #failures: RemovalFailure[] = [];
-  #keptCount = 0;
-  #keptBytes = 0;
-  #inUse = 0;
+  readonly #figures = new RemovalFigures();
 
   constructor(host: Host, root: string, options: { readonly dryRun: boolean }) {
     this.#host = host;
@@ -34,13 +74,14 @@ export class Removals {
     this.#dryRun = options.dryRun;
   }
 
-  /** Removes a candidate, unless this is a dry run. One that fails is reported; one that is gone already is nothing. */
-  async take(candidate: Candidate, remove: Remove): Promise<void> {
-    const { path, reason, stat, bytes } = candidate;
+  /** Removes garbage, unless this is a dry run. What fails is reported; what is gone already is nothing. */
+  async take(garbage: Garbage, remove: Remove): Promise<void> {
+    const { path, reason, stat, bytes } = garbage;
     const ageSeconds = Math.max(0, (this.#host.clock.nowMs() - stat.mtimeMs) / 1000);
     try {
       if (this.#dryRun || (await remove())) {
         this.#removed.push({ path: relative(this.#root, path), reason, bytes, ageSeconds });
+        this.#figures.addRemoved(bytes);
       } else this.keepInUse(bytes);
     } catch (error) {
       const errno = errnoOf(error);
@@ -51,33 +92,22 @@ export class Removals {
 
   /** Counts what is no garbage yet. */
   keep(bytes: number): void {
-    this.#keptCount += 1;
-    this.#keptBytes += bytes;
+    this.#figures.addKept(bytes);
   }
 
   /** Counts garbage that somebody holds. */
   keepInUse(bytes: number): void {
-    this.keep(bytes);
-    this.#inUse += 1;
+    this.#figures.addKept(bytes);
+    this.#figures.addInUse();
   }
 
   /** `path` is absolute. */
   fail(path: string, error: string): void {
-    this.#failures.push({ path: relative(this.#root, path), error });
+    this.#figures.failures.push({ path: relative(this.#root, path), error });
   }
 
   report(): RemovalReport {
-    return {
-      root: this.#root,
-      dryRun: this.#dryRun,
-      removed: this.#removed,
-      removedCount: this.#removed.length,
-      removedBytes: this.#removed.reduce((sum, { bytes }) => sum + bytes, 0),
-      keptCount: this.#keptCount,
-      keptBytes: this.#keptBytes,
-      inUse: this.#inUse,
-      failures: this.#failures,
-    };
+    return this.#figures.report({ root: this.#root, dryRun: this.#dryRun, removed: this.#removed });
   }
 }
 

@@ -3,18 +3,19 @@ import type { Fingerprint } from '../model/fingerprint.js';
 import type { DiskTier } from '../store/disk-tier.js';
 import { fingerprintByte, type LockFile } from '../store/lock-file.js';
 import type { MaintainedRoot } from './maintained-root.js';
-import { demandOwner } from './owner.js';
+import { demandKnownFormat, demandOwner } from './owner.js';
 import type { RemovedEntry, RemoveReport } from './reports.js';
 
 /**
  * Removes entries with their records, each under its lock, without waiting: what is being published stays (`in-use`).
- * @throws CacheError environment when the root belongs to somebody else.
+ * @throws CacheError environment when the root belongs to somebody else or to a newer version.
  */
 export async function removeEntries(
   root: MaintainedRoot,
   fingerprints: readonly Fingerprint[],
 ): Promise<RemoveReport> {
   demandOwner(root);
+  demandKnownFormat(root);
   const store = root.openStore();
   const lock = root.openLock({ make: true });
   const entries: RemovedEntry[] = [];

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import type { FileStat } from '../host/files.js';
 import { classifyStoreName } from '../layouts/vyre/vyre-layout.js';
-import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { DiskTier } from '../store/disk-tier.js';
 import { isPastSafeAge } from './litter.js';
 import type { MaintainedRoot } from './maintained-root.js';
+import { NumberList } from './number-list.js';
 import type { AgeGroup } from './reports.js';
+import { scanIfThere } from './scan.js';
 
 /** An hour, a day, a week, 30 days (vyre's documented age limit), older. */
 const AGE_LIMITS_SECONDS = [3600, 86_400, 604_800, 2_592_000, null] as const;
@@ -49,15 +50,9 @@ type OnEntry = (fingerprint: Fingerprint, stat: FileStat) => void;
  */
 export function measureStore(root: MaintainedRoot, store: DiskTier, onEntry: OnEntry | null): StoreFigures {
   const scan = new StoreScan(root, store, onEntry);
-  try {
-    root.host.files.scanDirectory(store.paths.folder, ({ name }) => {
-      scan.visit(name);
-      return true;
-    });
-  } catch (error) {
-    // A store that does not exist holds nothing.
-    if (errnoOf(error) !== 'ENOENT' && errnoOf(error) !== 'ENOTDIR') throw error;
-  }
+  scanIfThere(root.host.files, store.paths.folder, ({ name }) => {
+    scan.visit(name);
+  });
   return scan.figures();
 }
 
@@ -172,24 +167,4 @@ function firstNotBelow(sorted: Float64Array, wanted: number): number {
     else high = middle;
   }
   return low;
-}
-
-/** Eight bytes for each number. */
-class NumberList {
-  #numbers = new Float64Array(1024);
-  #length = 0;
-
-  push(value: number): void {
-    if (this.#length === this.#numbers.length) {
-      const larger = new Float64Array(2 * this.#length);
-      larger.set(this.#numbers);
-      this.#numbers = larger;
-    }
-    this.#numbers[this.#length] = value;
-    this.#length += 1;
-  }
-
-  values(): Float64Array {
-    return this.#numbers.subarray(0, this.#length);
-  }
 }

@@ -3,6 +3,7 @@ import { CacheError, errnoOf } from '../model/error.js';
 import { LockFile } from '../store/lock-file.js';
 import type { PrivateState } from '../store/private-state.js';
 import type { MaintainedRoot } from './maintained-root.js';
+import { demandKnownFormat, demandOwnFolder } from './owner.js';
 import { sumCounters } from './stats.js';
 
 /**
@@ -13,7 +14,10 @@ import { sumCounters } from './stats.js';
  */
 export async function zeroCounters(root: MaintainedRoot): Promise<Counters | null> {
   const states = root.states().filter(hasSomething);
-  for (const state of states) demandOwn(root, state);
+  for (const { folder } of states) {
+    if (folder === root.paths.private) demandKnownFormat(root);
+    demandOwnFolder(root, folder);
+  }
   const opened: Opened[] = [];
   try {
     for (const state of states) opened.push({ state, lock: openLock(root, state) });
@@ -32,22 +36,6 @@ interface Opened {
 
 function hasSomething(state: PrivateState): boolean {
   return state.readCounters() !== null || state.readEventsSinceZero().length > 0;
-}
-
-/** Root too: a file of root's in a folder of somebody else's would lock its owner out. */
-function demandOwn(maintained: MaintainedRoot, { folder }: PrivateState): void {
-  const { host, root, paths } = maintained;
-  const { uid } = host.user;
-  if (folder === paths.private && maintained.kind() === 'newer-home') {
-    throw new CacheError('environment', `"${root}" was written by a newer version of vyre-cache`);
-  }
-  const there = host.files.lstat(folder);
-  if (there?.uid === uid) return;
-  throw new CacheError(
-    'environment',
-    `expected counters of yours, but "${folder}" belongs to user ${there?.uid ?? 'nobody'}`,
-    { hint: `Run the command as the owner of "${root}".` },
-  );
 }
 
 function openLock(root: MaintainedRoot, state: PrivateState): LockFile {

@@ -26,6 +26,11 @@ export function errnoOf(error: unknown): string | null {
   return typeof error.code === 'string' && ERRNO.test(error.code) ? error.code : null;
 }
 
+/** What a failed write of the cache is called: a full disk, or a quota that is used up, is the user's to mend. */
+export function troubleKind(errno: string): 'no-space' | 'io-error' {
+  return errno === 'ENOSPC' || errno === 'EDQUOT' ? 'no-space' : 'io-error';
+}
+
 /** Node's own codes (`ERR_…`) and ours are none. */
 const ERRNO = /^E[A-Z0-9]+$/;
 

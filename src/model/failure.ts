@@ -1,11 +1,11 @@
 /** PVF: PREPARE_FAILURE_COOLDOWN. */
-export const RETRY_AFTER_MS = 900_000;
+const RETRY_AFTER_MS = 900_000;
 /** PVF: NUM_PREPARE_RETRIES, so six attempts in all. */
-export const MAX_RETRIES = 5;
+const MAX_RETRIES = 5;
 /** How long a transient failure is held once all its attempts are used up, and how long its count is kept. */
-export const TRANSIENT_HOLD_MS = 604_800_000;
+const TRANSIENT_HOLD_MS = 604_800_000;
 /** How long a deterministic failure is held: what it depends on is hashed, so a day costs nothing but a doubt. */
-export const DETERMINISTIC_HOLD_MS = 86_400_000;
+const DETERMINISTIC_HOLD_MS = 86_400_000;
 /** A failure this far in the future was written by a clock that was wrong. */
 const FUTURE_MS = 86_400_000;
 

@@ -33,7 +33,7 @@ export interface Cost {
 }
 
 /** Where a record comes from, and what the compiler said. */
-interface Provenance {
+export interface Provenance {
   readonly fingerprint: Fingerprint;
   readonly createdAtMs: number;
   readonly fields: readonly ShownField[];

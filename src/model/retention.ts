@@ -1,3 +1,5 @@
+import type { Share } from './share.js';
+
 /** Why a valid artifact is removed. */
 export const RETENTION_REASONS = ['all', 'ttl', 'max-size', 'max-entries', 'min-free'] as const;
 export type RetentionReason = (typeof RETENTION_REASONS)[number];
@@ -10,21 +12,21 @@ export interface RetentionRules {
   readonly ttlMs: number | null;
   readonly maxBytes: number | null;
   readonly maxEntries: number | null;
-  /** Bytes that have to go for the file system to have enough free; 0: none. */
-  readonly missingBytes: number;
+  /** Of the file system that holds the root; `lowWaterPercent` does not apply to it. */
+  readonly minFree: Share | null;
   /** PVF: limits take nothing that was used within this time; exactly this old may go. */
   readonly minAgeMs: number | null;
   /** wasmtime: 0 to 100; once `maxBytes` or `maxEntries` is exceeded, both are kept at this share. */
   readonly lowWaterPercent: number | null;
 }
 
-/** No rule at all: nothing goes. */
-export const KEEP_EVERYTHING: RetentionRules = {
+/** Nothing goes. */
+export const NO_RULES: RetentionRules = {
   all: false,
   ttlMs: null,
   maxBytes: null,
   maxEntries: null,
-  missingBytes: 0,
+  minFree: null,
   minAgeMs: null,
   lowWaterPercent: null,
 };
@@ -39,14 +41,21 @@ export interface Candidates {
   compareNames(a: number, b: number): number;
 }
 
+/** When the rules are applied. */
+export interface Moment {
+  readonly nowMs: number;
+  /** Bytes that have to go for the file system to have what `minFree` wants; 0: none. */
+  readonly missingBytes: number;
+}
+
 export interface Verdict {
   /** The row of the candidate. */
   readonly index: number;
   readonly reason: RetentionReason;
 }
 
-/** wasmtime: a last use further ahead than this is a broken clock's. */
-const ALLOWED_DRIFT_MS = 86_400_000;
+/** wasmtime: a time further ahead of the clock than this is a broken clock's. */
+export const ALLOWED_DRIFT_MS = 86_400_000;
 
 /**
  * Names what has to go, one candidate at a time. Whoever asks answers each with true when it is gone; one that is not
@@ -60,12 +69,12 @@ const ALLOWED_DRIFT_MS = 86_400_000;
 export function* judgeCandidates(
   candidates: Candidates,
   rules: RetentionRules,
-  nowMs: number,
+  { nowMs, missingBytes }: Moment,
 ): Generator<Verdict, void, boolean> {
   const { usedAtMs } = candidates;
   const isExpired = (index: number): boolean =>
     rules.ttlMs !== null && nowMs - at(usedAtMs, index) > rules.ttlMs;
-  const balance = new Balance(candidates, rules.missingBytes);
+  const balance = new Balance(candidates, missingBytes);
   if (rules.all) {
     for (const index of oldestFirst(candidates, nowMs, () => true)) yield { index, reason: 'all' };
     return;
@@ -117,8 +126,9 @@ class Balance {
   #missingBytes: number;
 
   constructor(candidates: Candidates, missingBytes: number) {
-    for (let index = 0; index < candidates.count; index += 1) this.#bytes += at(candidates.bytes, index);
-    this.#entries = candidates.count;
+    const { bytes, count } = candidates;
+    for (let index = 0; index < count; index += 1) this.#bytes += at(bytes, index);
+    this.#entries = count;
     this.#missingBytes = missingBytes;
   }
 

@@ -2,7 +2,7 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { readRegularFile, writeNewFile, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { type HomePaths, VYRE_SECTIONS } from '../layouts/vyre/home-paths.js';
-import { CacheError, errnoOf } from '../model/error.js';
+import { CacheError, errnoOf, troubleKind } from '../model/error.js';
 import type { Degraded } from '../model/lifecycle.js';
 
 const MARKER_PREFIX = 'vyre-cache.home/';
@@ -37,7 +37,7 @@ export type RootKind =
 /** Looks at the top level of a root. Reads only. @throws the errno error when the root cannot be read. */
 export function rootKind(host: Host, paths: HomePaths): RootKind {
   const { files } = host;
-  const root = statOf(host, paths.root);
+  const root = files.lstat(paths.root);
   if (root === null) return 'absent';
   if (root.type !== 'directory') return 'not-a-directory';
   // Below the root no link is followed: a marker behind one says nothing.
@@ -57,16 +57,6 @@ export function rootKind(host: Host, paths: HomePaths): RootKind {
   // A private folder without its marker: a crash while the home was made, or somebody deleted our state.
   if (sections || hasPrivate()) return 'sections';
   return entries ? 'store' : 'foreign';
-}
-
-/** A file in the middle of the path means that nothing can be there. */
-function statOf(host: Host, path: string): FileStat | null {
-  try {
-    return host.files.lstat(path);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOTDIR') return null;
-    throw error;
-  }
 }
 
 function isSection(name: string): boolean {
@@ -129,7 +119,7 @@ function refusal(kind: RootKind, root: string): HomeProblem | null {
 function problemOf(error: unknown, root: string): HomeProblem {
   const errno = errnoOf(error);
   if (errno === null) throw error;
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+  if (troubleKind(errno) === 'no-space') {
     return { reason: 'no-space', message: `no space left for the cache at "${root}"` };
   }
   if (errno === 'ENOTDIR' || errno === 'EEXIST') {

@@ -13,6 +13,14 @@ export const LOCK_BYTES = { sweep: 0, counters: 1, pending: 2, maintenance: 3 } 
 const FIRST_FINGERPRINT_BYTE = 2 ** 20;
 /** 48 bits: with the offset still a number that JavaScript and `off_t` hold exactly. */
 const FINGERPRINT_HEX_DIGITS = 12;
+/** All the bytes that {@link fingerprintByte} gives out. */
+export const FINGERPRINT_BYTES = {
+  offset: FIRST_FINGERPRINT_BYTE,
+  length: 16 ** FINGERPRINT_HEX_DIGITS,
+} as const;
+
+/** Ten minutes: longer than nearly every compilation, short enough that a stuck one does not stop a build for good. */
+export const DEFAULT_LOCK_TIMEOUT_MS = 600_000;
 
 const MIN_WAIT_MS = 2;
 const MAX_WAIT_MS = 50;

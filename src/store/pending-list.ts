@@ -3,7 +3,7 @@ import type { Host } from '../host/host.js';
 import type { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
 import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
-import { LOCK_BYTES, type LockFile } from './lock-file.js';
+import { FINGERPRINT_BYTES, LOCK_BYTES, type LockFile } from './lock-file.js';
 import { PrivateState } from './private-state.js';
 
 /** A list this long means "every entry": flush then syncs all. Some 16,000 notes. */
@@ -15,8 +15,6 @@ const TIMEOUT_MS = 10_000;
  */
 const HEADER = 'vyre-cache.pending/1\n';
 const NOTE_BYTES = 65;
-/** The bytes that `fingerprintByte` gives out. */
-const FINGERPRINT_BYTES = { offset: 2 ** 20, length: 2 ** 48 } as const;
 const TAKEN_NAME = /^pending\.[0-9a-f]{16}$/;
 
 export interface PendingHome {

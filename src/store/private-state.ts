@@ -98,13 +98,15 @@ export class PrivateState {
   /**
    * Adds to the counters: one read and one write under their lock. The page that is not in force is overwritten, so a
    * process killed in the middle leaves the old figures.
+   * @returns false when the lock is not to be had: nothing was added.
    * @throws the errno error when the file cannot be written.
    */
-  async addToCounters(tally: Tally, lock: LockFile): Promise<void> {
-    if (tally.isEmpty) return;
-    await lock.hold(LOCK_BYTES.counters, { timeoutMs: COUNTERS_TIMEOUT_MS }, () => {
+  async addToCounters(tally: Tally, lock: LockFile): Promise<boolean> {
+    if (tally.isEmpty) return true;
+    const { held } = await lock.hold(LOCK_BYTES.counters, { timeoutMs: COUNTERS_TIMEOUT_MS }, () => {
       this.#writeCounters(tally);
     });
+    return held;
   }
 
   #writeCounters(tally: Tally): void {
@@ -177,8 +179,23 @@ export class PrivateState {
     withFile(files, { path: this.eventsPath, flags: 'append' }, (fd) => {
       const message = event.message.slice(0, MAX_MESSAGE_LENGTH);
       files.write(fd, Buffer.from(`${JSON.stringify({ ...event, message })}\n`, 'utf8'));
-      if (files.fstat(fd).bytes > MAX_EVENTS_BYTES) files.rename(this.eventsPath, `${this.eventsPath}.old`);
+      this.#bound(fd);
     });
+  }
+
+  /** Puts a journal that is full aside. Two at once would put the new one aside as well, and lose the older half. */
+  #bound(fd: number): void {
+    const { files } = this.#host;
+    const { bytes, inode } = files.fstat(fd);
+    if (bytes <= MAX_EVENTS_BYTES || files.lstat(this.eventsPath)?.inode !== inode) return;
+    try {
+      files.rename(this.eventsPath, `${this.eventsPath}.old`);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === null) throw error;
+      // ENOENT: somebody else has just done it. Else something lies there that cannot be replaced, such as a folder.
+      if (errno !== 'ENOENT') files.truncate(fd, 0);
+    }
   }
 
   /** The journal, oldest first; lines that do not decode are left out. */

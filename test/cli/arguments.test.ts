@@ -119,14 +119,14 @@ describe('the arguments of a command', () => {
 
 describe('usage errors', () => {
   const example =
-    /\nhint: For example: vyre-cache compile a\.c -o a\.o .* -- cc -c \{input\} -o \{output\}\n$/;
+    /\nhint: For example: vyre-cache compile a\.c -o a\.o -- cc -c \{input\} -o \{output\}\n$/;
   const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
     ['no command', [], /expected a command, got nothing\nhint: .*--help/],
     ['an unknown command', ['statz'], /expected a command, got "statz"\nhint: Did you mean stats\?/],
     ['a command that is like none', ['xyzzy'], /hint: The commands are compile, get, /],
     ['an unknown option', ['stats', '--jsom'], /hint: Did you mean --json\?/],
     ['too many arguments', ['stats', 'a', 'b'], /expected "vyre-cache stats \[dir\] \[options\]", got "a b"/],
-    ['a missing argument', ['rm'], /expected fingerprint, got nothing/],
+    ['a missing argument', ['rm'], /expected a fingerprint, got nothing/],
     [
       'a command where none is taken',
       ['stats', '--', 'x'],

@@ -61,6 +61,15 @@ const CLEAR = '\r\u001B[K';
 const EMPTY_BAR = `[${'-'.repeat(20)}] 0/500  0 hits`;
 
 describe('the bar of a batch', () => {
+  it('does not move where the commands write to the terminal themselves', async () => {
+    const { clock, progress, taken } = await start({ environment: { VYRE_CACHE_DISABLE: '1' } });
+    clock.advance(1000);
+    progress.show({ done: 2, total: TOTAL, hits: 0 });
+    progress.stderr.write('text');
+    progress.done();
+    assert.equal(taken(), 'text');
+  });
+
   it('begins without an estimate, moves at most ten times a second, and leaves nothing', async () => {
     const { clock, progress, taken } = await start();
     assert.equal(taken(), EMPTY_BAR);

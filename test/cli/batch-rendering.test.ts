@@ -36,7 +36,7 @@ function ended(result: CompileResult | null, error: BatchResult['error'] = null,
 const GONE: BatchResult['error'] = { code: 'not-found', message: 'no program "cc"' };
 
 function text(batch: BatchResult, verbose = false): string {
-  return renderBatchJob(batch, { name: 'src/a.c', verbose }).toString('latin1');
+  return renderBatchJob(batch, { name: 'src/a.c', verbose, quiet: false }).toString('latin1');
 }
 
 describe('a job of a batch that has ended', () => {
@@ -65,6 +65,10 @@ describe('a job of a batch that has ended', () => {
         ended({ ...FAILURE, outcome: 'remembered-failure', exitCode: 139 }),
         'failed with exit 139 (remembered-failure, 300 ms)',
       ],
+      [
+        ended({ ...FAILURE, outcome: 'remembered-failure', failedSecondsAgo: 180 }),
+        'failed with exit 1 (failure of 3 m ago repeated, --retry-failed tries again)',
+      ],
       [ended({ ...FAILURE, outcome: null }), 'failed with exit 1 (not cached, 300 ms)'],
       [ended({ ...MISS, error: 'full' }), 'failed (compiled, 300 ms): full'],
       [ended(null, GONE), 'could not be run: no program "cc"'],
@@ -83,14 +87,32 @@ describe('a job of a batch that has ended', () => {
       text(ended({ ...FAILURE, stderr: Buffer.from('no\n') }), true),
       `vyre-cache: job 17: failed (absent) ${FINGERPRINT}, exit 1, took 300 ms\nno\n`,
     );
+    const repeated = { ...FAILURE, outcome: 'remembered-failure', failedSecondsAgo: 180 } as const;
+    assert.equal(
+      text(ended(repeated), true),
+      `vyre-cache: job 17: remembered-failure (absent) ${FINGERPRINT}, exit 1, took 300 ms, ` +
+        'failure of 3 m ago repeated, --retry-failed tries again\n',
+    );
     assert.equal(
       text(ended(null, GONE), true),
       'vyre-cache: job 17 (src/a.c) could not be run: no program "cc"\n',
     );
   });
 
+  it('has no line of ours with -q when it succeeded, and its compiler’s words all the same', () => {
+    const style = { name: 'src/a.c', verbose: false, quiet: true };
+    const warned = { ...MISS, stderr: Buffer.from('warning: x') };
+    assert.equal(renderBatchJob(ended(warned), style).toString('latin1'), 'warning: x\n');
+    const failed = renderBatchJob(ended({ ...FAILURE, stderr: Buffer.from('error: y') }), style);
+    assert.match(failed.toString('latin1'), /^vyre-cache: job 17 .* failed with exit 1 .*\nerror: y\n$/);
+  });
+
   it('cannot steer a terminal by its name', () => {
-    const shown = renderBatchJob(ended(FAILURE), { name: '\u001B[2J', verbose: false }).toString('utf8');
+    const shown = renderBatchJob(ended(FAILURE), {
+      name: '\u001B[2J',
+      verbose: false,
+      quiet: false,
+    }).toString('utf8');
     assert.equal(shown, 'vyre-cache: job 17 (\\u{1b}[2J) failed with exit 1 (300 ms)\n');
   });
 

@@ -269,7 +269,7 @@ describe('get, ls, rm, verify and stats', () => {
     assert.ok(statSync(entry).isFile());
     const removed = await cli(place, ['rm', hex.slice(0, 10)]);
     assert.equal(removed.code, 0);
-    assert.match(removed.stdout, /^removed 1 entry, /);
+    assert.match(removed.stdout, /^Removed 1 entry, /);
     const again = await cli(place, ['rm', hex]);
     assert.deepEqual(again, { code: 1, stdout: '', stderr: `vyre-cache: no entry "${hex}"\n` });
     assert.equal((await cli(place, ['get', hex])).code, 1);

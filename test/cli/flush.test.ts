@@ -41,7 +41,7 @@ describe('flush', () => {
     const place = makePlace(t);
     makeHome(place);
     assert.deepEqual(await cli(place, ['flush']), { code: 0, stdout: '3 entries durable\n', stderr: '' });
-    assert.deepEqual(await cli(place, ['flush']), { code: 0, stdout: 'nothing was pending\n', stderr: '' });
+    assert.deepEqual(await cli(place, ['flush']), { code: 0, stdout: 'Nothing was pending\n', stderr: '' });
   });
 
   it('has one document with the documented fields', async (t) => {
@@ -116,7 +116,7 @@ describe('flush', () => {
     fill(join(place.work, 'cache'), [A]);
     assert.equal((await cli(place, ['flush', 'cache'])).stdout, '1 entry durable\n');
     assert.equal((await cli(place, ['flush', 'nowhere'])).code, 3);
-    assert.equal((await cli(place, ['flush'])).stdout, 'nothing was pending\n');
+    assert.equal((await cli(place, ['flush'])).stdout, 'Nothing was pending\n');
     assert.equal((await cli(place, ['flush', 'a', 'b'])).code, 2);
     assert.ok(!existsSync(join(place.home, '.cache')));
   });
@@ -226,7 +226,7 @@ describe('the system calls of a flush', () => {
         }
         const { status, stdout } = await bench.run(['flush']);
         assert.equal(status, 0, what);
-        assert.match(stdout.toString('utf8'), /^(?:2 entries durable|nothing was pending)\n$/, what);
+        assert.match(stdout.toString('utf8'), /^(?:2 entries durable|Nothing was pending)\n$/, what);
         const left = readdirSync(paths.private).filter((name) => name.startsWith('pending'));
         assert.deepEqual(left, ['pending'], what);
         assert.equal(readFileSync(paths.pending, 'latin1'), CLEAN, what);

@@ -66,8 +66,8 @@ describe('the sentence of gc', () => {
   });
 
   it('says what went, in the words of each kind', () => {
-    assert.equal(renderGc(nothing), 'nothing to remove\n');
-    assert.equal(renderGc({ ...nothing, inUse: 1200 }), 'nothing to remove; 1,200 in use\n');
+    assert.equal(renderGc(nothing), 'Nothing to remove\n');
+    assert.equal(renderGc({ ...nothing, inUse: 1200 }), 'Nothing to remove; 1,200 in use\n');
     assert.equal(renderGc(went('dead-worker')), 'Removed 1 worker directory, 4.1 MiB\n');
     assert.equal(
       renderGc(went('temporary', 'dead-worker', 'temporary')),
@@ -109,7 +109,7 @@ describe('gc', () => {
     assert.deepEqual(real, { code: 0, stdout: 'Removed 1 temporary file, 4 B\n', stderr: '' });
     assert.equal(existsSync(path), false);
     const again = await cli(place, ['gc', home.root], { host: later });
-    assert.deepEqual(again, { code: 0, stdout: 'nothing to remove\n', stderr: '' });
+    assert.deepEqual(again, { code: 0, stdout: 'Nothing to remove\n', stderr: '' });
   });
 
   it('lists with -v what it removed, and says nothing with -q', async (t) => {
@@ -164,7 +164,7 @@ describe('gc', () => {
     const ran = await cli(place, ['gc', home.root], { host: { ...later, files } });
     assert.deepEqual(ran, {
       code: 3,
-      stdout: 'nothing to remove\n',
+      stdout: 'Nothing to remove\n',
       stderr: `vyre-cache: "pipelines/.${HEX}-0.bin.tmp" cannot be removed (EPERM)\n`,
     });
     assert.ok(existsSync(path));
@@ -209,7 +209,7 @@ describe('gc', () => {
   it('reports nothing for the root that holds anyway while it is absent, and misses a typed one', async (t) => {
     const place = makePlace(t);
     const ran = await cli(place, ['gc']);
-    assert.deepEqual(ran, { code: 0, stdout: 'nothing to remove\n', stderr: '' });
+    assert.deepEqual(ran, { code: 0, stdout: 'Nothing to remove\n', stderr: '' });
     assert.deepEqual(tree(place.home), ['work/']);
     assert.equal((await cli(place, ['gc', 'nowhere'])).code, 3);
   });

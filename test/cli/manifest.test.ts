@@ -23,7 +23,7 @@ import { systemFiles } from '../../src/host/files.js';
 import { systemHost, type Host } from '../../src/host/host.js';
 import { openCache } from '../../src/index.js';
 import { CacheError } from '../../src/model/error.js';
-import { failingFiles, fakeHost } from '../support/fake-host.js';
+import { failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { checkProperty } from '../support/properties.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { cli, makePlace } from './support.js';
@@ -336,6 +336,19 @@ describe('the text of a manifest', () => {
     interruption.abort();
     await assert.rejects(loading, { name: 'AbortError' });
     project.write('m.json', JSON.stringify({ jobs: TWO }));
+    await assert.rejects(project.load('m.json', { signal: interruption.signal }), { name: 'AbortError' });
+  });
+
+  it('with nothing but mistakes is checked no further when the user interrupts', async (t) => {
+    const project = new Project(t);
+    const interruption = new AbortController();
+    const clock = new FakeClock();
+    clock.breathe = async () => {
+      interruption.abort();
+      return Promise.resolve();
+    };
+    project.host = fakeHost({ clock });
+    project.write('m.json', '{"jobs":[{}]}');
     await assert.rejects(project.load('m.json', { signal: interruption.signal }), { name: 'AbortError' });
   });
 

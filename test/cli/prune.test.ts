@@ -46,11 +46,13 @@ describe('prune', () => {
     const ran = await place.prune('--ttl', '7d', '--max-size', '2KiB');
     assert.deepEqual(
       [ran.code, ran.stdout],
-      [0, 'Freed 3 KiB (2 entries: 1 by ttl, 1 by max-size); 1 KiB in 1 entry left of 2 KiB\n'],
+      [0, 'Freed 3 KiB (2 entries: 1 by ttl, 1 by max-size); 1 KiB in 1 entry left (limit 2 KiB)\n'],
     );
     assert.deepEqual(storedNames(place.store), ['c']);
     const again = await place.prune('--ttl', '7d', '--max-size', '2KiB');
-    assert.equal(again.stdout, 'Nothing to remove; 1 KiB in 1 entry left of 2 KiB\n');
+    assert.equal(again.stdout, 'Nothing to remove; 1 KiB in 1 entry left (limit 2 KiB)\n');
+    const limits = await place.prune('--max-size', '2KiB', '--max-entries', '3');
+    assert.equal(limits.stdout, 'Nothing to remove; 1 KiB in 1 entry left (limits 2 KiB and 3 entries)\n');
   });
 
   it('lists with --dry-run what would go, and says the same', async (t) => {
@@ -60,7 +62,7 @@ describe('prune', () => {
     assert.deepEqual(ran.stdout.split('\n'), [
       'aaaaaaaaaaaaaaaa     1 KiB       10 d  ttl',
       'bbbbbbbbbbbbbbbb     2 KiB        2 h  max-entries',
-      'Would free 3 KiB (2 entries: 1 by ttl, 1 by max-entries); 1 KiB in 1 entry would be left of 1 entry',
+      'Would free 3 KiB (2 entries: 1 by ttl, 1 by max-entries); 1 KiB in 1 entry would be left (limit 1 entry)',
       '',
     ]);
     assert.equal(storedNames(place.store).length, 3);
@@ -204,7 +206,7 @@ describe('the rules of prune', () => {
       if (files !== null) place.write('../.config/vyre-cache/config.toml', files);
       const ran = await place.prune('--dry-run', ...argv);
       assert.equal(ran.code, 0, ran.stderr);
-      return / of (.*)\n$/.exec(ran.stdout)?.[1] ?? '';
+      return / \(limit (.*)\)\n$/.exec(ran.stdout)?.[1] ?? '';
     };
     const file = '[prune]\nmax_size = "2KiB"';
     assert.equal(await left(file, { environment }, '--max-size', '1KiB'), '1 KiB');
@@ -239,7 +241,7 @@ describe('the rules of prune', () => {
       ran.stderr,
       /^vyre-cache: goes by VYRE_DISK_CACHE_TTL_DAYS and VYRE_DISK_CACHE_MAX_BYTES, .*\n/,
     );
-    assert.match(ran.stdout, /2 by max-size\); 1 KiB in 1 entry would be left of 1 KiB/);
+    assert.match(ran.stdout, /2 by max-size\); 1 KiB in 1 entry would be left \(limit 1 KiB\)/);
     assert.doesNotMatch((await place.prune('--dry-run', '--max-size', '1MB')).stderr, /MAX_BYTES/);
     assert.doesNotMatch((await place.prune('--dry-run', '-q')).stderr, /goes by/);
   });

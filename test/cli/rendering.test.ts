@@ -19,6 +19,7 @@ import type { ListReport, RemoveReport, StatsReport, VerifyReport } from '../../
 import type { CounterName } from '../../src/model/counters.js';
 import { CacheError } from '../../src/model/error.js';
 import { isFingerprint, type Fingerprint } from '../../src/model/fingerprint.js';
+import { EMPTY_STATS } from '../support/stats-reports.js';
 
 function fingerprint(digits: string): Fingerprint {
   const text = digits.repeat(64).slice(0, 64);
@@ -119,15 +120,8 @@ describe('verify', () => {
 });
 
 const empty: StatsReport = {
+  ...EMPTY_STATS,
   root: '/home/u/.cache/vyre',
-  entries: 0,
-  bytes: 0,
-  oldestSeconds: null,
-  newestSeconds: null,
-  counters: null,
-  layouts: [],
-  trouble: [],
-  limitBytes: null,
   ageHistogram: [
     { withinSeconds: 3600, entries: 0, bytes: 0 },
     { withinSeconds: 86_400, entries: 0, bytes: 0 },
@@ -135,9 +129,6 @@ const empty: StatsReport = {
     { withinSeconds: 2_592_000, entries: 0, bytes: 0 },
     { withinSeconds: null, entries: 0, bytes: 0 },
   ],
-  failures: 0,
-  litter: { temporaryFiles: 0, deadWorkers: null },
-  details: null,
 };
 
 const busy: StatsReport = {
@@ -484,11 +475,12 @@ describe('compile', () => {
 
 describe('get', () => {
   const found: LookupResult = {
-    ...hit,
     hit: true,
     fingerprint: fingerprint('ab'),
     tier: 'disk',
     payload: Buffer.from('abc'),
+    stdout: Buffer.alloc(0),
+    stderr: Buffer.alloc(0),
   };
   const missed: LookupResult = { hit: false, fingerprint: fingerprint('cd'), reason: 'bad-checksum' };
 
@@ -598,7 +590,7 @@ c0c0c0c0c0c0c0c0    1 MiB  1 d 1 h  -                 -
         { fingerprint: 'd', result: 'failed', bytes: 0, error: 'EACCES' },
       ],
     };
-    assert.equal(renderRemoved(removal), 'removed 1 entry, 4.5 KiB\n');
+    assert.equal(renderRemoved(removal), 'Removed 1 entry, 4.5 KiB\n');
     assert.deepEqual(renderNotRemoved(removal), [
       'no entry "b"',
       'the entry "c" is in use',

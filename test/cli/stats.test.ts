@@ -16,6 +16,7 @@ import { DEGRADED, isHit, MISS_REASONS, OUTCOMES, UNCACHEABLE } from '../../src/
 import { eventually } from '../support/eventually.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { checkProperty } from '../support/properties.js';
+import { EMPTY_STATS } from '../support/stats-reports.js';
 import { findTool, has } from '../support/tools.js';
 import { Workbench } from '../support/workbench.js';
 import { cli, makePlace, type Place, type Ran } from './support.js';
@@ -156,24 +157,8 @@ describe('stats --zero', () => {
   });
 });
 
-const EMPTY: StatsReport = {
-  root: '/c',
-  entries: 0,
-  bytes: 0,
-  oldestSeconds: null,
-  newestSeconds: null,
-  counters: null,
-  layouts: [],
-  trouble: [],
-  limitBytes: null,
-  ageHistogram: [],
-  failures: 0,
-  litter: { temporaryFiles: 0, deadWorkers: null },
-  details: null,
-};
-
 const FULL: StatsReport = {
-  ...EMPTY,
+  ...EMPTY_STATS,
   root: '/ca"che\\dir\nwith\ttab é/\\n',
   entries: 3,
   bytes: 2 ** 40,
@@ -256,7 +241,7 @@ function valueOf(
 describe('stats --prometheus', () => {
   it('is accepted by the parser and the rules of Prometheus', (t) => {
     if (!has(t, 'promtool')) return;
-    for (const report of [EMPTY, FULL]) {
+    for (const report of [EMPTY_STATS, FULL]) {
       const { status, stderr, stdout } = spawnSync(findTool('promtool') ?? '', ['check', 'metrics'], {
         input: renderPrometheus(report),
         encoding: 'utf8',
@@ -289,7 +274,7 @@ describe('stats --prometheus', () => {
   });
 
   it('has every known word from the start, at zero, and leaves out what has no value', () => {
-    const metrics = parse(renderPrometheus(EMPTY));
+    const metrics = parse(renderPrometheus(EMPTY_STATS));
     const words = (name: string, label: string): readonly (string | undefined)[] =>
       metrics.filter((metric) => metric.name === name).map((metric) => metric.labels[label]);
     assert.deepEqual(words('vyre_cache_outcomes_total', 'outcome'), OUTCOMES);
@@ -311,7 +296,7 @@ describe('stats --prometheus', () => {
   it('escapes any root', () => {
     checkProperty(
       fc.property(fc.string({ unit: 'grapheme' }), (root) => {
-        for (const { labels } of parse(renderPrometheus({ ...EMPTY, root })))
+        for (const { labels } of parse(renderPrometheus({ ...EMPTY_STATS, root })))
           assert.equal(labels['root'], root);
       }),
     );

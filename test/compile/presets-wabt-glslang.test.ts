@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, test } from 'node:test';
 import type { Preset } from '../../src/compile/presets/preset.js';
@@ -166,6 +166,31 @@ describe('what glslangValidator has read', () => {
     plant(cwd, { 'early/inc/h.glsl': '#define H 0.5\n' });
     await compile(cwd, '-V -Iearly -Ilate a.frag -o x.spv');
     assert.notEqual(readFileSync(join(cwd, 'x.spv')).toString('hex'), before);
+  });
+
+  for (const [what, directive] of [
+    ['behind a comment', '#/**/include "x.glsl"'],
+    ['over two lines', '#incl\\\nude "x.glsl"'],
+  ] as const) {
+    test(`the same for an include ${what}`, async () => {
+      const cwd = temporaryFolder();
+      const text = (SOURCES['a.frag'] ?? '').replace('#include "inc/h.glsl"', () => directive);
+      plant(cwd, { 'a.frag': text, 'late/x.glsl': '#define H 1.0\n', 'early/x': '' });
+      const { absent } = listOf(await compile(cwd, '-V -Iearly -Ilate a.frag -o x.spv'));
+      assert.ok(absent.includes('early/x.glsl'), absent.join(' '));
+    });
+  }
+
+  test('a link that leads nowhere in a folder that is searched earlier', async () => {
+    const cwd = temporaryFolder();
+    plant(cwd, {
+      'a.frag': SOURCES['a.frag'] ?? '',
+      'late/inc/h.glsl': '#define H 1.0\n',
+      'early/inc/x': '',
+    });
+    symlinkSync('nowhere', join(cwd, 'early/inc/h.glsl'));
+    const { absent } = listOf(await compile(cwd, '-V -Iearly -Ilate a.frag -o x.spv'));
+    assert.ok(absent.includes('early/inc/h.glsl'), absent.join(' '));
   });
 
   test('an include whose name is no literal is not listed', async () => {

@@ -45,8 +45,11 @@ function ownedBy(uid: number): typeof systemFiles.stat {
 }
 
 function troubles(home: TestHome): readonly string[] {
-  const [state] = home.session().states();
-  return (state?.readEvents() ?? []).filter(({ kind }) => kind === 'trouble').map(({ message }) => message);
+  const events = home
+    .session()
+    .states()
+    .flatMap((state) => state.readEvents());
+  return events.filter(({ kind }) => kind === 'trouble').map(({ message }) => message);
 }
 
 describe('automatic care', () => {

@@ -377,6 +377,21 @@ describe('gc of a home', () => {
     assert.equal(looks, 2);
   });
 
+  it('keeps the record of an entry that cannot be looked at, and reports that', async (t) => {
+    const home = new TestHome(t);
+    home.place(makeArtifact(A, 'x'));
+    const files = failingFiles({
+      lstat: (path) => {
+        if (path === home.entry(A)) throw errnoError('EIO');
+        return systemFiles.lstat(path);
+      },
+    });
+    const report = await gc(home, later(2 * HOUR, { files }));
+    assert.deepEqual(rows(report), []);
+    assert.deepEqual(report.failures, [{ path: `pipelines/${A}.bin`, error: 'EIO' }]);
+    assert.ok(existsSync(home.record(A)));
+  });
+
   it('waits an hour with an orphaned record where nothing can be locked', async (t) => {
     const home = new TestHome(t);
     const { ctimeMs } = statSync(orphan(home));

@@ -16,9 +16,10 @@ import fc from 'fast-check';
 import type { CacheSession } from '../../src/compile/session.js';
 import { systemFiles } from '../../src/host/files.js';
 import type { Host } from '../../src/host/host.js';
-import { NO_RULES, prune, type PruneOptions, type PruneRules } from '../../src/maintenance/prune.js';
+import { prune, type PruneOptions } from '../../src/maintenance/prune.js';
 import type { PruneReport } from '../../src/maintenance/reports.js';
 import { CacheError } from '../../src/model/error.js';
+import { NO_RULES, type RetentionRules } from '../../src/model/retention.js';
 import { fingerprintByte, LOCK_BYTES } from '../../src/store/lock-file.js';
 import { fingerprintFrom } from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
@@ -40,7 +41,7 @@ function hostAtNow(replaced: Partial<Host> = {}): Host {
 
 async function pruned(
   session: CacheSession,
-  rules: Partial<PruneRules>,
+  rules: Partial<RetentionRules>,
   options: Partial<PruneOptions> = {},
 ): Promise<PruneReport> {
   return prune(session, { rules: { ...NO_RULES, ...rules }, dryRun: false, ...options });
@@ -274,6 +275,13 @@ describe('what stays', () => {
       },
     ],
     [
+      'was stored again after the clock went back',
+      (path) => {
+        writeFileSync(path, 'y');
+        utimesSync(path, NOW_MS / 1000 - 200, NOW_MS / 1000 - 200);
+      },
+    ],
+    [
       'was replaced by a folder',
       (path) => {
         unlinkSync(path);
@@ -429,6 +437,24 @@ describe('what cannot be removed', () => {
     assert.deepEqual(storedNames(home.paths.store), ['b', 'c']);
   });
 
+  it('or looked at at all is reported, and the others go', async (t) => {
+    const home = new TestHome(t);
+    storeFiles(home.paths.store, oldOnes);
+    const files = failingFiles({
+      lstat: (path) => {
+        if (path === home.entry(A)) throw errnoError('EIO');
+        return systemFiles.lstat(path);
+      },
+    });
+    const session = home.session(hostAtNow({ files }));
+    for (const dryRun of [true, false]) {
+      const report = await pruned(session, { maxEntries: 1 }, { dryRun });
+      assert.deepEqual(rows(report), ['b max-entries']);
+      assert.deepEqual(report.failures, [{ path: `pipelines/${A}.bin`, error: 'EIO' }]);
+    }
+    assert.deepEqual(storedNames(home.paths.store), ['a', 'c']);
+  });
+
   it('or looked at again is reported too', async (t) => {
     const root = storeOf(t, [{ name: 'a', bytes: 1, age: 30 }]);
     let looks = 0;
@@ -519,7 +545,7 @@ describe('free space', () => {
     { name: 'b', bytes: 100, age: 20 },
     { name: 'c', bytes: 100, age: 10 },
   ];
-  const cases: readonly (readonly [PruneRules['minFree'], free: number, gone: number])[] = [
+  const cases: readonly (readonly [RetentionRules['minFree'], free: number, gone: number])[] = [
     [{ percent: 10 }, 1000, 0],
     [{ percent: 10 }, 999, 1],
     [{ percent: 10 }, 850, 2],

@@ -139,6 +139,23 @@ describe('removing entries by name', () => {
     assert.deepEqual(readdirSync(root), ['alien']);
   });
 
+  it('leaves a home of a newer version as it is', async (t) => {
+    const home = new TestHome(t);
+    home.place(makeArtifact(A, 'first'));
+    writeFileSync(home.paths.marker, '{"schema":"vyre-cache.home/2"}\n');
+    await assert.rejects(removeEntries(home.session(), [A]), (error) => {
+      assert.ok(error instanceof CacheError);
+      assert.equal(error.code, 'environment');
+      assert.match(
+        error.message,
+        /^expected a cache of this version, but ".+" was written by a newer version/,
+      );
+      assert.equal(error.hint, 'Run the command with that version.');
+      return true;
+    });
+    assert.ok(existsSync(home.entry(A)));
+  });
+
   it('is for the owner of the root, or root', async (t) => {
     const home = new TestHome(t);
     home.place(makeArtifact(A, 'first'));
@@ -159,7 +176,9 @@ describe('removing entries by name', () => {
       CacheError,
     );
     assert.ok(existsSync(home.entry(A)));
-    const asRoot = await removeEntries(home.session(fakeHost({ user: { uid: 0 }, files: owned(1001) })), [A]);
-    assert.equal(asRoot.entries[0]?.result, 'removed');
+    rmSync(join(home.paths.private, 'lock'));
+    const session = home.session(fakeHost({ user: { uid: 0 }, files: owned(1001) }));
+    assert.equal((await removeEntries(session, [A])).entries[0]?.result, 'removed');
+    assert.equal(existsSync(join(home.paths.private, 'lock')), false, 'its owner could not open it');
   });
 });

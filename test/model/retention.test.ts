@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   judgeCandidates,
-  KEEP_EVERYTHING,
+  NO_RULES,
   type Candidates,
   type RetentionRules,
 } from '../../src/model/retention.js';
@@ -33,9 +33,13 @@ interface Removed {
 function removed(
   rows: readonly Row[],
   rules: Partial<RetentionRules>,
-  stuck: readonly number[] = [],
+  {
+    stuck = [],
+    missingBytes = 0,
+  }: { readonly stuck?: readonly number[]; readonly missingBytes?: number } = {},
 ): readonly Removed[] {
-  const verdicts = judgeCandidates(candidatesOf(rows), { ...KEEP_EVERYTHING, ...rules }, NOW_MS);
+  const moment = { nowMs: NOW_MS, missingBytes };
+  const verdicts = judgeCandidates(candidatesOf(rows), { ...NO_RULES, ...rules }, moment);
   const gone: Removed[] = [];
   for (let next = verdicts.next(); next.done !== true;) {
     const isGone = !stuck.includes(next.value.index);
@@ -222,7 +226,7 @@ describe('several rules', () => {
   ];
 
   it('are kept by one walk, and each removal has one reason', () => {
-    assert.deepEqual(removed(rows, { maxBytes: 300, maxEntries: 2, missingBytes: 250 }), [
+    assert.deepEqual(removed(rows, { maxBytes: 300, maxEntries: 2 }, { missingBytes: 250 }), [
       { index: 0, reason: 'max-size' },
       { index: 1, reason: 'max-entries' },
       { index: 2, reason: 'min-free' },
@@ -239,8 +243,8 @@ describe('several rules', () => {
   });
 
   it('do not go to a share because the file system is full', () => {
-    const rules = { maxBytes: 400, missingBytes: 1, lowWaterPercent: 10 };
-    assert.deepEqual(removed(rows, rules), [{ index: 0, reason: 'min-free' }]);
+    const rules = { maxBytes: 400, lowWaterPercent: 10 };
+    assert.deepEqual(removed(rows, rules, { missingBytes: 1 }), [{ index: 0, reason: 'min-free' }]);
   });
 
   it('order equal times by name', () => {
@@ -250,14 +254,14 @@ describe('several rules', () => {
 
   it('take another one for what could not be removed', () => {
     assert.deepEqual(
-      removed(rows, { maxEntries: 3 }, [0]).map(({ index }) => index),
+      removed(rows, { maxEntries: 3 }, { stuck: [0] }).map(({ index }) => index),
       [1],
     );
     assert.deepEqual(
-      removed(rows, { ttlMs: 3500, maxEntries: 3 }, [0]).map(({ index }) => index),
+      removed(rows, { ttlMs: 3500, maxEntries: 3 }, { stuck: [0] }).map(({ index }) => index),
       [1],
     );
-    assert.deepEqual(removed(rows, { maxEntries: 0 }, [0, 1, 2, 3]), []);
+    assert.deepEqual(removed(rows, { maxEntries: 0 }, { stuck: [0, 1, 2, 3] }), []);
   });
 
   it('are overruled by all', () => {
@@ -269,7 +273,10 @@ describe('several rules', () => {
 
   it('remove nothing when there is none', () => {
     assert.deepEqual(removed(rows, {}), []);
-    assert.deepEqual(removed([], { all: true, ttlMs: 1, maxBytes: 0, maxEntries: 0, missingBytes: 9 }), []);
+    assert.deepEqual(
+      removed([], { all: true, ttlMs: 1, maxBytes: 0, maxEntries: 0 }, { missingBytes: 9 }),
+      [],
+    );
   });
 });
 

@@ -181,7 +181,7 @@ describe('a batch', () => {
   it('runs nothing when a job has a mistake', async (t) => {
     const bench = Workbench.make(t);
     const { jobs } = makeManifestProject(bench, 100);
-    const bad = jobs.map((job, index) => (index === 41 ? { ...job, inputs: ['missing.c'] } : job));
+    const bad = [...jobs.slice(0, 41), { ...jobs[41], inputs: ['missing.c'] }, ...jobs.slice(42)];
     bench.write('warm.json', JSON.stringify({ jobs: bad }));
     const ended = await bench.run(['compile', '--manifest', 'warm.json']);
     assert.equal(ended.status, 2);

@@ -7,24 +7,17 @@ import type { Failure } from '../../src/model/failure.js';
 import { eventually } from '../support/eventually.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { GATE } from '../support/gate.js';
+import { withScript } from '../support/known-compiler.js';
 import { has } from '../support/tools.js';
 import { Workbench } from '../support/workbench.js';
 
 const MINUTE = 60_000;
 const DAY = 1440 * MINUTE;
 
-/** A script that passes for wat2wasm, which is known to read its input and nothing else. */
 const COMMAND = ['./wat2wasm', '{input}', '-o', '{output}'] as const;
 const CALL = ['in.wat', '-o', 'out.wasm', '--', ...COMMAND] as const;
 /** With an argument that is not known, outputs are made at their real places. */
 const IN_PLACE = ['in.wat', '-o', 'out.wasm', '--', ...COMMAND, '--strange'] as const;
-
-function withScript(t: TestContext, script: string): Workbench {
-  const bench = Workbench.make(t);
-  bench.write('in.wat', '(module)');
-  bench.script('wat2wasm', `[ "$1" = --version ] && echo 1.0 && exit 0\necho run >> runs\n${script}`);
-  return bench;
-}
 
 /** The failures that the store remembers. */
 function remembered(bench: Workbench): readonly Failure[] {

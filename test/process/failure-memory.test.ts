@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { eventually } from '../support/eventually.js';
 import { GATE, hasLockOpen } from '../support/gate.js';
+import { withScript } from '../support/known-compiler.js';
 import { has, type ToolName } from '../support/tools.js';
 import { compiledJob, Workbench, type CompiledJob, type Ended, type Running } from '../support/workbench.js';
 
@@ -13,15 +14,7 @@ const NOTE =
 
 const GCC = ['a.c', '-o', 'a.o', '--', 'gcc', '-c', '{input}', '-o', '{output}'] as const;
 
-/** A script that passes for wat2wasm, which is known to read its input and nothing else. */
 const WAT = ['in.wat', '-o', 'out.wasm', '--', './wat2wasm', '{input}', '-o', '{output}'] as const;
-
-function withScript(t: TestContext, script: string): Workbench {
-  const bench = Workbench.make(t);
-  bench.write('in.wat', '(module)');
-  bench.script('wat2wasm', `[ "$1" = --version ] && echo 1.0 && exit 0\necho run >> runs\n${script}`);
-  return bench;
-}
 
 function words(job: CompiledJob): readonly unknown[] {
   return [job.outcome, job.reason, job.exitCode];
@@ -357,6 +350,26 @@ describe('without failure memory', () => {
     assert.equal((await bench.compile(['--refresh', ...WAT])).outcome, 'failed');
     assert.equal((await bench.compile(['--no-cache', ...WAT])).outcome, null);
     assert.equal(bench.lines('runs'), 5);
+  });
+
+  it('get does not speak of one', async (t) => {
+    const bench = withScript(t, 'exit 1');
+    await bench.run(['compile', ...WAT]);
+    const off = { environment: { VYRE_CACHE_FAILURE_MEMORY: '0' } };
+    const { stdout } = await bench.run(['get', '--json', ...WAT], off);
+    const report = JSON.parse(stdout.toString('utf8')) as { readonly reason: string };
+    assert.equal(report.reason, 'empty-cache');
+  });
+});
+
+describe('a failure that is removed', () => {
+  it('by the beginning of its fingerprint is forgotten', async (t) => {
+    const bench = withScript(t, 'exit 1');
+    const { fingerprint } = await bench.compile(WAT);
+    const removed = await bench.run(['rm', fingerprint?.slice(0, 8) ?? '']);
+    assert.equal(removed.status, 0);
+    assert.deepEqual(failures(bench), []);
+    assert.equal((await bench.compile(WAT)).outcome, 'failed');
   });
 });
 

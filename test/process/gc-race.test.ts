@@ -3,50 +3,24 @@ import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as pause } from 'node:timers/promises';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { collectGarbage } from '../../src/maintenance/gc.js';
 import { fingerprintFrom } from '../support/artifacts.js';
-import { childProgram } from '../support/child-program.js';
 import { eventually } from '../support/eventually.js';
 import { isAlive } from '../support/gate.js';
 import { sessionOf } from '../support/homes.js';
-import { Workbench, type Running } from '../support/workbench.js';
-
-const CHILD = fileURLToPath(new URL('../support/children/compile-or-sweep.ts', import.meta.url));
+import { raceOn, seenBy } from '../support/race.js';
+import { Workbench } from '../support/workbench.js';
 
 const COMPILERS = 16;
 const COMPILATIONS = 25;
 const KILLED = 6;
 
-interface Seen {
-  readonly stored: number;
-  /** Whatever did not go as it should. */
-  readonly others: readonly string[];
-}
-
-async function seenBy(running: Running): Promise<Seen> {
-  const ended = await running.ended;
-  assert.equal(ended.status, 0, ended.stderr.toString('utf8'));
-  return JSON.parse(ended.stdout.toString('utf8')) as Seen;
-}
-
 describe('gc beside 16 processes that compile', () => {
   it('removes what the dead left, and nothing that lives', async (t) => {
     const bench = Workbench.make(t);
-    bench.write('in.txt', 'abc');
-    bench.script('hang', 'echo $$ >> hanging\nwhile :; do sleep 0.1; done');
+    const start = await raceOn(bench, COMPILATIONS);
     await bench.compile(['in.txt', '-o', 'first', '--', 'cp', '{input}', '{output}']);
-    const program = await childProgram(CHILD, bench.folder);
-    const compilers = Array.from({ length: COMPILERS }, (_, number) =>
-      bench.spawn(process.execPath, [
-        program,
-        'compile',
-        bench.root,
-        bench.project,
-        String(number),
-        String(COMPILATIONS),
-      ]),
-    );
+    const compilers = Array.from({ length: COMPILERS }, (_, number) => start('compile', number));
     const over = new AbortController();
     t.after(() => {
       over.abort();

@@ -1,45 +1,19 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { childProgram } from '../support/child-program.js';
 import { eventually } from '../support/eventually.js';
 import { isAlive } from '../support/gate.js';
-import { Workbench, type Running } from '../support/workbench.js';
-
-const CHILD = fileURLToPath(new URL('../support/children/compile-or-sweep.ts', import.meta.url));
+import { raceOn, seenBy } from '../support/race.js';
+import { Workbench } from '../support/workbench.js';
 
 const COMPILERS = 4;
 const COMPILATIONS = 250;
 const SWEEPERS = 2;
 const KILLED = 8;
 
-interface Seen {
-  readonly stored: number;
-  /** Whatever did not go as it should. */
-  readonly others: readonly string[];
-}
-
-async function seenBy(running: Running): Promise<Seen> {
-  const ended = await running.ended;
-  assert.equal(ended.status, 0, ended.stderr.toString('utf8'));
-  return JSON.parse(ended.stdout.toString('utf8')) as Seen;
-}
-
 describe('sweeping beside 1000 short compilations', () => {
   it('removes the worker directories of the dead and none of the living', async (t) => {
     const bench = Workbench.make(t);
-    bench.write('in.txt', 'abc');
-    bench.script('hang', 'echo $$ >> hanging\nwhile :; do sleep 0.1; done');
-    const program = await childProgram(CHILD, bench.folder);
-    const start = (mode: string, number: number): Running =>
-      bench.spawn(process.execPath, [
-        program,
-        mode,
-        bench.root,
-        bench.project,
-        String(number),
-        String(COMPILATIONS),
-      ]);
+    const start = await raceOn(bench, COMPILATIONS);
     const compilers = Array.from({ length: COMPILERS }, (_, number) => start('compile', number));
     const sweepers = Array.from({ length: SWEEPERS }, (_, number) => start('sweep', COMPILERS + number));
 

@@ -3,7 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { portableBlake3 } from '../../src/host/hash.js';
 import type { Fingerprint } from '../../src/model/fingerprint.js';
-import { MEMORY_DEFAULTS, MemoryTier } from '../../src/store/memory-tier.js';
+import { MEMORY_DEFAULTS, MEMORY_OF_BATCH, MemoryTier } from '../../src/store/memory-tier.js';
 import { fingerprintFrom, makeArtifact } from '../support/artifacts.js';
 import { checkAsyncProperty } from '../support/properties.js';
 
@@ -28,7 +28,17 @@ async function present(tier: MemoryTier, fingerprints: readonly Fingerprint[]): 
 
 describe('the memory tier', () => {
   it('has the budgets of vyre', () => {
-    assert.deepEqual(MEMORY_DEFAULTS, { entriesPerShard: 256, bytesPerShard: 16 * 1024 * 1024 });
+    const budget = { shardDigits: 2, entriesPerShard: 256, bytesPerShard: 16 * 1024 * 1024 };
+    assert.deepEqual(MEMORY_DEFAULTS, budget);
+  });
+
+  it('of a batch has one budget of 64 MiB, whatever the first byte is', async () => {
+    const { entriesPerShard, bytesPerShard, shardDigits } = MEMORY_OF_BATCH;
+    assert.deepEqual([bytesPerShard, entriesPerShard], [64 * 1024 * 1024, 65_536]);
+    const tier = new MemoryTier(portableBlake3, { shardDigits, entriesPerShard: 100, bytesPerShard: 10 });
+    const keys = ['00', '7f', 'ff'].map((byte) => inShard(1, byte));
+    for (const key of keys) tier.keep(makeArtifact(key, 'vyre'));
+    assert.deepEqual(await present(tier, keys), [false, true, true]);
   });
 
   it('gives what it keeps, with the record', async () => {

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -15,7 +16,7 @@ import {
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { systemClock } from '../../src/host/clock.js';
-import { systemFiles } from '../../src/host/files.js';
+import { systemFiles, type Files } from '../../src/host/files.js';
 import type { Host } from '../../src/host/host.js';
 import { Tally, type CounterName } from '../../src/model/counters.js';
 import { LockFile } from '../../src/store/lock-file.js';
@@ -40,10 +41,25 @@ function makeRig(t: Cleanup, host: Host = fakeHost(), folder = temporaryFolder(t
   return { folder, state, lock };
 }
 
-async function add(rig: Rig, values: Partial<Record<CounterName, number>>): Promise<void> {
+async function add(rig: Rig, values: Partial<Record<CounterName, number>>): Promise<boolean> {
   const tally = new Tally();
   for (const [name, amount] of Object.entries(values)) tally.add(name as CounterName, amount);
-  await rig.state.addToCounters(tally, rig.lock);
+  return rig.state.addToCounters(tally, rig.lock);
+}
+
+/** Files of a process that, once it is on, dies in the middle of a write. */
+class DyingWriter {
+  isOn = false;
+  readonly files: Files;
+
+  constructor(cut: number) {
+    this.files = failingFiles({
+      writeAt: (fd, bytes, position) => {
+        systemFiles.writeAt(fd, this.isOn ? bytes.subarray(0, cut) : bytes, position);
+        if (this.isOn) throw errnoError('EIO');
+      },
+    });
+  }
 }
 
 function figures(rig: Rig): Record<string, number> | null {
@@ -138,19 +154,13 @@ describe('the counters of a home', () => {
     [4095, 'all but the last byte'],
   ] as const) {
     it(`keep the older figures when a process dies after it wrote ${name} of a page`, async (t) => {
-      let dying = false;
-      const files = failingFiles({
-        writeAt: (fd, bytes, position) => {
-          systemFiles.writeAt(fd, dying ? bytes.subarray(0, cut) : bytes, position);
-          if (dying) throw errnoError('EIO');
-        },
-      });
+      const dying = new DyingWriter(cut);
       // One time for all runs: else one in 256 pages happens to end in the byte that was there before.
-      const rig = makeRig(t, fakeHost({ files, clock: new FakeClock(5_000_000) }));
+      const rig = makeRig(t, fakeHost({ files: dying.files, clock: new FakeClock(5_000_000) }));
       for (let round = 1; round <= 4; round += 1) {
-        dying = false;
+        dying.isOn = false;
         await add(rig, { hits: 1 });
-        dying = true;
+        dying.isOn = true;
         await assert.rejects(add(rig, { hits: 100 }), { code: 'EIO' });
         assert.deepEqual(figures(rig), { hits: round });
       }
@@ -332,20 +342,14 @@ describe('counters that are set to zero', () => {
 
   for (const cut of [0, 1, 2048, 4095]) {
     it(`keep the older figures when the process dies after ${cut} bytes of the first page`, async (t) => {
-      let dying = false;
-      const files = failingFiles({
-        writeAt: (fd, bytes, position) => {
-          systemFiles.writeAt(fd, dying ? bytes.subarray(0, cut) : bytes, position);
-          if (dying) throw errnoError('EIO');
-        },
-      });
-      const rig = makeRig(t, fakeHost({ files, clock: new FakeClock(5_000_000) }));
+      const dying = new DyingWriter(cut);
+      const rig = makeRig(t, fakeHost({ files: dying.files, clock: new FakeClock(5_000_000) }));
       await add(rig, { hits: 1 });
       await add(rig, { hits: 1 });
-      dying = true;
+      dying.isOn = true;
       await assert.rejects(rig.state.zero(rig.lock), { code: 'EIO' });
       assert.deepEqual(figures(rig), { hits: 2 });
-      dying = false;
+      dying.isOn = false;
       await add(rig, { hits: 1 });
       assert.deepEqual(figures(rig), { hits: 3 });
     });
@@ -370,6 +374,7 @@ describe('counters that are set to zero', () => {
     const child = startChild(t, 'hold', rig.state.lockPath, '1');
     assert.equal(await child.line(), 'held');
     await assert.rejects(rig.state.zero(rig.lock), /are in use for more than 10 s/);
+    assert.equal(await add(rig, { hits: 5 }), false);
     assert.deepEqual(figures(rig), { hits: 1 });
     child.go();
     await child.end();
@@ -447,6 +452,37 @@ describe('the journal', () => {
       times,
       times.map((_, index) => 20_000 - times.length + index),
     );
+  });
+
+  it('stays bounded where the older half cannot be put aside', (t) => {
+    const rig = makeRig(t);
+    mkdirSync(`${rig.state.eventsPath}.old`);
+    for (let index = 0; index < 5000; index += 1) {
+      rig.state.addEvent(event({ atMs: index, message: 'x'.repeat(100) }));
+    }
+    const { size } = statSync(rig.state.eventsPath);
+    assert.ok(size < 300_000, `${size} bytes`);
+    assert.equal(rig.state.readEvents().at(-1)?.atMs, 4999);
+  });
+
+  it('keeps its older half when another process puts the same one aside first', (t) => {
+    const rig = makeRig(t);
+    const { eventsPath } = rig.state;
+    let pending = true;
+    const files = failingFiles({
+      write: (fd, bytes) => {
+        systemFiles.write(fd, bytes);
+        if (systemFiles.fstat(fd).bytes <= 262_144 || !pending) return;
+        pending = false;
+        renameSync(eventsPath, `${eventsPath}.old`);
+        rig.state.addEvent(event({ atMs: -1 }));
+      },
+    });
+    const beside = new PrivateState(fakeHost({ files }), rig.folder);
+    for (let index = 0; index < 1500; index += 1)
+      beside.addEvent(event({ atMs: index, message: 'x'.repeat(100) }));
+    assert.equal(pending, false);
+    assert.equal(beside.readEvents().length, 1501);
   });
 
   it('stays bounded when an event has a giant message, and stays readable', (t) => {

@@ -56,7 +56,7 @@ function makeShader(bench: Workbench, index: number): ManifestJob {
   return {
     inputs: [input],
     outputs: [output],
-    command: ['glslangValidator', '-V', '{input}', '-o', '{output}'],
+    command: ['glslangValidator', '--quiet', '-V', '{input}', '-o', '{output}'],
   };
 }
 

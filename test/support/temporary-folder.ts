@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 /** The part of a test's context that cleans up. */
 export interface Cleanup {
-  after(work: () => void): void;
+  after(work: () => unknown): void;
 }
 
 /** A new folder with links resolved, removed when the test has ended. */

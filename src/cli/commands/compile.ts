@@ -22,26 +22,26 @@ const BATCH_SETTINGS = ['jobs', 'jobs_hard'] as const;
 
 export const compileCommand: CliCommand = {
   name: 'compile',
-  synopsis: '[inputs...] [options] -- command... | --manifest <file> [options]',
+  synopsis: '[inputs...] [options] -- command...\n       vyre-cache compile --manifest <file> [options]',
   description:
     'Looks up what the command would make from these inputs, and delivers it; or runs the command and keeps the result. ' +
     'In the command {input}, {input:N}, {output}, {output:N} and {depfile} stand for the files; {{x}} is literal. ' +
-    'The exit code is the one of the command.',
+    'The exit code is the one of the command; of a manifest 1 when a job failed.',
   positionals: { syntax: '[inputs...]', doc: 'the files that the command compiles' },
   options: [
     ...REQUEST_OPTIONS,
     { flags: '--refresh', doc: 'compile even though there is an entry, and replace it' },
     { flags: '--retry-failed', doc: 'run the command even though it is remembered that it fails' },
     { flags: '--no-cache', doc: 'neither look up nor store; the command runs as in a miss' },
-    { flags: '--manifest <file>', doc: 'compile all jobs of this file, - is stdin; instead of a command' },
-    { flags: '--priority <class>', doc: 'of jobs of the manifest that name none: normal or critical' },
+    { flags: '--manifest <file>', doc: 'compile all jobs of this file instead of a command; - is stdin' },
+    { flags: '--priority <class>', doc: 'normal or critical, for jobs of the manifest that name none' },
   ],
   settings: ['timeout', 'memory', 'lock_timeout', ...BATCH_SETTINGS],
   takesCommand: true,
   examples: [
     EXAMPLE,
     'vyre-cache compile m.wat -o m.wasm -- wat2wasm {input} -o {output}',
-    'vyre-cache compile schema.json --stdout types.h -- ./generate {input}',
+    "vyre-cache compile api.json --deps 'api/*' --stdout api.h -- ./gen {input}",
     'vyre-cache compile --manifest warm.json --jobs 8',
   ],
   cleansUp: true,

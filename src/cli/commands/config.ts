@@ -3,9 +3,11 @@ import { CacheError } from '../../model/error.js';
 import type { Call, CliCommand } from '../command.js';
 import { openContext, paintFor } from '../context.js';
 import { EXIT } from '../failure.js';
+import { GLOBAL_SETTINGS } from '../global-options.js';
 import { nearest } from '../nearest.js';
 import { renderPlaces, renderPlacesJson, renderSettings, renderSettingsJson } from '../rendering/config.js';
 import { renderJson } from '../rendering/json.js';
+import { SETTINGS } from '../settings/definitions.js';
 import { defaultCacheDirectory, stateDirectory } from '../settings/environment.js';
 import { PROJECT_FILE, readSettingsFile, settingsPlaces, type SettingsPlace } from '../settings/files.js';
 import type { EffectiveSetting } from '../settings/settings.js';
@@ -16,10 +18,12 @@ export const configCommand: CliCommand = {
   synopsis: '[path | trust [file]] [options]',
   description:
     'Shows every setting with its value and origin. `path` shows where settings files are looked for. `trust` accepts ' +
-    'a project’s file as it is now: only then does its cache_dir count.',
+    'a project’s file as it is now: only then does what it says of cache_dir, care_max_size and [prune] count.',
   positionals: { syntax: '[words...]', doc: 'nothing, path, trust, or trust and a file' },
   options: [],
-  settings: ['timeout', 'memory', 'lock_timeout'],
+  settings: SETTINGS.filter(({ key, flag }) => flag !== null && !GLOBAL_SETTINGS.includes(key)).map(
+    ({ key }) => key,
+  ),
   takesCommand: false,
   examples: ['vyre-cache config', 'vyre-cache config path', 'vyre-cache config trust'],
   cleansUp: false,

@@ -11,7 +11,7 @@ import { EXIT, problemLines } from '../failure.js';
 import { directoryOf } from '../positional-directory.js';
 import { withReadableRoot } from '../readable-root.js';
 import { renderGc } from '../rendering/gc.js';
-import { renderRemovalFailures, renderRemovals, renderRemovalsJson } from '../rendering/prune.js';
+import { renderRemovalFailures, renderRemovals, renderRemovalsJson } from '../rendering/removals.js';
 import { plural } from '../rendering/text.js';
 
 export const gcCommand: CliCommand = {
@@ -27,7 +27,7 @@ export const gcCommand: CliCommand = {
   options: [
     { flags: '--dry-run', doc: 'show what would be removed, and remove nothing' },
     { flags: '--restart', doc: 'do what a PVF host does at its start in [dir]; the node must be stopped' },
-    { flags: '--yes', doc: 'with --restart: do not ask' },
+    { flags: '-y, --yes', doc: 'with --restart: do not ask' },
   ],
   settings: [],
   takesCommand: false,

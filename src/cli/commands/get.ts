@@ -18,7 +18,7 @@ import { isBinary, renderGetJson, renderMiss } from '../rendering/get.js';
 
 export const getCommand: CliCommand = {
   name: 'get',
-  synopsis: '<fingerprint> [options] | [inputs...] [options] -- command...',
+  synopsis: '<fingerprint> [options]\n       vyre-cache get [inputs...] [options] -- command...',
   description:
     'By fingerprint (at least eight digits): writes the payload to stdout, to -o FILE, or its outputs into a folder. ' +
     'By request: does what compile does on a hit, and never compiles. Exit 1: a miss.',
@@ -57,7 +57,7 @@ async function getByRequest(context: Context): Promise<number> {
   const request = await readRequest(call);
   const { lookup } = await import('../../compile/lookup.js');
   const { result, troubled } = await withReadableRoot(context, null, async (session) => ({
-    result: await lookup(session, request),
+    result: await lookup(session, request, { failureMemory: context.settings.failureMemory }),
     troubled: session.troubles.length > 0,
   }));
   if (result.hit) {

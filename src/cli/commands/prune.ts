@@ -1,7 +1,8 @@
 import type { CacheSession } from '../../compile/session.js';
-import { NO_RULES, prune, type PruneRules } from '../../maintenance/prune.js';
+import { prune } from '../../maintenance/prune.js';
 import type { PruneReport } from '../../maintenance/reports.js';
 import { CacheError } from '../../model/error.js';
+import { NO_RULES, type RetentionRules } from '../../model/retention.js';
 import { formatBytes, formatCount } from '../../model/units.js';
 import type { Call, CliCommand } from '../command.js';
 import { demandSomebodyToAsk, isConsented } from '../consent.js';
@@ -9,15 +10,10 @@ import { openContext, paintFor, type Context } from '../context.js';
 import { EXIT, problemLines } from '../failure.js';
 import { directoryOf } from '../positional-directory.js';
 import { withReadableRoot } from '../readable-root.js';
-import {
-  renderPrune,
-  renderPruneWarnings,
-  renderRemovalFailures,
-  renderRemovals,
-  renderRemovalsJson,
-} from '../rendering/prune.js';
+import { renderPrune, renderPruneWarnings } from '../rendering/prune.js';
+import { renderRemovalFailures, renderRemovals, renderRemovalsJson } from '../rendering/removals.js';
 import { plural, printable } from '../rendering/text.js';
-import type { PruneSettings } from '../settings/settings.js';
+import { PRUNE_KEYS, type PruneSettings } from '../settings/settings.js';
 
 export const pruneCommand: CliCommand = {
   name: 'prune',
@@ -32,14 +28,7 @@ export const pruneCommand: CliCommand = {
     { flags: '--dry-run', doc: 'show what would be removed and why, and remove nothing' },
     { flags: '-y, --yes', doc: 'do not ask' },
   ],
-  settings: [
-    'prune.ttl',
-    'prune.max_size',
-    'prune.max_entries',
-    'prune.min_free',
-    'prune.min_age',
-    'prune.low_water',
-  ],
+  settings: PRUNE_KEYS,
   takesCommand: false,
   examples: [
     'vyre-cache prune --ttl 7d --max-size 5GiB --dry-run',
@@ -63,9 +52,9 @@ async function run(call: Call): Promise<number> {
 }
 
 /** @throws CacheError `usage` when no rule is given, or rules that exclude each other. */
-function readRules(context: Context): PruneRules {
+function readRules(context: Context): RetentionRules {
   const { call } = context;
-  const typed = pruneCommand.settings.filter((key) => call.flags.has(key));
+  const typed = PRUNE_KEYS.filter((key) => call.flags.has(key));
   if (call.options.flag('all')) {
     if (typed.length > 0) throw new CacheError('usage', 'expected --all alone, got another rule beside it');
     return ALL;
@@ -79,7 +68,7 @@ function readRules(context: Context): PruneRules {
   return { all: false, ...rules };
 }
 
-const ALL: PruneRules = { ...NO_RULES, all: true };
+const ALL: RetentionRules = { ...NO_RULES, all: true };
 
 function noRule(): CacheError {
   return new CacheError('usage', 'expected a rule, got none', {
@@ -99,7 +88,7 @@ function sayOrigin({ call, quiet }: Context, names: PruneSettings['vyreVariables
 async function pruneWithLeave(
   context: Context,
   session: CacheSession,
-  rules: PruneRules,
+  rules: RetentionRules,
 ): Promise<PruneReport | null> {
   const { options, signal } = context.call;
   const dryRun = options.flag('dryRun');

@@ -13,7 +13,7 @@ import { renderVerify, renderVerifyJson } from '../rendering/verify.js';
 
 export const verifyCommand: CliCommand = {
   name: 'verify',
-  synopsis: '[dir] | <fingerprint...> [options]',
+  synopsis: '[dir] [options]\n       vyre-cache verify <fingerprint...> [options]',
   description:
     'Reads every byte of every artifact, or of the named ones, and compares it with its checksum. Changes nothing. ' +
     'Exit 0: all valid; 1: damage found; 3: something could not be read.',

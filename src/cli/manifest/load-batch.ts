@@ -10,12 +10,9 @@ import { readManifest, type ManifestSource } from './read-manifest.js';
  */
 export async function loadBatch(context: JobContext, source: ManifestSource): Promise<readonly BatchJob[]> {
   const { host } = context;
-  const found = await jobsOf(await readManifest(host, source), context);
-  const checked = await checkJobs(
-    host,
-    found.jobs,
-    source.signal === undefined ? {} : { signal: source.signal },
-  );
+  const stop = source.signal === undefined ? {} : { signal: source.signal };
+  const found = await jobsOf(await readManifest(host, source), { ...context, ...stop });
+  const checked = await checkJobs(host, found.jobs, stop);
   refuseMistakes(found.mistakes.concat(checked.mistakes));
   return checked.jobs;
 }

@@ -5,6 +5,7 @@ import { makePlan, type Plan } from '../../compile/plan.js';
 import { lstatOrNull, statOrNull } from '../../host/files.js';
 import type { Host } from '../../host/host.js';
 import { CacheError } from '../../model/error.js';
+import { breathing } from './breathing.js';
 import type { ManifestJob } from './manifest-jobs.js';
 import { mistakeOf, type Mistake } from './mistakes.js';
 
@@ -24,22 +25,16 @@ export async function checkJobs(
   jobs: readonly ManifestJob[],
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<CheckedJobs> {
-  const checks = new Checks(host, jobs);
+  const checks = new Checks(host);
+  for await (const job of breathing(host.clock, jobs, options)) checks.addOutputs(job);
   const planned: BatchJob[] = [];
-  for (const [index, job] of jobs.entries()) {
-    if (index % BREATH_JOBS === 0) {
-      await host.clock.breathe();
-      options.signal?.throwIfAborted();
-    }
+  for await (const job of breathing(host.clock, jobs, options)) {
     const plan = checks.check(job);
     const { priority, timeoutMs, memoryBytes } = job;
     if (plan !== null) planned.push({ plan, priority, timeoutMs, memoryBytes });
   }
   return { jobs: planned, mistakes: checks.mistakes };
 }
-
-/** Few enough that Ctrl-C is heard at once. */
-const BREATH_JOBS = 64;
 
 interface Written {
   readonly job: ManifestJob;
@@ -54,14 +49,24 @@ class Checks {
   readonly #places: Places;
   readonly #nowhere: string;
 
-  constructor(host: Host, jobs: readonly ManifestJob[]) {
+  constructor(host: Host) {
     this.#host = host;
     this.#places = new Places(host);
     this.#nowhere = this.#places.of('/dev/null');
-    for (const job of jobs) this.#addOutputs(job);
   }
 
-  /** Null for a job with a mistake. */
+  addOutputs(job: ManifestJob): void {
+    const { cwd, outputs, stdoutFile } = job.request;
+    for (const name of stdoutFile === null ? outputs : [...outputs, stdoutFile]) {
+      const place = this.#places.of(pathOf(cwd, name));
+      const other = this.#written.get(place);
+      if (other === undefined) this.#written.set(place, { job, name });
+      else if (other.job !== job && place !== this.#nowhere)
+        this.#refuse(job, { kind: 'output', name }, other);
+    }
+  }
+
+  /** Null for a job with a mistake. The outputs of all jobs are known. */
   check(job: ManifestJob): Plan | null {
     const { cwd, inputs, deps } = job.request;
     const taken = [
@@ -90,17 +95,6 @@ class Checks {
       if (!(error instanceof CacheError)) throw error;
       this.mistakes.push(mistakeOf(job, error));
       return null;
-    }
-  }
-
-  #addOutputs(job: ManifestJob): void {
-    const { cwd, outputs, stdoutFile } = job.request;
-    for (const name of stdoutFile === null ? outputs : [...outputs, stdoutFile]) {
-      const place = this.#places.of(pathOf(cwd, name));
-      const other = this.#written.get(place);
-      if (other === undefined) this.#written.set(place, { job, name });
-      else if (other.job !== job && place !== this.#nowhere)
-        this.#refuse(job, { kind: 'output', name }, other);
     }
   }
 

@@ -5,6 +5,7 @@ import type { Host } from '../../host/host.js';
 import { CacheError } from '../../model/error.js';
 import { expandDependencies, sortedByBytes } from '../dependency-patterns.js';
 import type { Environment } from '../settings/environment.js';
+import { breathing } from './breathing.js';
 import { decodeJob, type JobText } from './manifest-schema.js';
 import { mistakeOf, type Mistake } from './mistakes.js';
 import { parseManifest } from './parse-manifest.js';
@@ -29,6 +30,7 @@ export interface JobContext {
   readonly environment: Environment;
   /** Of jobs that name none. */
   readonly priority: 'normal' | 'critical';
+  readonly signal?: AbortSignal;
 }
 
 export interface FoundJobs {
@@ -39,13 +41,13 @@ export interface FoundJobs {
 /**
  * The jobs of a manifest, each with the request that the same `compile` would make in its folder. A job whose patterns
  * match nothing is among the jobs as well, so that its outputs can be compared.
- * @throws CacheError `usage` for a manifest without jobs, or one that is no JSON.
+ * @throws CacheError `usage` for a manifest without jobs, or one that is no JSON; the reason of an abort.
  */
 export async function jobsOf(manifest: ManifestText, context: JobContext): Promise<FoundJobs> {
   const { jobs: rawJobs, mistakes: found } = parseManifest(manifest);
   const reader = new JobReader(manifest.folder, context);
   const jobs: ManifestJob[] = [];
-  for (const { number, line, value } of rawJobs) {
+  for await (const { number, line, value } of breathing(context.host.clock, rawJobs, context)) {
     const decoded = decodeJob(value);
     if (decoded.ok) {
       const job = await reader.read({ number, line }, decoded.job);

@@ -27,6 +27,8 @@ export interface JobStyle {
   readonly name: string;
   /** A line for every job, with its fingerprint. */
   readonly verbose: boolean;
+  /** No line of ours for a job that succeeded: only what its compiler printed. */
+  readonly quiet: boolean;
 }
 
 /**
@@ -35,19 +37,17 @@ export interface JobStyle {
  */
 export function renderBatchJob(ended: BatchResult, style: JobStyle): Buffer {
   const { result } = ended;
-  const isTold = classOf(ended) === 'failed' || (result !== null && hasPrinted(result));
-  if (!isTold && (!style.verbose || result === null)) return Buffer.alloc(0);
+  const output = result === null ? [] : [result.stdout, result.stderr].flatMap(wholeLines);
+  const hasFailed = classOf(ended) === 'failed';
+  if (style.quiet && !hasFailed) return Buffer.concat(output);
+  if (!hasFailed && output.length === 0 && (!style.verbose || result === null)) return Buffer.alloc(0);
   const job = `job ${ended.index + 1}`;
+  const repeated = result === null ? null : repeatWords(result);
   const line =
     style.verbose && result !== null && result.error === null
-      ? `${job}: ${compileWords(result)}`
+      ? `${job}: ${compileWords(result)}${repeated === null ? '' : `, ${repeated}`}`
       : `${job} (${printable(style.name)}) ${endWords(ended)}`;
-  const output = result === null ? [] : [result.stdout, result.stderr].flatMap(wholeLines);
   return Buffer.concat([Buffer.from(`vyre-cache: ${line}\n`), ...output]);
-}
-
-function hasPrinted({ stdout, stderr }: CompileResult): boolean {
-  return stdout.byteLength > 0 || stderr.byteLength > 0;
 }
 
 function endWords({ result, error }: BatchResult): string {
@@ -55,9 +55,15 @@ function endWords({ result, error }: BatchResult): string {
   if (result === null) return 'was not started';
   const { outcome, exitCode, wallSeconds } = result;
   const how = outcome === 'failed' ? '' : `${outcome ?? 'not cached'}, `;
-  const details = `(${how}${formatDuration(wallSeconds)})`;
+  const details = `(${repeatWords(result) ?? how + formatDuration(wallSeconds)})`;
   if (result.error !== null) return `failed ${details}: ${printable(result.error)}`;
   return exitCode === 0 ? `printed this ${details}` : `failed with exit ${exitCode} ${details}`;
+}
+
+/** Of a remembered failure only: the compiler was not run. */
+function repeatWords({ failedSecondsAgo }: CompileResult): string | null {
+  if (failedSecondsAgo === undefined) return null;
+  return `failure of ${formatDuration(failedSecondsAgo)} ago repeated, --retry-failed tries again`;
 }
 
 const NEWLINE = Buffer.from('\n');
@@ -124,7 +130,8 @@ export class BatchReport {
         ([kind, words]) => `${formatCount(this.#count(kind))} ${words}`,
       ),
     ];
-    const saved = Math.round(this.#savedSeconds * 1000) > 0 ? `; ${formatDuration(this.#savedSeconds)} saved` : '';
+    const saved =
+      Math.round(this.#savedSeconds * 1000) > 0 ? `; ${formatDuration(this.#savedSeconds)} saved` : '';
     return `${jobs} in ${formatDuration(seconds)}: ${parts.join(', ')}${saved}`;
   }
 

@@ -1,7 +1,7 @@
 import type { FlushReport, ListProblem } from '../../maintenance/reports.js';
 import { formatCount } from '../../model/units.js';
 import { renderJson } from './json.js';
-import { plural, printable } from './text.js';
+import { counted, plural, printable } from './text.js';
 
 /** Enough to see what is wrong; a disk that fails fails for all. */
 const SHOWN_FAILURES = 10;
@@ -9,7 +9,7 @@ const SHOWN_FAILURES = 10;
 /** What survives a power cut now, as one sentence. */
 export function renderFlush(report: FlushReport): string {
   const { flushed, gone, failed, pending } = report;
-  if (flushed + gone + failed + pending === 0) return 'nothing was pending\n';
+  if (flushed + gone + failed + pending === 0) return 'Nothing was pending\n';
   const parts = [
     `${plural(formatCount(flushed), 'entry', 'entries')} durable`,
     ...counted(gone, 'gone'),
@@ -17,10 +17,6 @@ export function renderFlush(report: FlushReport): string {
     ...counted(failed, 'not synced'),
   ];
   return `${parts.join(', ')}\n`;
-}
-
-function counted(count: number, words: string): readonly string[] {
-  return count === 0 ? [] : [`${formatCount(count)} ${words}`];
 }
 
 /** What could not be synced and why, one line each; the first ones of many. */

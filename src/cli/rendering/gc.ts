@@ -16,7 +16,7 @@ const NOUNS: readonly (readonly [reason: string, one: string, many: string])[] =
 /** `Removed 3 worker directories and 12 temporary files, 4.1 MiB`. */
 export function renderGc(report: RemovalReport): string {
   const used = report.inUse === 0 ? '' : `; ${formatCount(report.inUse)} in use`;
-  if (report.removedCount === 0) return `nothing to remove${used}\n`;
+  if (report.removedCount === 0) return `Nothing to remove${used}\n`;
   const verb = report.dryRun ? 'Would remove' : 'Removed';
   return `${verb} ${whatWent(report)}, ${formatBytes(report.removedBytes)}${used}\n`;
 }

@@ -3,10 +3,8 @@ import { formatBytes, formatCount, formatDuration } from '../../model/units.js';
 import type { Paint } from '../color.js';
 import { jsonSeconds, renderJson } from './json.js';
 import { renderTable } from './table.js';
-import { plural, printable, shorten } from './text.js';
+import { plural, printable, shortFingerprint, shorten } from './text.js';
 
-/** Enough to be unique among millions of entries, and accepted wherever a fingerprint is. */
-const SHOWN_HEX = 16;
 const COMPILER_WIDTH = 16;
 const OUTPUTS_WIDTH = 24;
 
@@ -39,7 +37,7 @@ function row(entry: ListedEntry, verbose: boolean): readonly string[] {
   const compiler = entry.compiler === null ? '-' : printable(lastPart(entry.compiler, verbose));
   const outputs = entry.outputs === null ? '-' : entry.outputs.map(printable).join(' ');
   return [
-    verbose ? entry.fingerprint : entry.fingerprint.slice(0, SHOWN_HEX),
+    verbose ? entry.fingerprint : shortFingerprint(entry.fingerprint),
     formatBytes(entry.bytes),
     formatDuration(entry.ageSeconds),
     cut(compiler, COMPILER_WIDTH),

@@ -1,7 +1,7 @@
 import type { StatsReport } from '../../maintenance/reports.js';
 import type { CounterName } from '../../model/counters.js';
 import { DEGRADED, MISS_REASONS, OUTCOMES, UNCACHEABLE } from '../../model/lifecycle.js';
-import { NO_COUNTERS } from './counted.js';
+import { NO_COUNTERS } from './counters.js';
 
 interface Sample {
   /** Besides the root. */

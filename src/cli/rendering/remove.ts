@@ -7,7 +7,7 @@ import { plural, printable } from './text.js';
 export function renderRemoved(report: RemoveReport): string {
   const removed = report.entries.filter((entry) => entry.result === 'removed');
   const bytes = removed.reduce((sum, entry) => sum + entry.bytes, 0);
-  return `removed ${plural(formatCount(removed.length), 'entry', 'entries')}, ${formatBytes(bytes)}\n`;
+  return `Removed ${plural(formatCount(removed.length), 'entry', 'entries')}, ${formatBytes(bytes)}\n`;
 }
 
 /** What was not removed and why, one line each. */

@@ -2,12 +2,11 @@ import type { NotableEntry, StatsDetails } from '../../maintenance/reports.js';
 import { formatBytes, formatCount, formatDuration } from '../../model/units.js';
 import type { Paint } from '../color.js';
 import { renderTable } from './table.js';
-import { printable, shorten } from './text.js';
+import { printable, shortFingerprint, shorten } from './text.js';
 
 const MAX_COMPILERS = 10;
 const COMPILER_WIDTH = 24;
 /** With these a row of the tables of entries has 80 columns, with a duration of up to 10. */
-const SHOWN_HEX = 16;
 const NAME_WIDTH = 16;
 const OUTPUTS_WIDTH = 22;
 
@@ -37,7 +36,7 @@ function compilers({ compilers: all }: StatsDetails, paint: Paint): string {
 
 function notable(title: string, entries: readonly NotableEntry[], paint: Paint): string {
   const rows = entries.map(({ fingerprint, bytes, wallSeconds, compiler, outputs }) => [
-    fingerprint.slice(0, SHOWN_HEX),
+    shortFingerprint(fingerprint),
     formatBytes(bytes),
     wallSeconds === null ? '-' : formatDuration(wallSeconds),
     compiler === null ? '-' : compilerName(compiler, NAME_WIDTH),

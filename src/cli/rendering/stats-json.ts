@@ -1,6 +1,6 @@
 import type { NotableEntry, StatsReport } from '../../maintenance/reports.js';
 import { counterGroup, hitRatePpm, type CounterName, type Counters } from '../../model/counters.js';
-import { countedSince, NO_COUNTERS } from './counted.js';
+import { countedSince, NO_COUNTERS } from './counters.js';
 import { jsonSeconds, renderJson } from './json.js';
 
 /** `vyre-cache.stats/1`. New keys are appended. */

@@ -3,10 +3,10 @@ import { counterGroup, type CounterName, type Counters } from '../../model/count
 import { isHit, OUTCOMES } from '../../model/lifecycle.js';
 import { formatBytes, formatCount, formatDuration, formatPercent } from '../../model/units.js';
 import type { Paint } from '../color.js';
-import { countedSince, NO_COUNTERS } from './counted.js';
+import { countedSince, NO_COUNTERS } from './counters.js';
 import { renderDetails } from './stats-details.js';
 import { renderTable } from './table.js';
-import { plural, printable, wrap } from './text.js';
+import { counted, plural, printable, wrap } from './text.js';
 
 const WIDTH = 80;
 
@@ -31,7 +31,7 @@ function trouble(rows: readonly TroubleLine[], paint: Paint): string {
       const times = plural(formatCount(count), 'time', 'times');
       const last = lastSeconds === null ? '' : `, last ${formatDuration(lastSeconds)} ago`;
       const text = message === null ? '' : wrap(printable(message), { width: WIDTH, indent: 2 });
-      return `${paint.bad(`trouble: ${kind}, ${times}${last}`)}\n${text}`;
+      return `${paint.bad(`trouble: ${printable(kind)}, ${times}${last}`)}\n${text}`;
     })
     .join('');
 }
@@ -84,10 +84,6 @@ function litterLine({ litter }: StatsReport): string | null {
     ),
   ];
   return parts.length === 0 ? null : `reclaimable: ${parts.join(', ')}`;
-}
-
-function counted(count: number, one: string, many: string): readonly string[] {
-  return count === 0 ? [] : [plural(formatCount(count), one, many)];
 }
 
 /** Where all entries are of one age group, the line above says it better. */

@@ -1,5 +1,9 @@
+import { formatCount } from '../../model/units.js';
+
 /** C0, DEL, C1, and what reorders or hides text: a file's name must not steer a terminal. */
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+/** Enough to be unique among millions of entries, and accepted wherever a fingerprint is. */
+const SHOWN_HEX = 16;
 
 /** A text from outside as it may be shown: what no terminal should get stands as `\u{1b}`. */
 export function printable(text: string): string {
@@ -9,6 +13,16 @@ export function printable(text: string): string {
 /** `1,204 entries`, `1 entry`. */
 export function plural(count: string, one: string, many: string): string {
   return `${count} ${count === '1' ? one : many}`;
+}
+
+/** `1,204 damaged`, with the words behind the count; nothing for none. */
+export function counted(count: number, one: string, many = one): readonly string[] {
+  return count === 0 ? [] : [plural(formatCount(count), one, many)];
+}
+
+/** The first digits of a fingerprint. */
+export function shortFingerprint(fingerprint: string): string {
+  return fingerprint.slice(0, SHOWN_HEX);
 }
 
 /** The text within `width` characters; what is cut away leaves a `…`. */

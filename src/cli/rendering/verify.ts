@@ -2,7 +2,7 @@ import type { VerifyProblem, VerifyReport } from '../../maintenance/reports.js';
 import { formatBytes, formatCount, formatDuration } from '../../model/units.js';
 import type { Paint } from '../color.js';
 import { jsonSeconds, renderJson } from './json.js';
-import { plural, printable } from './text.js';
+import { counted, plural, printable } from './text.js';
 
 /** The problems, one a line, then one sentence. `quiet` leaves the problems. */
 export function renderVerify(
@@ -41,10 +41,6 @@ function besides(report: VerifyReport): string {
     ...counted(report.quarantined, 'in quarantine'),
   ];
   return parts.length === 0 ? '' : `; besides ${parts.join(', ')}`;
-}
-
-function counted(count: number, words: string): readonly string[] {
-  return count === 0 ? [] : [`${formatCount(count)} ${words}`];
 }
 
 /** `vyre-cache.verify/1`. */

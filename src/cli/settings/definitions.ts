@@ -2,6 +2,7 @@ import type { Decoded } from '../../model/decoder.js';
 import { DEFAULT_MAX_PAYLOAD_BYTES } from '../../model/entry.js';
 import { decodePercent, decodeShare, writeShare, type Share } from '../../model/share.js';
 import { decodeCount, decodeDuration, decodeSize, writeDuration, writeSize } from '../../model/units.js';
+import { DEFAULT_LOCK_TIMEOUT_MS } from '../../store/lock-file.js';
 
 /** What a setting holds: a folder or choice, milliseconds, bytes, a count, percent, a switch; null where nothing is set. */
 export type SettingValue = string | number | boolean | Share | null;
@@ -35,9 +36,6 @@ export type Setting = Common &
 
 /** What PVF keeps. */
 const DEFAULT_CARE_MAX_BYTES = 10 * 1024 ** 3;
-
-/** Ten minutes: longer than nearly every compilation, short enough that a stuck one does not stop a build for good. */
-const DEFAULT_LOCK_TIMEOUT_MS = 600_000;
 
 export const SETTINGS = [
   {
@@ -171,7 +169,7 @@ export const SETTINGS = [
     flag: '--ttl <duration>',
     variable: 'VYRE_CACHE_PRUNE_TTL',
     needsTrust: true,
-    doc: 'prune: remove what was last used longer ago than this',
+    doc: 'remove what was last used longer ago than this',
   },
   {
     key: 'prune.max_size',
@@ -181,7 +179,7 @@ export const SETTINGS = [
     flag: '--max-size <size>',
     variable: 'VYRE_CACHE_PRUNE_MAX_SIZE',
     needsTrust: true,
-    doc: 'prune: keep at most this much, the least recently used goes first',
+    doc: 'keep at most this much, the least recently used goes first',
   },
   {
     key: 'prune.max_entries',
@@ -191,7 +189,7 @@ export const SETTINGS = [
     flag: '--max-entries <n>',
     variable: 'VYRE_CACHE_PRUNE_MAX_ENTRIES',
     needsTrust: true,
-    doc: 'prune: keep at most this many entries, the least recently used goes first',
+    doc: 'keep at most this many entries, the least recently used goes first',
   },
   {
     key: 'prune.min_free',
@@ -201,7 +199,7 @@ export const SETTINGS = [
     flag: '--min-free <share>',
     variable: 'VYRE_CACHE_PRUNE_MIN_FREE',
     needsTrust: true,
-    doc: 'prune: remove until this much of the file system is free, such as 10% or 20GiB',
+    doc: 'remove until this much of the file system is free, such as 10% or 20GiB',
   },
   {
     key: 'prune.min_age',
@@ -210,7 +208,7 @@ export const SETTINGS = [
     flag: '--min-age <duration>',
     variable: 'VYRE_CACHE_PRUNE_MIN_AGE',
     needsTrust: true,
-    doc: 'prune: keep what was used within this time, whatever the limits say; --ttl ignores it',
+    doc: 'keep what was used within this time, whatever the limits say; --ttl ignores it',
   },
   {
     key: 'prune.low_water',
@@ -219,7 +217,7 @@ export const SETTINGS = [
     flag: '--low-water <percent>',
     variable: 'VYRE_CACHE_PRUNE_LOW_WATER',
     needsTrust: true,
-    doc: 'prune: once a limit is exceeded, go on to this share of it, such as 70%',
+    doc: 'once a limit is exceeded, go on to this share of it, such as 70%',
   },
 ] as const satisfies readonly Setting[];
 

@@ -1,6 +1,6 @@
 import type { Host } from '../../host/host.js';
 import { CacheError } from '../../model/error.js';
-import type { PruneRules } from '../../maintenance/prune.js';
+import type { RetentionRules } from '../../model/retention.js';
 import type { Share } from '../../model/share.js';
 import { nearest } from '../nearest.js';
 import {
@@ -52,12 +52,13 @@ export interface EffectiveSetting {
 }
 
 /** What `prune` goes by; null where a rule is not set. */
-export interface PruneSettings extends Omit<PruneRules, 'all'> {
+export interface PruneSettings extends Omit<RetentionRules, 'all'> {
   /** The variables of vyre that set one of the rules. */
   readonly vyreVariables: readonly string[];
 }
 
-const PRUNE_KEYS = [
+/** The settings of {@link PruneSettings}. */
+export const PRUNE_KEYS = [
   'prune.ttl',
   'prune.max_size',
   'prune.max_entries',

@@ -29,7 +29,8 @@ export interface CInclude {
 
 /** Reads the text of a source. Comments do not count; a text with raw strings is taken as it is. */
 export function scanCSource(text: string): CSource {
-  const code = (text.includes('R"') ? text : withoutComments(text)).replace(/\\\r?\n/g, '');
+  const plain = (text.includes('R"') ? text : withoutComments(text)).replace(/^\uFEFF/, '');
+  const code = logicalLines(plain);
   return {
     ...scanIncludes(code),
     ...scanProbes(code),
@@ -39,6 +40,11 @@ export function scanCSource(text: string): CSource {
     hasIncbin: code.includes('.incbin') || /\bincbin\b/i.test(code),
     hasDebugDirective: /\.loc\s|\.file\s+[0-9]/.test(code),
   };
+}
+
+/** Lines that end in a backslash are joined with the next one; gcc passes over blanks behind it. */
+export function logicalLines(text: string): string {
+  return text.replace(/\\[ \t\f\v]*\r?\n/g, '');
 }
 
 /** Comments become a blank; strings and character literals stay. */
@@ -53,7 +59,7 @@ function scanIncludes(code: string): Pick<CSource, 'includes' | 'hasComputedIncl
   const includes: CInclude[] = [];
   let hasComputedInclude = false;
   for (const match of code.matchAll(
-    /^[ \t]*(?:#|%:)[ \t]*(include|include_next|import|embed)\b[ \t]*(.*)$/gm,
+    /^[ \t\f\v]*(?:#|%:)[ \t\f\v]*(include|include_next|import|embed)\b[ \t\f\v]*(.*)$/gm,
   )) {
     const include = literalOf(match[2] ?? '', match[1] === 'include_next');
     if (include === null) hasComputedInclude = true;
@@ -70,13 +76,18 @@ function literalOf(text: string, next: boolean): CInclude | null {
   return angled === undefined ? null : { name: angled, quoted: false, next };
 }
 
+/** `#ifdef __has_include` and `defined(__has_include)` ask for the operator, not for a file. */
+const PROBE =
+  /(\b(?:ifdef|ifndef|elifdef|elifndef|defined)[ \t\f\v]*\(?[ \t\f\v]*)?\b__has_(include|include_next|embed)(?:__)?\b(?:[ \t\f\v]*\([ \t\f\v]*("[^"\n]+"|<[^>\n]+>))?/g;
+
 function scanProbes(code: string): Pick<CSource, 'probes' | 'hasComputedProbe'> {
   const probes: CInclude[] = [];
   let hasComputedProbe = false;
-  for (const match of code.matchAll(/\b__has_(?:include|include_next|embed)(__)?\b[ \t]*(\(?)[ \t]*(.*)/g)) {
-    // `#ifdef __has_include` and `defined(__has_include)` ask for the operator, not for a file.
-    if (match[2] !== '(') continue;
-    const probe = literalOf(match[3] ?? '', false);
+  for (const match of code.matchAll(PROBE)) {
+    const [, asksForOperator, operator, operand] = match;
+    if (asksForOperator !== undefined) continue;
+    // Without a literal it asks for what a macro says, or it is what a macro stands for: `#define HAS __has_include`.
+    const probe = operand === undefined ? null : literalOf(operand, operator === 'include_next');
     if (probe === null) hasComputedProbe = true;
     else probes.push(probe);
   }

@@ -2,10 +2,20 @@ import { resolve } from 'node:path';
 import { CacheError } from '../../model/error.js';
 import { resolveProgram } from '../program.js';
 import { hasOption, type GccArguments } from './gcc-arguments.js';
-import type { Delegate, DelegateContext } from './preset.js';
+import type { CommandLine, Delegate, DelegateContext } from './preset.js';
 
 /** Options that change where gcc looks for its parts; they go along with each question. */
 const STEERING = /^(?:-B|-specs|--specs|--sysroot|-isysroot|-m(?:32|64|x32|16)|-m.*-abi|-m?abi=.*)$/;
+
+/** Folders and files that the user chooses: what lies there decides an answer, too. */
+const CHOSEN = /^(?:-B|-specs|--specs)$/;
+const CHOSEN_BY_ENVIRONMENT: readonly string[] = ['COMPILER_PATH', 'GCC_EXEC_PREFIX'];
+
+/** The files that decide what gcc answers to a question; none where nobody can name them all. */
+export function answersDependOn(line: CommandLine, parsed: GccArguments): readonly string[] {
+  const isChosen = CHOSEN_BY_ENVIRONMENT.some((name) => line.environment[name] !== undefined);
+  return isChosen || hasOption(parsed, CHOSEN) ? [] : [line.program];
+}
 
 /** The programs that gcc starts for these arguments, and the files that they load. */
 export async function gccDelegates(
@@ -68,7 +78,8 @@ async function askPath(
   question: string,
 ): Promise<string | null> {
   const { line, files } = context;
-  const answer = await context.memoised([line.program, ...steering(parsed), question], [line.program]);
+  const argv = [line.program, ...steering(parsed), question];
+  const answer = await context.memoised(argv, answersDependOn(line, parsed));
   const text = answer.stdout.toString('utf8').trim();
   if (answer.status !== 0 || text === '' || text.includes('\n')) return null;
   if (text.includes('/')) return resolve(line.cwd, text);

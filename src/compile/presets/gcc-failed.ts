@@ -1,4 +1,6 @@
 import { dirname, resolve } from 'node:path';
+import { statOrNull } from '../../host/files.js';
+import { logicalLines } from './c-source.js';
 import { hasOption, valuesOf, type GccArguments } from './gcc-arguments.js';
 import type { FailedRun } from './preset.js';
 
@@ -22,15 +24,12 @@ export function readsInAssembler(text: string): boolean {
   return /\.inc(?:lude|bin)\b/.test(logicalLines(text).replace(/"\s*"/g, ''));
 }
 
-/** True for a source that may define other macros in a run that only preprocesses, and so include other files. */
-export function changesOptions(text: string): boolean {
-  return /\b(?:GCC|clang)\b.*\b(?:target|optimize|push_options|pop_options|reset_options|attribute)\b/.test(
-    logicalLines(text),
-  );
-}
+const OPTIONS_PRAGMA =
+  /\b(?:GCC|clang)\b.*\b(?:target|optimize|push_options|pop_options|reset_options|attribute)\b/;
 
-function logicalLines(text: string): string {
-  return text.replace(/\\\r?\n/g, '');
+/** Why a run that only preprocesses may define other macros, and so include other files; null when it does not. */
+export function changesOptions(text: string): string | null {
+  return OPTIONS_PRAGMA.test(logicalLines(text)) ? 'a pragma changes options in the middle of it' : null;
 }
 
 /**
@@ -52,17 +51,8 @@ export function preprocessingDiffers(
   for (const path of listed.map((name) => resolve(cwd, name))) {
     const places = folders.filter((folder) => path.startsWith(`${folder}/`));
     const names = places.flatMap((place) => folders.map((folder) => folder + path.slice(place.length)));
-    const precompiled = [path, ...names].find((name) => isThere(run, `${name}.gch`));
+    const precompiled = [path, ...names].find((name) => statOrNull(run.files, `${name}.gch`) !== null);
     if (precompiled !== undefined) return `"${precompiled}.gch" is read only where something is compiled`;
   }
   return null;
-}
-
-function isThere(run: FailedRun, path: string): boolean {
-  try {
-    return run.files.stat(path) !== null;
-  } catch {
-    // Best effort: a path that the system refuses is refused to the compiler, too.
-    return false;
-  }
 }

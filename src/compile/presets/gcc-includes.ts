@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
+import { statOrNull } from '../../host/files.js';
 import { valuesOf, type GccArguments } from './gcc-arguments.js';
-import { steering } from './gcc-delegates.js';
+import { answersDependOn, steering } from './gcc-delegates.js';
 import type { ListingRun } from './preset.js';
 import { ask } from './questions.js';
 
@@ -32,29 +33,38 @@ const NO_STANDARD = /^-nostdinc(?:\+\+)?$|^-stdlib=/;
 export async function includeFolders(run: ListingRun, asked: AskedCompiler): Promise<SearchedFolders> {
   const { line, files } = run;
   const { parsed, systemFolders } = asked;
-  const probed = probe(await ask(run, probeCommand(asked), [asked.program]));
-  const exists = (folder: string): boolean => files.stat(folder) !== null;
+  const dependsOn = answersDependOn({ ...line, program: asked.program }, parsed);
+  const probed = probe(await ask(run, probeCommand(asked), dependsOn));
+  const exists = (folder: string): boolean => statOrNull(files, resolve(line.cwd, folder)) !== null;
+  // Taken as soon as it is there; the answer does not name it before.
+  const besideParts = valuesOf(parsed, '-B').map((folder) => `${folder.replace(/\/$/, '')}/include`);
   // A folder that the remembered answer calls missing and that is there now may have any place: the first is safe.
   const appeared = probed.missing.filter(exists);
   const environment = ['CPATH', 'C_INCLUDE_PATH', 'CPLUS_INCLUDE_PATH', 'OBJC_INCLUDE_PATH'].flatMap((name) =>
     (line.environment[name] ?? '').split(':').filter((folder) => folder !== ''),
   );
   return {
-    quoted: valuesOf(parsed, '-iquote'),
+    quoted: foldersOf(parsed, '-iquote'),
     folders: [
       ...appeared,
-      ...valuesOf(parsed, '-I'),
+      ...foldersOf(parsed, '-I'),
       ...environment,
-      ...valuesOf(parsed, '-isystem'),
+      ...foldersOf(parsed, '-isystem'),
       ...systemFolders,
       ...probed.folders,
-      ...valuesOf(parsed, '-idirafter'),
+      ...foldersOf(parsed, '-idirafter'),
     ],
-    missing: probed.missing.filter((folder) => !exists(folder)),
+    missing: [...probed.missing, ...besideParts].filter((folder) => !exists(folder)),
     system: [...systemFolders, ...probed.folders]
       .map((folder) => resolve(line.cwd, folder))
       .filter((folder) => !environment.includes(folder)),
   };
+}
+
+/** `-I=inc` and `-I$SYSROOT/inc` are below the system root. */
+function foldersOf(parsed: GccArguments, name: string): readonly string[] {
+  const root = valuesOf(parsed, '-isysroot').at(-1) ?? valuesOf(parsed, '--sysroot').at(-1) ?? '';
+  return valuesOf(parsed, name).map((folder) => folder.replace(/^(?:=|\$SYSROOT)/, () => root));
 }
 
 function probeCommand({ parsed, plusPlus, program }: AskedCompiler): readonly string[] {

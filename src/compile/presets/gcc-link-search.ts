@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { valuesOf, type GccArguments } from './gcc-arguments.js';
-import { steering } from './gcc-delegates.js';
+import { answersDependOn, steering } from './gcc-delegates.js';
 import { ShadowSearch } from './include-search.js';
 import { ask } from './questions.js';
 import type { ListingRun } from './preset.js';
@@ -31,12 +31,13 @@ export async function linkerShadows(
 
 async function gccFolders(run: ListingRun, parsed: GccArguments): Promise<readonly string[]> {
   const { program } = run.line;
-  const answer = await ask(run, [program, ...steering(parsed), '-print-search-dirs'], [program]);
+  const dependsOn = answersDependOn(run.line, parsed);
+  const answer = await ask(run, [program, ...steering(parsed), '-print-search-dirs'], dependsOn);
   const gcc = /^libraries: =?(.*)$/m.exec(answer)?.[1] ?? '';
   const verbose = await ask(
     run,
     [program, ...steering(parsed), '-Wl,--verbose', '-nostdlib', '-r', '-o', '/dev/null'],
-    [program],
+    dependsOn,
   );
   const linker = [...verbose.matchAll(/SEARCH_DIR\("=?([^"]*)"\)/g)].map((match) => match[1] ?? '');
   return [...gcc.split(':'), ...linker]

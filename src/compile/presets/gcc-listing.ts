@@ -1,4 +1,5 @@
 import { basename, resolve } from 'node:path';
+import { statOrNull } from '../../host/files.js';
 import { depfilePrerequisites } from '../depfile.js';
 import { assemblerReads, linkerReads } from './binutils-lists.js';
 import { readFollowing } from './file-text.js';
@@ -102,7 +103,9 @@ async function collect(run: ListingRun, collecting: Collecting): Promise<Listed>
   const linked = linkerList === null ? null : linkerReads(linkerList);
   if (parsed.stage === 'link' && linked === null)
     return unlisted('the linker wrote no list of the files that it read');
-  return complete(run, collecting, { preprocessed, assembled, linked, objection: () => null });
+  const asked = !plan.preprocessor && isPreprocessed(parsed);
+  const objection = asked ? changesOptions : () => null;
+  return complete(run, collecting, { preprocessed, assembled, linked, objection });
 }
 
 /** What the passes of a compilation have read, each by its own list. */
@@ -110,7 +113,7 @@ interface Passes {
   readonly preprocessed: readonly string[];
   readonly assembled: string | null;
   readonly linked: readonly string[] | null;
-  readonly objection: NonNullable<GccReadsOptions['objection']>;
+  readonly objection: GccReadsOptions['objection'];
 }
 
 async function complete(run: ListingRun, collecting: Collecting, passes: Passes): Promise<Listed> {
@@ -164,7 +167,7 @@ async function collectFailed(run: FailedRun, collecting: Collecting): Promise<Li
     linked,
     objection: (text) => {
       if (mayAssemble && readsInAssembler(text)) return 'the assembler may have read a file';
-      return asked && changesOptions(text) ? 'a pragma changes options in the middle of it' : null;
+      return asked ? changesOptions(text) : null;
     },
   });
 }
@@ -219,15 +222,6 @@ function optionFiles(run: ListingRun): readonly string[] {
   const words = args.flatMap((argument) => argument.split(',').concat(argument.split(/[=,]/).slice(1)));
   return words.filter((word) => {
     if (word === '' || word.startsWith('-') || word.includes('\0') || outputs.includes(word)) return false;
-    return statOrNull(run, resolve(cwd, word)) === 'file' && !isOwn(run, word);
+    return statOrNull(run.files, resolve(cwd, word))?.type === 'file' && !isOwn(run, word);
   });
-}
-
-function statOrNull(run: ListingRun, path: string): string | null {
-  try {
-    return run.files.stat(path)?.type ?? null;
-  } catch {
-    // Best effort: a word that is too long for a path names no file.
-    return null;
-  }
 }

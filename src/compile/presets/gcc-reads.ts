@@ -18,7 +18,7 @@ export interface GccReadsOptions {
   /** The assembler has named what `.incbin` read. */
   readonly listsIncbin: boolean;
   /** What else speaks against the text of a source; null: nothing. */
-  readonly objection?: (text: string) => string | null;
+  readonly objection: (text: string) => string | null;
 }
 
 type Problem = Extract<Listed, { readonly ok: false }>;
@@ -65,12 +65,47 @@ export class GccReads {
       if (isBelow(searched.system, resolve(cwd, path))) search.addRead(path, []);
       else this.#addOwnSource(path, search, listed);
     }
-    for (const name of valuesOf(parsed, '-include', '-imacros')) {
-      search.addDirective({ name, quoted: true, next: false }, `${cwd}/-`);
-    }
+    this.#addNamedByOptions(search);
+    this.#addUnexplained(listed, search, searched);
     this.#addAssembled(read.assembled, search, searched);
     this.#checkArguments();
     this.#absent = search.absent;
+  }
+
+  #addNamedByOptions(search: ShadowSearch): void {
+    const { parsed } = this.#options;
+    for (const name of valuesOf(parsed, '-include', '-imacros')) {
+      const include = { name, quoted: true, next: false };
+      const includer = `${this.#run.line.cwd}/-`;
+      search.addDirective(include, includer);
+      this.#addPrecompiled(include, includer, search);
+    }
+  }
+
+  /** True for a source of the command line. */
+  #isMain(path: string): boolean {
+    return this.#options.parsed.sources.some((main) => main.path === path);
+  }
+
+  /** Where no directive that was seen leads, a computed one has led, or one in a form that is not read here. */
+  #addUnexplained(listed: readonly string[], search: ShadowSearch, { system }: SearchedFolders): void {
+    const { cwd } = this.#run.line;
+    const own = listed.filter((path) => !isBelow(system, resolve(cwd, path)));
+    const folders = [...new Set(own.map((path) => dirname(path)))];
+    for (const path of own) {
+      if (this.#isMain(path) || search.explains(path)) continue;
+      search.addRead(path, folders);
+      search.addRead(`${path}.gch`, folders);
+      this.#addPrecompiled({ name: path, quoted: true, next: false }, `${cwd}/-`, search);
+    }
+  }
+
+  /** A header that was precompiled is read instead of its text, and no list names it. */
+  #addPrecompiled(include: CInclude, includer: string, search: ShadowSearch): void {
+    for (const path of search.addPrecompiled(include, includer)) {
+      if (search.typeOf(path) === 'file') this.#files.add(path);
+      else this.#fail('preset:unlisted-read', `"${path}" may hold any number of precompiled headers`);
+    }
   }
 
   /** The assembler looks in the working directory, then in the folders of -I. */
@@ -88,22 +123,18 @@ export class GccReads {
       return;
     }
     const source = scanCSource(text);
-    const objection = this.#options.objection?.(text) ?? null;
+    const objection = this.#options.objection(text);
     if (objection !== null) this.#fail('preset:unlisted-read', `"${path}": ${objection}`);
     this.#judge(path, source);
-    const isMain = this.#options.parsed.sources.some((main) => main.path === path);
     for (const include of source.includes) {
       search.addDirective(include, path);
-      if (isMain) search.addPrecompiled(include, path);
+      if (this.#isMain(path)) this.#addPrecompiled(include, path, search);
     }
     if (source.hasComputedInclude) for (const other of listed) search.addRead(other, [dirname(path)]);
-    for (const probe of source.probes) this.#addProbe(probe, path, search);
+    for (const probe of source.probes) {
+      for (const answer of search.addProbe(probe, path)) this.#files.add(answer);
+    }
     for (const name of source.lineFiles) this.#addLineFile(name, search);
-  }
-
-  #addProbe(probe: CInclude, path: string, search: ShadowSearch): void {
-    const answer = search.addProbe(probe, path);
-    if (answer !== null) this.#files.add(answer);
   }
 
   /** Messages show lines of the file that a `#line` names. */

@@ -7,7 +7,9 @@ const MAX_CANDIDATES = 10_000;
 
 /** Between `#` and `include`, and behind it: blanks and comments. */
 const GAP = String.raw`(?:[ \t]|/\*[\s\S]*?\*/)*`;
-const INCLUDE = new RegExp(`#${GAP}include\\b${GAP}(?:"([^"\\n]*)"|<([^>\\n]*)>)?`, 'g');
+const INCLUDE = String.raw`#${GAP}include\b${GAP}(?:"([^"\n]*)"|<([^>\n]*)>)?`;
+const ANYWHERE = new RegExp(INCLUDE, 'g');
+const DIRECTIVE = new RegExp(`^${GAP}${INCLUDE}`, 'gm');
 
 /**
  * glslangValidator writes no depfile when it fails. Its preprocessor takes literal names only, so every file that any
@@ -30,7 +32,8 @@ export async function glslangFailedReads(
     for (const file of files) {
       if (scanned.has(file)) continue;
       scanned.add(file);
-      const found = includedNames(readFollowing(run.files, resolve(run.line.cwd, file)));
+      const text = readFollowing(run.files, resolve(run.line.cwd, file));
+      const found = text === null ? null : namesOf(text, ANYWHERE);
       if (found === null) return unlisted(`what "${file}" includes is not known`);
       for (const name of found) names.add(name);
       folders.add(dirname(file));
@@ -49,11 +52,14 @@ export async function glslangFailedReads(
   return { ok: true, files: [...files], absent: [...absent] };
 }
 
-/** Null where the text cannot be read, or where a name is no literal. */
-function includedNames(text: string | null): readonly string[] | null {
-  if (text === null) return null;
+/** What the directives of a shader name; null where a name is no literal. */
+export function includedNames(text: string): readonly string[] | null {
+  return namesOf(text, DIRECTIVE);
+}
+
+function namesOf(text: string, pattern: RegExp): readonly string[] | null {
   const names: string[] = [];
-  for (const match of text.replace(/\\\r?\n/g, '').matchAll(INCLUDE)) {
+  for (const match of text.replace(/\\\r?\n/g, '').matchAll(pattern)) {
     const name = match[1] ?? match[2];
     if (name === undefined || name === '') return null;
     names.push(name.replaceAll('\\', '/'));

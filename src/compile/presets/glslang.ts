@@ -1,7 +1,8 @@
 import { dirname, resolve } from 'node:path';
+import { statOrNull } from '../../host/files.js';
 import { depfilePrerequisites } from '../depfile.js';
 import { readFollowing } from './file-text.js';
-import { glslangFailedReads } from './glslang-failed.js';
+import { glslangFailedReads, includedNames } from './glslang-failed.js';
 import type { CommandLine, Facts, Listed, Listing, ListingRun, Preset } from './preset.js';
 import { isDeclaredOutput } from './written.js';
 
@@ -133,11 +134,9 @@ async function collect(run: ListingRun, parsed: GlslangArguments, listPath: stri
   for (const file of files) {
     const text = readFollowing(run.files, resolve(cwd, file));
     if (text === null) return unlisted(`"${file}" cannot be read`);
-    for (const match of text.matchAll(/^[ \t]*#[ \t]*include\b[ \t]*(?:"([^"\n]*)"|<([^>\n]*)>)?/gm)) {
-      const name = match[1] ?? match[2];
-      if (name === undefined) return unlisted(`an include of "${file}" is computed`);
-      names.add(name.replaceAll('\\', '/'));
-    }
+    const included = includedNames(text);
+    if (included === null) return unlisted(`an include of "${file}" is computed`);
+    for (const name of included) names.add(name);
   }
   return { ok: true, files, absent: shadows(run, { names, files, folders: parsed.includeFolders }) };
 }
@@ -159,7 +158,7 @@ function shadows(
   for (const name of searched.names) {
     for (const folder of folders) {
       const candidate = folder === '.' ? name : `${folder}/${name}`;
-      if (run.files.lstat(resolve(run.line.cwd, candidate)) === null) absent.push(candidate);
+      if (statOrNull(run.files, resolve(run.line.cwd, candidate)) === null) absent.push(candidate);
     }
   }
   return absent;

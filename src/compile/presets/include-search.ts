@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
-import type { Files, FileStat } from '../../host/files.js';
+import { statOrNull, type Files, type FileStat } from '../../host/files.js';
+import { pathOf } from '../file-names.js';
 import type { CInclude } from './c-source.js';
 
 /** The folders in which a preprocessor looks, in order. Relative ones are relative to `cwd`. */
@@ -20,6 +21,8 @@ export class ShadowSearch {
   /** Absolute paths of the files that were read. */
   readonly #listed: ReadonlySet<string>;
   readonly #stats = new Map<string, FileStat['type'] | null>();
+  /** Those to which a directive leads. */
+  readonly #explained = new Set<string>();
   readonly #absent = new Set<string>();
 
   constructor(files: Files, include: IncludeFolders, listed: readonly string[]) {
@@ -38,7 +41,9 @@ export class ShadowSearch {
     const missing: string[] = [];
     let reached = 0;
     for (const candidate of this.#candidates(include, includer)) {
-      if (this.#listed.has(resolve(this.#include.cwd, candidate))) {
+      const absolute = resolve(this.#include.cwd, candidate);
+      if (this.#listed.has(absolute)) {
+        this.#explained.add(absolute);
         reached = missing.length + 1;
         if (!include.next) break;
       } else if (this.typeOf(candidate) === null) {
@@ -48,23 +53,38 @@ export class ShadowSearch {
     for (const candidate of missing.slice(0, Math.max(0, reached - 1))) this.#add(candidate);
   }
 
-  /** The first include of a source may find a precompiled header `name.gch` beside or before each candidate. */
-  addPrecompiled(include: CInclude, includer: string): void {
+  /** True when a directive that was added leads to a file. */
+  explains(path: string): boolean {
+    return this.#explained.has(resolve(this.#include.cwd, path));
+  }
+
+  /**
+   * The first include of a source may find a precompiled header `name.gch` beside or before each candidate. Returns
+   * those that are there.
+   */
+  addPrecompiled(include: CInclude, includer: string): readonly string[] {
+    const found: string[] = [];
     for (const candidate of this.#candidates(include, includer)) {
       const precompiled = `${candidate}.gch`;
       if (this.typeOf(precompiled) === null) this.#add(precompiled);
-      if (this.#listed.has(resolve(this.#include.cwd, candidate))) return;
+      else found.push(precompiled);
+      if (this.#listed.has(resolve(this.#include.cwd, candidate))) break;
     }
+    return found;
   }
 
-  /** An operand of `__has_include`: returns the file that answers it, or null when none is there. */
-  addProbe(include: CInclude, includer: string): string | null {
+  /** An operand of `__has_include`: returns the files that may answer it. */
+  addProbe(include: CInclude, includer: string): readonly string[] {
+    const found: string[] = [];
     for (const candidate of this.#candidates(include, includer)) {
       const type = this.typeOf(candidate);
-      if (type === 'file') return candidate;
       if (type === null) this.#add(candidate);
+      if (type !== 'file') continue;
+      found.push(candidate);
+      // Behind which folder `__has_include_next` begins is not known.
+      if (!include.next) break;
     }
-    return null;
+    return found;
   }
 
   /** A file that was read and whose directive is not known: every earlier folder counts, and those in `besides`. */
@@ -119,19 +139,10 @@ export class ShadowSearch {
   typeOf(path: string): FileStat['type'] | null {
     const known = this.#stats.get(path);
     if (known !== undefined) return known;
-    const type = statType(this.#files, path.startsWith('/') ? path : `${this.#include.cwd}/${path}`);
+    // A path that the system refuses (too long, no permission) is refused to the compiler, too.
+    const type = statOrNull(this.#files, pathOf(this.#include.cwd, path))?.type ?? null;
     this.#stats.set(path, type);
     return type;
-  }
-}
-
-function statType(files: Files, path: string): FileStat['type'] | null {
-  try {
-    return files.stat(path)?.type ?? (files.lstat(path) === null ? null : 'other');
-  } catch (error) {
-    // Best effort: a path that the system refuses (too long, no permission) is refused to the compiler too.
-    if (error instanceof Error && 'code' in error) return 'other';
-    throw error;
   }
 }
 

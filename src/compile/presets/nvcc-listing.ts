@@ -1,7 +1,13 @@
 import { depfilePrerequisites } from '../depfile.js';
 import { linkerReads } from './binutils-lists.js';
 import { readFollowing } from './file-text.js';
-import { assemblerFailed, linkerMayHaveRun, readsInAssembler, wholeList } from './gcc-failed.js';
+import {
+  assemblerFailed,
+  changesOptions,
+  linkerMayHaveRun,
+  readsInAssembler,
+  wholeList,
+} from './gcc-failed.js';
 import { linkerShadows } from './gcc-link-search.js';
 import { GccReads, type GccReadsOptions } from './gcc-reads.js';
 import { asGccArguments, hasNvccOption, nvccValues, type NvccArguments } from './nvcc-arguments.js';
@@ -55,7 +61,8 @@ async function collect(run: ListingRun, parsed: NvccArguments, plan: Plan): Prom
   const linked = linkerList === null ? null : linkerReads(linkerList);
   if (parsed.stage === 'link' && linked === null)
     return unlisted('the linker wrote no list of the files that it read');
-  return complete(run, parsed, { preprocessed, linked, objection: () => null });
+  const objection = plan.preprocessor ? () => null : changesOptions;
+  return complete(run, parsed, { preprocessed, linked, objection });
 }
 
 /** The list is written after all passes of the preprocessor and before anything is compiled. */
@@ -78,7 +85,7 @@ async function collectFailed(run: FailedRun, parsed: NvccArguments, plan: Plan):
 interface Passes {
   readonly preprocessed: readonly string[];
   readonly linked: readonly string[] | null;
-  readonly objection: NonNullable<GccReadsOptions['objection']>;
+  readonly objection: GccReadsOptions['objection'];
 }
 
 async function complete(run: ListingRun, parsed: NvccArguments, passes: Passes): Promise<Listed> {

@@ -1,0 +1,74 @@
+import type { Removal, RemovalReport } from '../../maintenance/reports.js';
+import { formatBytes, formatDuration } from '../../model/units.js';
+import type { Paint } from '../color.js';
+import { jsonSeconds } from './json.js';
+import { printable, shortFingerprint } from './text.js';
+
+/** Few writes, and little in memory. */
+const CHUNK_CHARACTERS = 65_536;
+/** Wide enough for what `formatBytes` and `formatDuration` make of everything but thousands of days. */
+const SIZE_WIDTH = 8;
+const AGE_WIDTH = 9;
+
+/** One line per removal, in pieces: its size, its age, its reason, its path. */
+export function* renderRemovals(
+  report: RemovalReport,
+  options: { readonly paint: Paint; readonly verbose: boolean },
+): Generator<string> {
+  yield* joined(map(report.removed, (removal) => row(removal, options)));
+}
+
+function row(
+  { path, reason, bytes, ageSeconds }: Removal,
+  { paint, verbose }: { readonly paint: Paint; readonly verbose: boolean },
+): string {
+  const size = formatBytes(bytes).padStart(SIZE_WIDTH);
+  const age = formatDuration(ageSeconds).padStart(AGE_WIDTH);
+  const name = printable(verbose ? path : shortPath(path));
+  return `${name}  ${size}  ${age}  ${paint.faint(reason)}\n`;
+}
+
+/** The fingerprint of an entry, cut; any other path as it is. */
+function shortPath(path: string): string {
+  const fingerprint = /(?:^|\/)([0-9a-f]{64})\.bin$/.exec(path)?.[1];
+  return fingerprint === undefined ? path : shortFingerprint(fingerprint);
+}
+
+/** What could not be removed, one line each. */
+export function renderRemovalFailures({ failures }: RemovalReport): readonly string[] {
+  return failures.map(({ path, error }) => `"${printable(path)}" cannot be removed (${error})`);
+}
+
+/** `vyre-cache.prune/1` and `vyre-cache.gc/1`, in pieces: a list of a million rows is never held as text. */
+export function* renderRemovalsJson(schema: string, report: RemovalReport): Generator<string> {
+  const { root, dryRun, removed, removedCount, removedBytes, keptCount, keptBytes, inUse, failures } = report;
+  const head = JSON.stringify({ schema, root, dryRun });
+  yield `${head.slice(0, -1)},"removed":[`;
+  let first = true;
+  yield* joined(
+    map(removed, ({ path, reason, bytes, ageSeconds }) => {
+      const text = JSON.stringify({ path, reason, bytes, ageSeconds: jsonSeconds(ageSeconds) });
+      const line = first ? text : `,${text}`;
+      first = false;
+      return line;
+    }),
+  );
+  const tail = JSON.stringify({ removedCount, removedBytes, keptCount, keptBytes, inUse, failures });
+  yield `],${tail.slice(1)}\n`;
+}
+
+function* map<T, U>(items: Iterable<T>, change: (item: T) => U): Generator<U> {
+  for (const item of items) yield change(item);
+}
+
+/** The texts in pieces of a size that is worth a write. */
+function* joined(texts: Iterable<string>): Generator<string> {
+  let piece = '';
+  for (const text of texts) {
+    piece += text;
+    if (piece.length < CHUNK_CHARACTERS) continue;
+    yield piece;
+    piece = '';
+  }
+  if (piece !== '') yield piece;
+}

@@ -6,7 +6,11 @@ import type { Artifact, Tier, TierRead } from './tier.js';
 export const MEMORY_DEFAULTS = { shardDigits: 2, entriesPerShard: 256, bytesPerShard: 16_777_216 } as const;
 
 /** For a process that passes through many artifacts once: 64 MiB in all, 65,536 entries as vyre's shards together. */
-export const MEMORY_OF_BATCH = { shardDigits: 0, entriesPerShard: 65_536, bytesPerShard: 67_108_864 } as const;
+export const MEMORY_OF_BATCH = {
+  shardDigits: 0,
+  entriesPerShard: 65_536,
+  bytesPerShard: 67_108_864,
+} as const;
 
 export interface MemoryBudget {
   /** A shard for each value of this many leading hex digits; 0 is one shard for all, 2 unless set. */

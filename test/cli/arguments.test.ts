@@ -118,8 +118,7 @@ describe('the arguments of a command', () => {
 });
 
 describe('usage errors', () => {
-  const example =
-    /\nhint: For example: vyre-cache compile a\.c -o a\.o -- cc -c \{input\} -o \{output\}\n$/;
+  const example = /\nhint: For example: vyre-cache compile a\.c -o a\.o -- cc -c \{input\} -o \{output\}\n$/;
   const cases: readonly (readonly [string, readonly string[], RegExp])[] = [
     ['no command', [], /expected a command, got nothing\nhint: .*--help/],
     ['an unknown command', ['statz'], /expected a command, got "statz"\nhint: Did you mean stats\?/],
@@ -276,10 +275,7 @@ describe('help and version', () => {
       ]) {
         assert.ok(text.includes(option), `${entry.name} ${option}`);
       }
-      assert.doesNotMatch(
-        text,
-        /--quarantine|--seal|--restore|--stale-compilers|--layout/,
-      );
+      assert.doesNotMatch(text, /--quarantine|--seal|--restore|--stale-compilers|--layout/);
     }
   });
 

@@ -128,8 +128,7 @@ export class CacheSession {
   }): void {
     for (const { state, lock } of this.#writableStates()) {
       lock.close();
-      state.addEvent({ atMs: this.host.clock.nowMs(), ...event });
-      return;
+      if (state.addEvent({ atMs: this.host.clock.nowMs(), ...event })) return;
     }
   }
 

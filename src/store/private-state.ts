@@ -165,12 +165,14 @@ export class PrivateState {
     return before?.counters ?? null;
   }
 
-  /** Appends to the journal. Best effort: a journal that cannot be written loses its line and nothing else. */
-  addEvent(event: CacheEvent): void {
+  /** Appends to the journal. @returns false when it cannot be written: it loses this line and nothing else. */
+  addEvent(event: CacheEvent): boolean {
     try {
       this.#append(event);
+      return true;
     } catch {
-      // Best effort, see above.
+      // Best effort: another folder may take it, and the next event is tried here again.
+      return false;
     }
   }
 

@@ -7,7 +7,7 @@ import { systemFiles } from '../../src/host/files.js';
 import { collectStats } from '../../src/maintenance/stats.js';
 import { LOCK_BYTES } from '../../src/store/lock-file.js';
 import { startChild } from '../support/child.js';
-import { failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
+import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { TestHome } from '../support/homes.js';
 import { listing } from '../support/listing.js';
 
@@ -57,5 +57,26 @@ describe('what a session has counted', () => {
     assert.deepEqual(lookups(session), [undefined, 3]);
     assert.equal(collectStats(session).trouble[0]?.kind, 'io-error');
     assert.deepEqual(readdirSync(join(home.stateDirectory, 'roots')).length, 1);
+  });
+});
+
+describe('trouble', () => {
+  it('is told by the state directory where the home’s journal takes nothing', async (t) => {
+    const home = new TestHome(t);
+    const journal = join(home.paths.private, 'events');
+    const files = failingFiles({
+      open: (path, ...rest) => {
+        if (path === journal) throw errnoError('ENOSPC');
+        return systemFiles.open(path, ...rest);
+      },
+    });
+    const session = home.session(fakeHost({ files }));
+    session.addTrouble({ kind: 'no-space', message: 'full' });
+    await session.close();
+    assert.deepEqual(
+      session.states().map((state) => state.readEvents().map((event) => event.reason)),
+      [[], ['no-space']],
+    );
+    assert.equal(collectStats(session).trouble[0]?.kind, 'no-space');
   });
 });

@@ -1,6 +1,5 @@
 import { lstatOrNull } from '../host/files.js';
 import { isSignal } from '../host/processes.js';
-import { errnoOf, troubleKind } from '../model/error.js';
 import {
   classify,
   isInForce,
@@ -23,6 +22,7 @@ import { provenanceOf } from './provenance.js';
 import type { CompileOptions } from './request.js';
 import { exitCodeOf, type RunResult } from './runner.js';
 import type { CacheSession } from './session.js';
+import { storeFailure } from './store-artifact.js';
 
 /** A request as far as it decides which failure answers it. */
 export interface FailureRequest {
@@ -153,12 +153,7 @@ export async function rememberFailure(
     if (isWritten && discovers(plan)) rememberSet(session.host, job.home.paths, description.primary, set);
     return isWritten ? complete : null;
   } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === null) throw error;
-    session.tally.add('rejectedPuts');
-    const kind = troubleKind(errno);
-    const message = `a failure could not be remembered in "${session.root}" (${errno})`;
-    session.addTrouble({ kind, message });
+    storeFailure(session, { what: 'a failure', fingerprint: complete, error });
     return null;
   }
 }

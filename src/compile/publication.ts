@@ -125,7 +125,7 @@ async function store(job: Job, made: Publication): Promise<Uncacheable | null> {
     const held = await holdComplete(job, complete, async () => publish(job, made));
     return held.held ? held.value : 'lock-timeout';
   } catch (error) {
-    return storeFailure(job.session, complete, error);
+    return storeFailure(job.session, { what: 'an artifact', fingerprint: complete, error });
   }
 }
 

@@ -55,7 +55,7 @@ export async function put(
     );
     return held.held ? held.value : { stored: false, reason: 'lock-timeout' };
   } catch (error) {
-    return { stored: false, reason: storeFailure(session, fingerprint, error) };
+    return { stored: false, reason: storeFailure(session, { what: 'an artifact', fingerprint, error }) };
   }
 }
 

@@ -71,14 +71,18 @@ function reportNondeterminism(session: CacheSession, fingerprint: Fingerprint): 
 /** Counts and tells a failed write. @throws what is no errno error. */
 export function storeFailure(
   session: CacheSession,
-  fingerprint: Fingerprint,
-  error: unknown,
+  failed: {
+    readonly what: 'an artifact' | 'a failure';
+    readonly fingerprint: Fingerprint;
+    readonly error: unknown;
+  },
 ): 'store-failed' {
+  const { what, fingerprint, error } = failed;
   const errno = errnoOf(error);
   if (errno === null) throw error;
   session.tally.add('rejectedPuts');
   const kind = troubleKind(errno);
-  const message = `an artifact could not be stored in "${session.root}" (${errno})`;
+  const message = `${what} could not be stored in "${session.root}" (${errno})`;
   session.addTrouble({ kind, message }, fingerprint);
   return 'store-failed';
 }

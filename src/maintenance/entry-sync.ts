@@ -3,7 +3,7 @@ import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
-import { atMost } from '../schedule/at-most.js';
+import { forEachUnit } from '../schedule/units.js';
 import { fingerprintByte, type LockFile } from '../store/lock-file.js';
 import type { Notes } from '../store/pending-list.js';
 import { eachEntry } from './list.js';
@@ -76,16 +76,27 @@ export class EntrySync {
     const store = this.#root.openStore();
     const waiting = new Set(noted);
     if (every) eachEntry(this.#root, store, (fingerprint) => waiting.add(fingerprint));
-    await atMost(MAX_AT_ONCE, waiting, async (fingerprint) => {
-      const isNoted = noted.has(fingerprint);
-      const isHeld = isNoted && lock !== null && (await isHeldNow(lock, fingerprint));
-      const found = await this.#syncFiles(store.paths, fingerprint);
-      const outcome = judgeLook({ isHeld, found });
-      // An entry that was only seen by the scan and vanished since was removed by somebody: that is no news.
-      if (outcome !== 'gone') this.#by[outcome].push(fingerprint);
-      else if (isNoted) this.gone += 1;
+    const entries = [...waiting];
+    await forEachUnit(entries.length, MAX_AT_ONCE, async ({ start, end }) => {
+      for (const fingerprint of entries.slice(start, end)) {
+        const isNoted = noted.has(fingerprint);
+        await this.#syncEntry(store.paths, fingerprint, { isNoted, lock });
+      }
     });
     await this.#syncFolders(store.paths);
+  }
+
+  async #syncEntry(
+    store: StorePaths,
+    fingerprint: Fingerprint,
+    { isNoted, lock }: { readonly isNoted: boolean; readonly lock: LockFile | null },
+  ): Promise<void> {
+    const isHeld = isNoted && lock !== null && (await isHeldNow(lock, fingerprint));
+    const found = await this.#syncFiles(store, fingerprint);
+    const outcome = judgeLook({ isHeld, found });
+    // An entry that was only seen by the scan and vanished since was removed by somebody: that is no news.
+    if (outcome !== 'gone') this.#by[outcome].push(fingerprint);
+    else if (isNoted) this.gone += 1;
   }
 
   async #syncFiles(store: StorePaths, fingerprint: Fingerprint): Promise<Look['found']> {

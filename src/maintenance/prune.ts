@@ -14,9 +14,6 @@ const DAY_MS = 86_400_000;
 /** Longer than another prune of millions of entries takes. */
 const WAIT_MS = 600_000;
 
-/** The rules of retention under the name of the command. */
-export type PruneRules = RetentionRules;
-
 export interface PruneOptions {
   readonly rules: RetentionRules;
   /** Goes every step but the removal. */

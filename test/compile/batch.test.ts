@@ -130,7 +130,8 @@ describe('a batch', () => {
     });
     const [first, second, third] = results.toSorted((x, y) => x.index - y.index);
     assert.deepEqual([first?.result?.exitCode, third?.result?.exitCode], [0, 0]);
-    assert.ok((second?.result?.exitCode ?? 1) !== 0 || second?.error !== null);
+    assert.deepEqual([second?.result?.exitCode, second?.error], [1, null]);
+    assert.match(Buffer.from(second?.result?.stderr ?? []).toString('utf8'), /'?b'?: No such file/);
   });
 
   it('takes a failed system call for the trouble of its job', async (t) => {

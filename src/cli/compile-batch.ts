@@ -1,5 +1,6 @@
 import type { BatchJob, BatchResult } from '../compile/batch.js';
 import { CacheError } from '../model/error.js';
+import type { Priority } from '../schedule/job-queue.js';
 import { bareRun } from './bare-run.js';
 import { startBatchProgress, type BatchProgress } from './batch-progress.js';
 import type { Call } from './command.js';
@@ -43,7 +44,7 @@ function isTyped(options: Call['options'], name: string): boolean {
   return options.text(key) !== null || options.list(key).length > 0 || options.flag(key);
 }
 
-function readPriority({ options }: Call): 'normal' | 'critical' {
+function readPriority({ options }: Call): Priority {
   const text = options.text('priority') ?? 'normal';
   if (text === 'normal' || text === 'critical') return text;
   throw new CacheError('usage', `expected normal or critical for --priority, got "${text}"`);

@@ -66,14 +66,11 @@ export async function compilePlan(
 type Obtained = Produced & { readonly joined: boolean };
 
 async function obtain(session: CacheSession, plan: Plan, options: PlanOptions): Promise<Obtained | Deferred> {
-  const looksOnly = options.effort === 'look';
-  if (looksOnly && (options.noCache || plan.uncacheable !== null)) return deferred(null);
   if (options.noCache) return uncached(session, { plan, options, word: null });
   const access = await session.openHome();
   if (!access.ok) return withoutHome(session, { plan, options, problem: access.problem });
   if (plan.uncacheable !== null) return uncacheable(session, { plan, options, ...plan.uncacheable });
   const description = await describe(session, plan, options.signal);
-  if (looksOnly && !isLookup(session, access.home, { plan, description })) return deferred(null);
   if (description.uncacheable !== null) {
     return uncacheable(session, { plan, options, ...description.uncacheable });
   }
@@ -89,18 +86,6 @@ function deferred(primary: Fingerprint | null): Deferred {
   return { deferred: true, primary };
 }
 
-/** True for a request that the cache is asked about. */
-function isLookup(
-  session: CacheSession,
-  home: Home,
-  request: { readonly plan: Plan; readonly description: Description },
-): boolean {
-  const { plan, description } = request;
-  return (
-    description.uncacheable === null && !isEmbedding(session, home, request) && !isActive(plan, description)
-  );
-}
-
 /** A home that may be read and not written still gives what it has; any other is left alone. */
 async function withoutHome(
   session: CacheSession,
@@ -113,7 +98,7 @@ async function withoutHome(
   }
   if (options.effort === 'look') return deferred(null);
   session.addDegraded(problem);
-  return { ...(await uncached(session, { plan, options, word: null })), degraded: true };
+  return { ...(await runUncached(session, { plan, options, word: null })), degraded: true };
 }
 
 async function findQuietly(
@@ -170,26 +155,30 @@ async function inFlight(
   return { ...flight.value, joined: flight.joined };
 }
 
-async function uncached(
-  session: CacheSession,
-  call: { readonly plan: Plan; readonly options: CompileOptions; readonly word: Uncacheable | null },
-): Promise<Obtained> {
+interface UncachedCall {
+  readonly plan: Plan;
+  readonly options: PlanOptions;
+  readonly word: Uncacheable | null;
+}
+
+/** Runs the compiler as if there were no cache; who only looks is not answered here. */
+async function uncached(session: CacheSession, call: UncachedCall): Promise<Obtained | Deferred> {
+  return call.options.effort === 'look' ? deferred(null) : runUncached(session, call);
+}
+
+async function runUncached(session: CacheSession, call: UncachedCall): Promise<Obtained> {
   const product = await runInCallerSetting(session, call);
   return { product: { ...product, notStored: call.word }, waited: false, degraded: false, joined: false };
 }
 
 async function uncacheable(
   session: CacheSession,
-  call: {
-    readonly plan: Plan;
-    readonly options: CompileOptions;
-    readonly word: Uncacheable;
-    readonly detail: string;
-  },
-): Promise<Obtained> {
+  call: UncachedCall & { readonly word: Uncacheable; readonly detail: string },
+): Promise<Obtained | Deferred> {
+  if (call.options.effort === 'look') return deferred(null);
   session.tally.add(`uncacheable:${call.word}`);
   session.addNote(`not cached (${call.word}): ${call.detail}`);
-  return uncached(session, call);
+  return runUncached(session, call);
 }
 
 function isEmbedding(

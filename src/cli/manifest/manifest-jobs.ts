@@ -2,6 +2,7 @@ import { pathOf } from '../../compile/file-names.js';
 import type { CompileRequest } from '../../compile/request.js';
 import { statOrNull } from '../../host/files.js';
 import type { Host } from '../../host/host.js';
+import type { Priority } from '../../schedule/job-queue.js';
 import { CacheError } from '../../model/error.js';
 import { expandDependencies, sortedByBytes } from '../dependency-patterns.js';
 import type { Environment } from '../settings/environment.js';
@@ -18,7 +19,7 @@ export interface ManifestJob {
   /** From 1; null in a document. */
   readonly line: number | null;
   readonly request: CompileRequest;
-  readonly priority: 'normal' | 'critical';
+  readonly priority: Priority;
   /** Null: the limit of the batch holds. */
   readonly timeoutMs: number | null;
   readonly memoryBytes: number | null;
@@ -29,7 +30,7 @@ export interface JobContext {
   /** The caller's. */
   readonly environment: Environment;
   /** Of jobs that name none. */
-  readonly priority: 'normal' | 'critical';
+  readonly priority: Priority;
   readonly signal?: AbortSignal;
 }
 

@@ -84,7 +84,7 @@ export interface Cache {
   compile(request: CompileRequest, options?: Partial<CompileOptions>): Promise<CompileResult>;
   fingerprint(request: CompileRequest, options?: Partial<CompileOptions>): Promise<FingerprintResult>;
   verify(): Promise<VerifyReport>;
-  stats(): StatsReport;
+  stats(): Promise<StatsReport>;
   /**
    * Removes valid entries by policy; what is in use stays. A rule that is left out is no rule.
    * @throws CacheError usage without any rule; environment when the root belongs to somebody else.
@@ -135,7 +135,7 @@ export function openCache(options: CacheOptions): Cache {
     fingerprint: async (request, given) =>
       use(async () => fingerprintOfRequest(session, request, completeOptions(given))),
     verify: async () => use(async () => verify(session, { fingerprints: null })),
-    stats: () => collectStats(session),
+    stats: async () => collectStats(session),
     prune: async (rules, { dryRun = false } = {}) =>
       use(async () => prune(session, { rules: completeRules(rules), dryRun })),
     flush: async () => use(async () => flush(session)),

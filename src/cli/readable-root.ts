@@ -22,7 +22,7 @@ export async function withReadableRoot<T>(
 ): Promise<T> {
   const root = rootOf(context, positional);
   return withSession(context, { root }, async (session) => {
-    if (options.isEnough?.(session) !== true) requireCache(root, kindOf(session, root));
+    if (options.isEnough?.(session) !== true) await requireCache(root, session);
     return work(session);
   });
 }
@@ -39,7 +39,8 @@ function kindOf(session: CacheSession, root: ChosenRoot): RootKind {
   }
 }
 
-function requireCache(root: ChosenRoot, kind: RootKind): void {
+async function requireCache(root: ChosenRoot, session: CacheSession): Promise<void> {
+  const kind = kindOf(session, root);
   if (kind === 'absent' && root.typed) {
     throw new CacheError('environment', `expected a cache directory, found nothing at "${root.path}"`, {
       hint: 'Run `vyre-cache config` to see which directory is used without one.',
@@ -48,13 +49,14 @@ function requireCache(root: ChosenRoot, kind: RootKind): void {
   if (kind === 'not-a-directory') {
     throw new CacheError('environment', `expected a cache directory, found a file at "${root.path}"`);
   }
-  if (kind === 'foreign') {
-    throw new CacheError(
-      'environment',
-      `expected a cache directory, got "${root.path}", which has no known layout`,
-      {
-        hint: 'It holds files, but not those of a cache; name another directory.',
-      },
-    );
-  }
+  if (kind !== 'foreign') return;
+  const { isRecognised } = await import('../maintenance/maintained-root.js');
+  if (isRecognised(session)) return;
+  throw new CacheError(
+    'environment',
+    `expected a cache directory, got "${root.path}", which has no known layout`,
+    {
+      hint: 'It holds files, but not those of a cache of vyre, wasmtime, wasmer or a PVF host; name another directory.',
+    },
+  );
 }

@@ -250,5 +250,8 @@ function count(
   tally.add(`outcome:${product.outcome}`);
   if (product.reason !== null) tally.add(`missReason:${product.reason}`);
   if (waited) tally.add('waits');
-  if (savedSeconds !== null) tally.add('savedMilliseconds', Math.round(savedSeconds * 1000));
+  const savedMs = Math.round((savedSeconds ?? 0) * 1000);
+  if (savedMs === 0) return;
+  tally.add('savedMilliseconds', savedMs);
+  if (product.fingerprint !== null) session.addSaving(product.fingerprint, savedMs);
 }

@@ -10,6 +10,7 @@ import {
 } from '../store/home.js';
 import { LayeredStore } from '../store/layered-store.js';
 import { LockFile } from '../store/lock-file.js';
+import type { Saving } from '../store/savings.js';
 import { foreignStateFolder, PrivateState, type EventKind } from '../store/private-state.js';
 import { statOrNull } from '../host/files.js';
 import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
@@ -72,6 +73,7 @@ export class CacheSession {
   readonly stamps: Stamps;
   readonly digests: FileDigests;
   readonly identifier: Identifier;
+  readonly #savings = new Map<Fingerprint, Saving>();
   /** Called once per kind of trouble. */
   onTrouble: ((trouble: Trouble) => void) | null = null;
   /** Called once per note: what a user should know about a miss. */
@@ -130,6 +132,16 @@ export class CacheSession {
       lock.close();
       if (state.addEvent({ atMs: this.host.clock.nowMs(), ...event })) return;
     }
+  }
+
+  /** Notes that a hit has saved something: written with the counters. */
+  addSaving(fingerprint: Fingerprint, savedMs: number): void {
+    const before = this.#savings.get(fingerprint) ?? { fingerprint, savedMs: 0, hits: 0 };
+    this.#savings.set(fingerprint, {
+      fingerprint,
+      savedMs: before.savedMs + savedMs,
+      hits: before.hits + 1,
+    });
   }
 
   addNote(line: string): void {
@@ -214,14 +226,17 @@ export class CacheSession {
     return this.#lock;
   }
 
+  /** What is kept about this root outside of it; null where there is no state directory. */
+  stateFolder(): string | null {
+    const { stateDirectory } = this.#options;
+    return stateDirectory === null ? null : foreignStateFolder(this.host, stateDirectory, this.root);
+  }
+
   /** Where counters of this root may lie: in the home, and under the state directory. */
   states(): readonly PrivateState[] {
-    const { stateDirectory } = this.#options;
+    const outside = this.stateFolder();
     const states = [new PrivateState(this.host, this.paths.private)];
-    if (stateDirectory !== null) {
-      states.push(new PrivateState(this.host, foreignStateFolder(this.host, stateDirectory, this.root)));
-    }
-    return states;
+    return outside === null ? states : [...states, new PrivateState(this.host, outside)];
   }
 
   /** The state folders that this user may write, best first; that of the home only where there is one of their own. */
@@ -277,10 +292,12 @@ export class CacheSession {
     if (this.tally.isEmpty) return;
     this.#hasPublished ||= this.tally.values.has('puts');
     const taken = this.tally.take();
+    const savings = [...this.#savings.values()];
+    this.#savings.clear();
     for (const { state, lock } of this.#writableStates()) {
       try {
         // Somebody has stopped while they held it: the next folder counts.
-        if (await state.addToCounters(taken, lock)) return;
+        if (await state.addToCounters(taken, lock, savings)) return;
       } catch (error) {
         // No space, or a file system that became read-only: likewise.
         if (errnoOf(error) === null) throw error;

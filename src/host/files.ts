@@ -186,6 +186,10 @@ export const systemFiles = {
   rename: (from: string, to: string): void => {
     fs.renameSync(from, to);
   },
+  /** Throws EEXIST when something is there. A link is not followed. */
+  link: (from: string, to: string): void => {
+    fs.linkSync(from, to);
+  },
   unlink: (path: string): void => {
     fs.unlinkSync(path);
   },

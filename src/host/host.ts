@@ -5,6 +5,7 @@ import { loadNativeBlake3, portableBlake3, type Blake3 } from './hash.js';
 import { loadLocks, type FileLocks } from './locks.js';
 import { systemProcesses, type Processes } from './processes.js';
 import { systemRandom, type Random } from './random.js';
+import { systemThreads, type Threads } from './threads.js';
 
 /** Everything outside the program, so that every rule can be tested with a fake in its place. */
 export interface Host {
@@ -14,6 +15,8 @@ export interface Host {
   readonly files: Files;
   readonly locks: FileLocks;
   readonly processes: Processes;
+  /** Threads have the real outside, whatever this host replaces; null: none is started. */
+  readonly threads: Threads | null;
   readonly user: {
     /** Effective user id; 0 is root. */
     readonly uid: number;
@@ -36,6 +39,7 @@ export function systemHost(): Host {
     files: systemFiles,
     locks: loadLocks(),
     processes: systemProcesses(hostname()),
+    threads: systemThreads,
     user: { uid: process.geteuid?.() ?? 0 },
     machine: { platform: process.platform, arch: process.arch, processors: availableParallelism() },
   };

@@ -1,45 +1,79 @@
-import type { Clock } from '../host/clock.js';
-import { errnoOf } from '../model/error.js';
-import { CandidateTable } from './candidate-table.js';
-import type { ArtifactState, PrunableStore } from './prunable-store.js';
-import type { RemovalFailure } from './reports.js';
-
-/** Looks between two turns for whatever else waits, such as the user's Ctrl-C. */
-const LOOKS_PER_BREATH = 4096;
-
-export interface CollectOptions {
-  readonly clock: Clock;
-  readonly signal: AbortSignal | null;
-  /** False: not a candidate. */
-  accept(state: ArtifactState): boolean;
-}
+import { ENTRY_PART, entryFormat, RECORD_PART } from '../layouts/vyre/entry-format.js';
+import type { LayoutName } from '../layouts/layout.js';
+import { runBulk } from './bulk.js';
+import { RESULT } from './bulk-work.js';
+import { pathOf, takeInventory, takeStoreInventory, type Inventory } from './inventory.js';
+import type { MaintainedRoot } from './maintained-root.js';
+import type { FileFailure } from './reports.js';
 
 export interface Collected {
-  readonly candidates: CandidateTable;
+  /** Its table has the artifacts that may be removed, with their last use and size. */
+  readonly inventory: Inventory;
+  /** What no policy ever removes. */
+  readonly others: { readonly count: number; readonly bytes: number };
   /** What could not be looked at: it stays, and counts nothing. */
-  readonly failures: readonly RemovalFailure[];
+  readonly failures: readonly FileFailure[];
 }
 
-/** The artifacts of a store that may be removed; of an interrupted run those that were seen by then. */
-export async function collectCandidates(store: PrunableStore, options: CollectOptions): Promise<Collected> {
-  const table = new CandidateTable();
-  const failures: RemovalFailure[] = [];
-  store.list((fingerprint) => {
-    table.add(fingerprint);
+export interface CollectOptions {
+  readonly signal: AbortSignal | null;
+  /** Null: all. */
+  readonly layouts: readonly LayoutName[] | null;
+  readonly onProgress: ((progress: { readonly files: number; readonly bytes: number }) => void) | null;
+}
+
+/** The artifacts below a root that may be removed; of an interrupted run those that were seen by then. */
+export async function collectCandidates(root: MaintainedRoot, options: CollectOptions): Promise<Collected> {
+  const { signal, layouts } = options;
+  const inventory = await takeInventory(root.host, root.root, { layouts, countsAliens: false, signal });
+  return collect(root, inventory, options);
+}
+
+/** The entries of a home's store that have our records: all that automatic care takes care of. */
+export async function collectOurs(root: MaintainedRoot, signal: AbortSignal | null): Promise<Collected> {
+  const inventory = await takeStoreInventory(root.host, root.root, signal);
+  const { artifacts } = inventory;
+  const ours = (1 << ENTRY_PART) | (1 << RECORD_PART);
+  keepRows(
+    inventory,
+    (row) =>
+      artifacts.format(row) === entryFormat && artifacts.present(row) === ours && !artifacts.isIrregular(row),
+  );
+  return collect(root, inventory, { signal, layouts: null, onProgress: null });
+}
+
+async function collect(
+  root: MaintainedRoot,
+  inventory: Inventory,
+  options: CollectOptions,
+): Promise<Collected> {
+  const { artifacts } = inventory;
+  const failed = await runBulk(root.host, inventory, {
+    task: { kind: 'look' },
+    signal: options.signal,
+    onProgress: options.onProgress,
   });
-  for (let index = 0; index < table.count; index += 1) {
-    if (index % LOOKS_PER_BREATH === 0) await options.clock.breathe();
-    if (options.signal?.aborted === true) break;
-    const fingerprint = table.fingerprint(index);
-    try {
-      const state = store.look(fingerprint);
-      if (state !== null && options.accept(state)) table.settle(index, state);
-    } catch (error) {
-      const errno = errnoOf(error);
-      if (errno === null) throw error;
-      failures.push({ path: store.path(fingerprint), error: errno });
-    }
+  const failures = [
+    ...inventory.unreadable.map(({ relative, errno }) => ({ path: relative, error: errno })),
+    ...failed.map(({ row, errno }) => ({ path: pathOf(inventory, row), error: errno })),
+  ];
+  const others = { count: 0, bytes: 0 };
+  keepRows(inventory, (row) => {
+    if (artifacts.results[row] !== RESULT.seen) return false;
+    if (artifacts.format(row).isPrunable) return true;
+    others.count += 1;
+    others.bytes += artifacts.bytes[row] ?? 0;
+    return false;
+  });
+  return { inventory, others, failures };
+}
+
+function keepRows({ artifacts }: Inventory, keeps: (row: number) => boolean): void {
+  let kept = 0;
+  for (let row = 0; row < artifacts.count; row += 1) {
+    if (!keeps(row)) continue;
+    if (kept !== row) artifacts.move(row, kept);
+    kept += 1;
   }
-  table.dropUnsettled();
-  return { candidates: table, failures };
+  artifacts.cut(kept);
 }

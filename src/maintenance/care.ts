@@ -1,7 +1,7 @@
 import { withFile } from '../host/files.js';
 import { errnoOf, messageOf } from '../model/error.js';
 import { NO_RULES } from '../model/retention.js';
-import { LOCK_BYTES, type LockFile } from '../store/lock-file.js';
+import { LOCK_BYTES } from '../store/lock-file.js';
 import type { EvictedRoot } from './eviction.js';
 
 /** A walk over the store costs a build something: at most once in this time. */
@@ -31,7 +31,7 @@ export async function care(root: EvictedRoot, options: CareOptions): Promise<voi
       // Another process may have just been here.
       if (!isDue(root)) return;
       stamp(root);
-      await careNow(root, lock, options);
+      await careNow(root, options);
     });
   } catch (error) {
     note(root, errnoOf(error) ?? messageOf(error));
@@ -52,28 +52,23 @@ function stamp({ host, paths }: EvictedRoot): void {
   });
 }
 
-async function careNow(root: EvictedRoot, lock: LockFile, options: CareOptions): Promise<void> {
-  const [{ collectCandidates }, { evict }, { demandOwner }, { EntryStore }] = await Promise.all([
+async function careNow(root: EvictedRoot, options: CareOptions): Promise<void> {
+  const [{ collectOurs }, { evict }, { HomeLocks }, { demandOwner }] = await Promise.all([
     import('./candidates.js'),
     import('./eviction.js'),
+    import('./home-locks.js'),
     import('./owner.js'),
-    import('./prunable-store.js'),
   ]);
   demandOwner(root);
-  const store = new EntryStore(root.host, root.root, root.openStore());
-  const { candidates, failures: unseen } = await collectCandidates(store, {
-    clock: root.host.clock,
-    signal: options.signal,
-    accept: ({ isOurs }) => isOurs,
-  });
+  const { signal, maxBytes } = options;
+  const { inventory, failures: unseen } = await collectOurs(root, signal);
   const { failures } = await evict(root, {
-    store,
-    candidates,
-    rules: { ...NO_RULES, maxBytes: options.maxBytes, minAgeMs: MIN_AGE_MS },
+    inventory,
+    rules: { ...NO_RULES, maxBytes, minAgeMs: MIN_AGE_MS },
     moment: { nowMs: root.host.clock.nowMs(), missingBytes: 0 },
-    lock,
+    locks: new HomeLocks(root, { make: false }),
     dryRun: false,
-    signal: options.signal,
+    signal,
   });
   const all = [...unseen, ...failures];
   const [first] = all;

@@ -1,12 +1,13 @@
 import type { Tally } from '../model/counters.js';
 import { errnoOf } from '../model/error.js';
-import type { Fingerprint } from '../model/fingerprint.js';
+import { isFingerprint } from '../model/fingerprint.js';
 import { judgeCandidates, type Moment, type RetentionRules, type Verdict } from '../model/retention.js';
 import { formatBytes, formatCount, formatDuration } from '../model/units.js';
-import { fingerprintByte, type LockFile } from '../store/lock-file.js';
-import type { CandidateTable } from './candidate-table.js';
+import { lookNow, removeArtifact } from './artifact-files.js';
+import type { ArtifactTable } from './artifact-table.js';
+import type { HomeLocks } from './home-locks.js';
+import { artifactAt, pathOf, type Inventory, type NamedArtifact } from './inventory.js';
 import type { MaintainedRoot } from './maintained-root.js';
-import type { PrunableStore } from './prunable-store.js';
 import { RemovalFigures } from './removals.js';
 import type { Removal, RemovalReport } from './reports.js';
 
@@ -21,12 +22,11 @@ export interface EvictedRoot extends MaintainedRoot {
 }
 
 export interface EvictionOptions {
-  readonly store: PrunableStore;
-  readonly candidates: CandidateTable;
+  /** Its table has the candidates. */
+  readonly inventory: Inventory;
   readonly rules: RetentionRules;
   readonly moment: Moment;
-  /** Null where nothing can be locked: the repeated judgement alone decides. */
-  readonly lock: LockFile | null;
+  readonly locks: HomeLocks;
   readonly dryRun: boolean;
   /** Ends the run between two removals. */
   readonly signal: AbortSignal | null;
@@ -46,19 +46,22 @@ class Eviction {
   readonly #figures = new RemovalFigures();
 
   constructor(root: EvictedRoot, options: EvictionOptions) {
-    const { candidates } = options;
     this.#root = root;
     this.#options = options;
-    for (const bytes of candidates.bytes) this.#figures.addKept(bytes);
+    for (const bytes of this.#candidates.bytes) this.#figures.addKept(bytes);
+  }
+
+  get #candidates(): ArtifactTable {
+    return this.#options.inventory.artifacts;
   }
 
   #bytes(index: number): number {
-    return this.#options.candidates.bytes[index] ?? 0;
+    return this.#candidates.bytes[index] ?? 0;
   }
 
   async run(): Promise<void> {
-    const { candidates, rules, moment, signal } = this.#options;
-    const verdicts = judgeCandidates(candidates, rules, moment);
+    const { rules, moment, signal } = this.#options;
+    const verdicts = judgeCandidates(this.#candidates, rules, moment);
     let steps = 0;
     for (let next = verdicts.next(); next.done !== true;) {
       if (signal?.aborted === true) break;
@@ -71,31 +74,34 @@ class Eviction {
 
   /** True when the artifact is gone, whoever removed it. */
   async #carryOut(verdict: Verdict): Promise<boolean> {
-    const { lock, candidates } = this.#options;
-    const fingerprint = candidates.fingerprint(verdict.index);
-    const act = (): boolean => this.#act(verdict, fingerprint);
-    if (lock === null) return act();
-    const held = await lock.tryHold(fingerprintByte(fingerprint), act);
+    const { inventory, locks } = this.#options;
+    const artifact = artifactAt(inventory, verdict.index);
+    const held = await locks.tryHold(artifact, () => this.#act(verdict, artifact));
     if (!held.held) this.#figures.addInUse();
     return held.held && held.value;
   }
 
   /**
-   * Looks again and removes. Age and size are all that is judged, so one lstat says what lies under the name and which
-   * file that is. Who reads the entry between this look and the removal has it open; who looks for it later misses it.
+   * Looks again and removes. Age and size are all that is judged, so one look says what lies under the name and which
+   * files those are. Who reads the artifact between this look and the removal has it open; who looks for it later misses
+   * it.
    */
-  #act(verdict: Verdict, fingerprint: Fingerprint): boolean {
-    const { candidates, store } = this.#options;
+  #act(verdict: Verdict, artifact: NamedArtifact): boolean {
+    const { host } = this.#root;
     try {
-      const now = store.look(fingerprint);
+      const now = lookNow(host, artifact);
       if (now === null) return this.#forget(verdict.index);
       // An earlier time, too: the clock went back, and somebody has stored it again since.
-      const isAnother = now.usedAtMs !== candidates.usedAtMs[verdict.index];
+      const isAnother = now.usedAtMs !== this.#candidates.usedAtMs[verdict.index];
       if (isAnother || now.bytes !== this.#bytes(verdict.index)) return false;
-      if (!this.#options.dryRun) store.remove(fingerprint);
-      return this.#note(verdict, fingerprint);
+      if (this.#options.locks.isHeldElsewhere(artifact)) {
+        this.#figures.addInUse();
+        return false;
+      }
+      if (!this.#options.dryRun) removeArtifact(host, artifact);
+      return this.#note(verdict, artifact);
     } catch (error) {
-      return this.#fail(verdict, fingerprint, error);
+      return this.#fail(verdict, artifact, error);
     }
   }
 
@@ -105,7 +111,7 @@ class Eviction {
     return true;
   }
 
-  #note(verdict: Verdict, fingerprint: Fingerprint): true {
+  #note(verdict: Verdict, { format, stem }: NamedArtifact): true {
     const bytes = this.#bytes(verdict.index);
     this.#forget(verdict.index);
     this.#removed.push(verdict);
@@ -116,6 +122,7 @@ class Eviction {
     if (this.#removed.length <= MAX_EVENTS) {
       const { reason, ageSeconds } = this.#row(verdict);
       const message = `${formatBytes(bytes)}, last used ${formatDuration(ageSeconds)} ago`;
+      const fingerprint = format.isLockedByFingerprint && isFingerprint(stem) ? stem : null;
       this.#root.addEvent({ kind: 'removed', reason, fingerprint, message });
     }
     return true;
@@ -129,18 +136,17 @@ class Eviction {
     this.#root.addEvent({ kind: 'removed', reason: last.reason, fingerprint: null, message });
   }
 
-  #fail(verdict: Verdict, fingerprint: Fingerprint, error: unknown): boolean {
+  #fail(verdict: Verdict, artifact: NamedArtifact, error: unknown): boolean {
     const errno = errnoOf(error);
     if (errno === null) throw error;
-    const path = this.#options.store.path(fingerprint);
-    this.#figures.failures.push({ path, error: errno });
-    return this.#isGone(fingerprint) && this.#note(verdict, fingerprint);
+    this.#figures.failures.push({ path: pathOf(this.#options.inventory, verdict.index), error: errno });
+    return this.#isGone(artifact) && this.#note(verdict, artifact);
   }
 
-  /** The entry goes first: when it is gone, the artifact is, whatever stayed of its other files. */
-  #isGone(fingerprint: Fingerprint): boolean {
+  /** Its first file goes first: when that is gone, the artifact is, whatever stayed of the others. */
+  #isGone(artifact: NamedArtifact): boolean {
     try {
-      return this.#options.store.look(fingerprint) === null;
+      return lookNow(this.#root.host, artifact) === null;
     } catch (error) {
       if (errnoOf(error) === null) throw error;
       return false;
@@ -148,13 +154,13 @@ class Eviction {
   }
 
   #row({ index, reason }: Verdict): Removal {
-    const { candidates, store, moment } = this.#options;
+    const { inventory, moment } = this.#options;
     const { nowMs } = moment;
     return {
-      path: store.path(candidates.fingerprint(index)),
+      path: pathOf(inventory, index),
       reason,
       bytes: this.#bytes(index),
-      ageSeconds: Math.max(0, (nowMs - (candidates.usedAtMs[index] ?? nowMs)) / 1000),
+      ageSeconds: Math.max(0, (nowMs - (this.#candidates.usedAtMs[index] ?? nowMs)) / 1000),
     };
   }
 

@@ -9,7 +9,7 @@ import {
   type TakenNotes,
 } from '../store/pending-list.js';
 import { EntrySync } from './entry-sync.js';
-import { layoutOf, type MaintainedRoot } from './maintained-root.js';
+import { OURS, type MaintainedRoot } from './maintained-root.js';
 import { isOwner } from './owner.js';
 import type { FlushReport, ListProblem } from './reports.js';
 
@@ -23,7 +23,7 @@ export interface FlushedRoot extends MaintainedRoot {
  */
 export async function flush(root: FlushedRoot): Promise<FlushReport> {
   const entries = new EntrySync(root);
-  const listProblem = layoutOf(root.kind()) === null ? null : await syncPending(root, entries);
+  const listProblem = OURS.has(root.kind()) ? await syncPending(root, entries) : null;
   const { flushed, gone, failed, pending, failures } = entries;
   root.tally.add('flushes');
   root.tally.add('flushErrors', failed.length);

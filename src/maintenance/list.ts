@@ -1,7 +1,7 @@
 import { relative } from 'node:path';
 import type { FileStat } from '../host/files.js';
 import type { Fingerprint } from '../model/fingerprint.js';
-import { classifyStoreName } from '../layouts/vyre/vyre-layout.js';
+import { fingerprintOfEntry } from '../layouts/vyre/entry-format.js';
 import type { DiskTier } from '../store/disk-tier.js';
 import type { MaintainedRoot } from './maintained-root.js';
 import type { ListedEntry, ListReport } from './reports.js';
@@ -15,10 +15,10 @@ export function eachEntry(
 ): void {
   const { files } = root.host;
   scanIfThere(files, store.paths.folder, ({ name }) => {
-    const classified = classifyStoreName(name);
-    if (classified.kind !== 'entry') return;
-    const stat = files.lstat(store.paths.entry(classified.fingerprint));
-    if (stat?.type === 'file') visit(classified.fingerprint, stat);
+    const fingerprint = fingerprintOfEntry(name);
+    if (fingerprint === null) return;
+    const stat = files.lstat(store.paths.entry(fingerprint));
+    if (stat?.type === 'file') visit(fingerprint, stat);
   });
 }
 

@@ -1,5 +1,8 @@
 import type { FileStat } from '../host/files.js';
+import type { Host } from '../host/host.js';
 import type { Processes } from '../host/processes.js';
+import type { LitterRule } from '../layouts/layout.js';
+import { isLiveTaskLock } from '../layouts/wasmtime/task-locks.js';
 import { ALLOWED_DRIFT_MS } from '../model/retention.js';
 
 /** A writer of a cache finishes a temporary file within seconds; an hour covers one that was stopped for a while. */
@@ -28,4 +31,21 @@ export function hasLivingWriter(processes: Processes, name: string): boolean {
   if (pid === undefined) return false;
   const info = processes.info(Number(pid));
   return info !== null && !info.zombie;
+}
+
+/** True when a file of a known writer is litter: its writer is not at work any more. */
+export function isLeftOver(
+  host: Host,
+  file: { readonly rule: LitterRule; readonly name: string; readonly stat: FileStat },
+): boolean {
+  const { rule, name, stat } = file;
+  const nowMs = host.clock.nowMs();
+  switch (rule) {
+    case 'temporary':
+      return isPastSafeAge(stat, nowMs) && !hasLivingWriter(host.processes, name);
+    case 'wasmtime-lock':
+      return !isLiveTaskLock(stat.mtimeMs, nowMs);
+    default:
+      return rule satisfies never;
+  }
 }

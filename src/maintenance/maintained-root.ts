@@ -1,7 +1,6 @@
 import type { Host } from '../host/host.js';
-import type { Layout } from '../layouts/layout.js';
+import { recognise } from '../layouts/recognition.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
-import { storeLayout, vyreLayout } from '../layouts/vyre/vyre-layout.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { DiskTier } from '../store/disk-tier.js';
 import type { RootKind } from '../store/home.js';
@@ -20,6 +19,8 @@ export interface MaintainedRoot {
   /** The lock file of a home that may be written; null elsewhere, and where it is absent unless it shall be made. */
   openLock(options?: { readonly make: boolean }): LockFile | null;
   states(): readonly PrivateState[];
+  /** What is kept about this root outside of it; it may be absent. Null where there is no state directory. */
+  stateFolder(): string | null;
   /** Writes to the journal, wherever this user may keep one. Best effort, as the journal itself. */
   addEvent(event: {
     readonly kind: EventKind;
@@ -29,21 +30,11 @@ export interface MaintainedRoot {
   }): void;
 }
 
-/** The layout of a root; null where nothing is recognised. */
-export function layoutOf(kind: RootKind): Layout | null {
-  switch (kind) {
-    case 'home':
-    case 'sections':
-    case 'newer-home':
-      return vyreLayout;
-    case 'store':
-      return storeLayout;
-    case 'absent':
-    case 'empty':
-    case 'foreign':
-    case 'not-a-directory':
-      return null;
-    default:
-      return kind satisfies never;
-  }
+/** Kinds of roots that have a store of entries. */
+export const OURS: ReadonlySet<RootKind> = new Set(['home', 'newer-home', 'sections', 'store']);
+
+/** True when a root fits a layout. @throws the errno error when it cannot be read. */
+export function isRecognised(root: MaintainedRoot): boolean {
+  const kind = root.kind();
+  return OURS.has(kind) || (kind === 'foreign' && recognise(root.host, root.root, 'root') !== null);
 }

@@ -2,12 +2,13 @@ import { CacheError } from '../model/error.js';
 import type { RetentionRules } from '../model/retention.js';
 import { shareOf, type Share } from '../model/share.js';
 import { LOCK_BYTES } from '../store/lock-file.js';
-import type { CandidateTable } from './candidate-table.js';
-import { collectCandidates } from './candidates.js';
+import type { LayoutName } from '../layouts/layout.js';
+import type { ArtifactTable } from './artifact-table.js';
+import { collectCandidates, type Collected } from './candidates.js';
 import { evict, type EvictedRoot } from './eviction.js';
-import { layoutOf } from './maintained-root.js';
+import { HomeLocks } from './home-locks.js';
+import { OURS } from './maintained-root.js';
 import { demandKnownFormat, demandOwner } from './owner.js';
-import { EntryStore, NO_STORE } from './prunable-store.js';
 import type { PruneReport } from './reports.js';
 
 const DAY_MS = 86_400_000;
@@ -16,9 +17,12 @@ const WAIT_MS = 600_000;
 
 export interface PruneOptions {
   readonly rules: RetentionRules;
+  /** The layouts whose artifacts the rules are for; all unless it is said. */
+  readonly layouts?: readonly LayoutName[] | null;
   /** Goes every step but the removal. */
   readonly dryRun: boolean;
   readonly signal?: AbortSignal;
+  readonly onProgress?: ((progress: { readonly files: number; readonly bytes: number }) => void) | null;
 }
 
 /**
@@ -47,33 +51,37 @@ async function pruneNow(root: EvictedRoot, options: PruneOptions): Promise<Prune
   const { rules, dryRun } = options;
   const signal = options.signal ?? null;
   const nowMs = host.clock.nowMs();
-  const store = layoutOf(root.kind()) === null ? NO_STORE : new EntryStore(host, root.root, root.openStore());
-  const { candidates, failures } = await collectCandidates(store, {
-    clock: host.clock,
-    signal,
-    accept: () => true,
+  const { inventory, others, failures } = await candidatesOf(root, options);
+  const lastDay = lastDayOf(inventory.artifacts, nowMs);
+  const moment = { nowMs, missingBytes: missingBytes(root, rules.minFree) };
+  const locks = new HomeLocks(root, { make: !dryRun });
+  try {
+    const report = await evict(root, { inventory, rules, moment, locks, dryRun, signal });
+    const { maxBytes, maxEntries } = rules;
+    return {
+      ...report,
+      failures: [...failures, ...report.failures],
+      limits: { maxBytes, maxEntries },
+      lastDay,
+      others,
+    };
+  } finally {
+    locks.close();
+  }
+}
+
+async function candidatesOf(root: EvictedRoot, options: PruneOptions): Promise<Collected> {
+  // A store that is a link is an error of its own, not an empty one.
+  if (OURS.has(root.kind())) root.openStore();
+  return collectCandidates(root, {
+    signal: options.signal ?? null,
+    layouts: options.layouts ?? null,
+    onProgress: options.onProgress ?? null,
   });
-  const lastDay = lastDayOf(candidates, nowMs);
-  const report = await evict(root, {
-    store,
-    candidates,
-    rules,
-    moment: { nowMs, missingBytes: missingBytes(root, rules.minFree) },
-    lock: root.openLock({ make: !dryRun }),
-    dryRun,
-    signal,
-  });
-  const { maxBytes, maxEntries } = rules;
-  return {
-    ...report,
-    failures: [...failures, ...report.failures],
-    limits: { maxBytes, maxEntries },
-    lastDay,
-  };
 }
 
 /** What was used within a day; a last use in the future counts. */
-function lastDayOf(candidates: CandidateTable, nowMs: number): PruneReport['lastDay'] {
+function lastDayOf(candidates: ArtifactTable, nowMs: number): PruneReport['lastDay'] {
   const { usedAtMs, bytes: sizes } = candidates;
   let bytes = 0;
   let entries = 0;

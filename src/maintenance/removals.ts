@@ -2,7 +2,7 @@ import { join, relative } from 'node:path';
 import { lstatOrNull, type Files, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
-import type { Removal, RemovalFailure, RemovalReport } from './reports.js';
+import type { Removal, FileFailure, RemovalReport } from './reports.js';
 
 /** Something that nobody needs. */
 export interface Garbage {
@@ -19,7 +19,7 @@ export type Remove = () => boolean | Promise<boolean>;
 
 /** What one run removed and left, or, as a dry run, would have: counted as it goes. */
 export class RemovalFigures {
-  readonly failures: RemovalFailure[] = [];
+  readonly failures: FileFailure[] = [];
   #removedCount = 0;
   #removedBytes = 0;
   #keptCount = 0;
@@ -109,6 +109,23 @@ export class Removals {
   report(): RemovalReport {
     return this.#figures.report({ root: this.#root, dryRun: this.#dryRun, removed: this.#removed });
   }
+}
+
+/**
+ * Removes a file of which nothing but its age tells that nobody needs it. Its writers take no lock: one that begins again
+ * between the last look and the removal loses what it writes, which is a compilation.
+ */
+export async function removeUnchanged(
+  { files }: Host,
+  removals: Removals,
+  { path, reason, stat }: Omit<Garbage, 'bytes'>,
+): Promise<void> {
+  await removals.take({ path, reason, stat, bytes: stat.bytes }, () => {
+    const now = files.lstat(path);
+    if (now !== null && !isUnchanged(stat, now)) return false;
+    files.unlink(path);
+    return true;
+  });
 }
 
 /** The bytes of the regular files in a tree; what cannot be seen counts nothing. Follows no link. */

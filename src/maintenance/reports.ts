@@ -3,7 +3,8 @@ import type { Counters } from '../model/counters.js';
 export interface VerifyProblem {
   /** Relative to the root. */
   readonly path: string;
-  readonly layout: string;
+  /** Null for a folder that could not be read. */
+  readonly layout: string | null;
   /** Null where the file belongs to no entry. */
   readonly fingerprint: string | null;
   readonly reason: string;
@@ -30,6 +31,21 @@ export interface VerifyReport {
   readonly problems: readonly VerifyProblem[];
   /** Items that could not be read: exit 3. */
   readonly unreadable: number;
+  /** Of the unverifiable artifacts, those whose bytes are what they were when they were sealed. */
+  readonly sealed: number;
+  /** What was done about damaged artifacts; empty unless it was asked for. */
+  readonly treated: readonly TreatedArtifact[];
+}
+
+export interface TreatedArtifact {
+  /** Relative to the root. */
+  readonly path: string;
+  /** `changed`: it is not damaged any more. `in-use`: somebody publishes it at this moment. */
+  readonly action: 'quarantined' | 'deleted' | 'changed' | 'in-use' | 'failed';
+  /** The folder in the quarantine; null unless it was moved there. */
+  readonly id: string | null;
+  /** An errno name; null unless it failed. */
+  readonly error: string | null;
 }
 
 export interface TroubleLine {
@@ -45,6 +61,8 @@ export interface LayoutFigures {
   readonly layout: string;
   readonly entries: number;
   readonly bytes: number;
+  /** Its kinds of artifacts, the largest first. */
+  readonly formats: readonly { readonly format: string; readonly entries: number; readonly bytes: number }[];
 }
 
 /** Entries by the time since their last use. */
@@ -57,8 +75,12 @@ export interface AgeGroup {
 
 /** What lies around and serves nobody. */
 export interface LitterFigures {
-  /** Temporary files of known writers in the store, past a safe age. */
+  /** Temporary files and locks of known writers, past a safe age. */
   readonly temporaryFiles: number;
+  /** What belonged to artifacts of other systems that are gone, such as statistics files. */
+  readonly orphans: number;
+  /** Of the temporary files. */
+  readonly bytes: number;
   /** Worker directories whose owner has died; null where nobody looked. */
   readonly deadWorkers: number | null;
 }
@@ -71,15 +93,22 @@ export interface CompilerFigures {
   readonly bytes: number;
   /** What compiling all of them took. */
   readonly wallSeconds: number;
+  /** How often their system says that they were used; null where none says so. */
+  readonly uses: number | null;
 }
 
 export interface NotableEntry {
-  readonly fingerprint: string;
+  /** Null for an artifact of another system. */
+  readonly fingerprint: string | null;
+  /** Relative to the root. */
+  readonly path: string;
   readonly bytes: number;
   /** What the record says; null without one. */
   readonly compiler: string | null;
   readonly outputs: readonly string[] | null;
   readonly wallSeconds: number | null;
+  /** What its hits have saved, as far as it was noted. */
+  readonly savedSeconds: number | null;
 }
 
 /** What only the records know. */
@@ -89,13 +118,17 @@ export interface StatsDetails {
   readonly largest: readonly NotableEntry[];
   /** By the time that compiling them took, the longest first. */
   readonly costliest: readonly NotableEntry[];
+  /** By the time that their hits have saved. */
+  readonly mostSaving: readonly NotableEntry[];
 }
 
 export interface StatsReport {
   readonly root: string;
   readonly entries: number;
-  /** Of the entries and their records. */
+  /** Of the artifacts, each with all its files that count. */
   readonly bytes: number;
+  /** Of the entries with our records: what automatic care takes care of. */
+  readonly ourBytes: number;
   readonly oldestSeconds: number | null;
   readonly newestSeconds: number | null;
   /** Null when nothing was ever counted for this root. */
@@ -109,6 +142,19 @@ export interface StatsReport {
   /** Records without an entry: remembered failures, and what a crash between record and entry left. */
   readonly failures: number;
   readonly litter: LitterFigures;
+  /** What could not be looked at, and is in no figure. */
+  readonly unreadable: readonly FileFailure[];
+  /** What could go now. */
+  readonly reclaimable: {
+    /** By the TTL of the settings; null where none is set. */
+    readonly expired: { readonly entries: number; readonly bytes: number } | null;
+    /** What the last verification of the whole root found damaged; null when there was none. */
+    readonly damaged: {
+      readonly entries: number;
+      readonly bytes: number;
+      readonly ageSeconds: number;
+    } | null;
+  };
   /** Null unless they were asked for. */
   readonly details: StatsDetails | null;
 }
@@ -188,8 +234,8 @@ export interface Removal {
   readonly ageSeconds: number;
 }
 
-/** What could not be removed. */
-export interface RemovalFailure {
+/** What could not be looked at or removed. */
+export interface FileFailure {
   /** Relative to the root. */
   readonly path: string;
   /** An errno name. */
@@ -210,7 +256,7 @@ export interface RemovalReport {
   readonly keptBytes: number;
   /** How many of those that stay are held by somebody else: they would have gone. */
   readonly inUse: number;
-  readonly failures: readonly RemovalFailure[];
+  readonly failures: readonly FileFailure[];
 }
 
 /** What `prune` removed. */
@@ -219,4 +265,6 @@ export interface PruneReport extends RemovalReport {
   readonly limits: { readonly maxBytes: number | null; readonly maxEntries: number | null };
   /** What was used during the last day, before anything was removed. */
   readonly lastDay: { readonly bytes: number; readonly entries: number };
+  /** What no rule ever removes, such as files whose meaning only another program knows. */
+  readonly others: { readonly count: number; readonly bytes: number };
 }

@@ -4,9 +4,9 @@ import type { Host } from '../host/host.js';
 import { isSweptAtStart } from '../layouts/pvf/start-rule.js';
 import { HomePaths, STORE_FOLDER } from '../layouts/vyre/home-paths.js';
 import { CacheError, errnoOf } from '../model/error.js';
-import { rootKind, type RootKind } from '../store/home.js';
+import { rootKind } from '../store/home.js';
 import { noteRemovals } from './journal.js';
-import type { MaintainedRoot } from './maintained-root.js';
+import { OURS, type MaintainedRoot } from './maintained-root.js';
 import { demandOwner } from './owner.js';
 import { Removals } from './removals.js';
 import type { RemovalReport } from './reports.js';
@@ -65,8 +65,6 @@ function refuseOurs(root: MaintainedRoot): void {
     { hint: `Run \`vyre-cache gc ${home}\`, which removes what no living process owns.` },
   );
 }
-
-const OURS: ReadonlySet<RootKind> = new Set(['home', 'newer-home', 'sections', 'store']);
 
 /** The home that a folder lies in; null when it lies in none. */
 function homeAbove(host: Host, path: string): string | null {

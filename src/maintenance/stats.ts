@@ -1,41 +1,45 @@
 import { addCounters, type Counters } from '../model/counters.js';
-import { vyreLayout } from '../layouts/vyre/vyre-layout.js';
 import type { CacheEvent } from '../store/private-state.js';
 import { findWorkers, isDead } from '../store/worker-directory.js';
-import { layoutOf, type MaintainedRoot } from './maintained-root.js';
+import { measure, NO_FIGURES, type Figures } from './figures.js';
+import { readLastVerify } from './last-verify.js';
+import { isRecognised, OURS, type MaintainedRoot } from './maintained-root.js';
 import type { StatsReport, TroubleLine } from './reports.js';
 import { DetailsCollector } from './stats-details.js';
-import { measureStore, NO_FIGURES } from './store-figures.js';
 
 export interface StatsOptions {
   /** What automatic care keeps a home's entries below; null where it is off. */
   readonly limitBytes: number | null;
+  /** The age above which the settings let `prune` remove; null where they say nothing. */
+  readonly ttlMs: number | null;
   /** Reads every record, which costs a file each. */
   readonly details: boolean;
 }
 
-const DEFAULTS: StatsOptions = { limitBytes: null, details: false };
+const DEFAULTS: StatsOptions = { limitBytes: null, ttlMs: null, details: false };
 
 /**
- * Figures of a root: what lies in its store, and what was counted for it in the home and in the state directory. Whether
- * worker directories are dead is not known to it: see {@link countDeadWorkers}.
+ * Figures of a root: what lies in it, and what was counted for it in the home and in the state directory. Whether worker
+ * directories are dead is not known to it: see {@link countDeadWorkers}.
  */
-export function collectStats(root: MaintainedRoot, options: StatsOptions = DEFAULTS): StatsReport {
+export async function collectStats(
+  root: MaintainedRoot,
+  options: StatsOptions = DEFAULTS,
+): Promise<StatsReport> {
   const nowMs = root.host.clock.nowMs();
-  const layout = layoutOf(root.kind());
-  const store = layout === null ? null : root.openStore();
-  const details = options.details ? new DetailsCollector(store) : null;
-  const figures = store === null ? NO_FIGURES : measureStore(root, store, details?.onEntry ?? null);
-  const { entries, bytes } = figures;
+  const details = options.details ? new DetailsCollector(root) : null;
+  const figures = await figuresOf(root, options, details);
+  const { entries, bytes, ourBytes, layouts, temporaryFiles, orphans } = figures;
   const states = root.states();
   return {
     root: root.root,
     entries,
     bytes,
+    ourBytes,
     oldestSeconds: entries === 0 ? null : ageSeconds(nowMs, figures.oldestMs),
     newestSeconds: entries === 0 ? null : ageSeconds(nowMs, figures.newestMs),
     counters: sumCounters(states.map((state) => state.readCounters())),
-    layouts: layout === null ? [] : [{ layout: layout.name, entries, bytes }],
+    layouts,
     trouble: troubleLines(
       states.flatMap((state) => state.readEventsSinceZero()),
       nowMs,
@@ -43,9 +47,31 @@ export function collectStats(root: MaintainedRoot, options: StatsOptions = DEFAU
     limitBytes: isCaredFor(root) ? options.limitBytes : null,
     ageHistogram: figures.ages,
     failures: figures.recordsWithoutEntry,
-    litter: { temporaryFiles: figures.temporaryFiles, deadWorkers: null },
+    litter: { temporaryFiles, orphans, bytes: figures.litterBytes, deadWorkers: null },
+    unreadable: figures.unreadable,
+    reclaimable: {
+      expired: options.ttlMs === null ? null : figures.expired,
+      damaged: damagedOf(root, nowMs),
+    },
     details: details?.details() ?? null,
   };
+}
+
+async function figuresOf(
+  root: MaintainedRoot,
+  { ttlMs }: StatsOptions,
+  details: DetailsCollector | null,
+): Promise<Figures> {
+  if (!isRecognised(root)) return NO_FIGURES;
+  // A store that is a link is an error of its own, not an empty one.
+  if (OURS.has(root.kind())) root.openStore();
+  return measure(root, { ttlMs, onArtifact: details?.onArtifact ?? null });
+}
+
+function damagedOf(root: MaintainedRoot, nowMs: number): StatsReport['reclaimable']['damaged'] {
+  const last = readLastVerify(root);
+  if (last === null) return null;
+  return { entries: last.damaged, bytes: last.damagedBytes, ageSeconds: ageSeconds(nowMs, last.atMs) };
 }
 
 /** Automatic care works on homes only. */
@@ -56,7 +82,7 @@ function isCaredFor(root: MaintainedRoot): boolean {
 /** Worker directories that a killed process left. Looks at each owner's lock for a moment, and changes nothing. */
 export async function countDeadWorkers(root: MaintainedRoot): Promise<number> {
   // A flat store has none, and its top level holds all its entries.
-  if (layoutOf(root.kind()) !== vyreLayout) return 0;
+  if (!OURS.has(root.kind()) || root.kind() === 'store') return 0;
   let dead = 0;
   for (const worker of findWorkers(root.host, root.paths)) {
     if (await isDead(root.host, worker)) dead += 1;

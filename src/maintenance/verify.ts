@@ -1,28 +1,63 @@
 import { relative as relativePath } from 'node:path';
+import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
 import { isExpiredFailure } from '../model/failure.js';
-import type { Fingerprint } from '../model/fingerprint.js';
-import { EntryChecker, type EntryCheck } from '../store/entry-check.js';
-import type { DiskTier } from '../store/disk-tier.js';
-import { fingerprintByte, type LockFile } from '../store/lock-file.js';
-import { layoutOf, type MaintainedRoot } from './maintained-root.js';
+import { partName } from '../layouts/examination.js';
+import { entryFormat } from '../layouts/vyre/entry-format.js';
+import { StorePaths } from '../layouts/vyre/home-paths.js';
+import { DiskTier } from '../store/disk-tier.js';
+import { runBulk } from './bulk.js';
+import { RESULT } from './bulk-work.js';
+import { HomeLocks } from './home-locks.js';
+import { artifactAt, below, pathOf, takeInventory, type Inventory, type NamedArtifact } from './inventory.js';
+import { Judge, type Judgement } from './judge.js';
+import { isRecognised, type MaintainedRoot } from './maintained-root.js';
 import type { VerifyProblem, VerifyReport } from './reports.js';
-import { walk, type WalkedFile } from './walk.js';
-
-/** How often a verdict is repeated while somebody publishes under the same fingerprint. */
-const REPEATS = 20;
-const REPEAT_WAIT_MS = 50;
+import { quarantineIds } from './quarantine.js';
+import { SealBook } from './seals.js';
+import { demandTreatable, treat, type DamagedArtifact, type Treatment } from './treatment.js';
+import { noteVerified } from './last-verify.js';
 
 export interface VerifyOptions {
   /** Null: everything below the root. */
   readonly fingerprints: readonly Fingerprint[] | null;
-  onProgress?(progress: { readonly files: number; readonly bytes: number }): void;
+  /** What becomes of damaged artifacts; they stay unless it is said. */
+  readonly treatment?: Treatment | null;
+  /** Notes the digests of what carries no checksum, so that later runs find what changed. */
+  readonly seals?: boolean;
+  readonly onProgress?: ((progress: { readonly files: number; readonly bytes: number }) => void) | null;
 }
 
 type Tallied = 'valid' | 'damaged' | 'unverifiable' | 'litter' | 'aliens' | 'unreadable';
 
-/** What is counted while a verification runs. */
-class Findings {
-  readonly counts: Record<Tallied, number> = {
+/** An artifact that something speaks against, with its path below the root. */
+type Suspect = Omit<DamagedArtifact, 'reason'>;
+
+/**
+ * Checks every byte of every artifact. Reads only, unless a treatment is asked for, and is safe while others write: a
+ * verdict that speaks against an artifact is repeated until nobody writes it.
+ */
+export async function verify(root: MaintainedRoot, options: VerifyOptions): Promise<VerifyReport> {
+  const isTreating = (options.treatment ?? null) !== null;
+  if (isTreating) demandTreatable(root);
+  const startMs = root.host.clock.monotonicMs();
+  const locks = new HomeLocks(root, { make: isTreating });
+  try {
+    const verifier = new Verifier(root, options, locks);
+    if (options.fingerprints === null) await verifier.all();
+    else await verifier.named(options.fingerprints);
+    return await verifier.report(startMs);
+  } finally {
+    locks.close();
+  }
+}
+
+class Verifier {
+  readonly #root: MaintainedRoot;
+  readonly #options: VerifyOptions;
+  readonly #locks: HomeLocks;
+  readonly #judge: Judge;
+  readonly #seals: SealBook;
+  readonly #counts: Record<Tallied, number> = {
     valid: 0,
     damaged: 0,
     unverifiable: 0,
@@ -30,180 +65,208 @@ class Findings {
     aliens: 0,
     unreadable: 0,
   };
-  readonly problems: VerifyProblem[] = [];
-  files = 0;
-  bytes = 0;
-}
+  readonly #problems: VerifyProblem[] = [];
+  readonly #damaged: DamagedArtifact[] = [];
+  #damagedBytes = 0;
+  #sealed = 0;
+  #bytes = 0;
 
-interface Passed {
-  readonly kind: 'valid' | 'gone';
-  readonly bytes: number;
-}
-
-interface Failed {
-  readonly kind: 'damaged' | 'unreadable';
-  readonly reason: string;
-  readonly bytes: number;
-}
-
-type Verdict = Passed | Failed;
-
-/**
- * Checks every byte of every artifact. Reads only, and is safe while others write: a verdict that speaks against an
- * artifact is repeated while nobody publishes it.
- */
-export async function verify(root: MaintainedRoot, options: VerifyOptions): Promise<VerifyReport> {
-  const startMs = root.host.clock.monotonicMs();
-  const findings = new Findings();
-  const verifier = new Verifier(root, findings, options);
-  if (options.fingerprints === null) await verifier.all();
-  else for (const fingerprint of options.fingerprints) await verifier.named(fingerprint);
-  const { counts } = findings;
-  return {
-    root: root.root,
-    artifacts: counts.valid + counts.damaged + counts.unverifiable,
-    ...counts,
-    quarantined: 0,
-    bytes: findings.bytes,
-    seconds: (root.host.clock.monotonicMs() - startMs) / 1000,
-    problems: findings.problems,
-  };
-}
-
-class Verifier {
-  readonly #root: MaintainedRoot;
-  readonly #findings: Findings;
-  readonly #options: VerifyOptions;
-  readonly #checker: EntryChecker;
-  readonly #store: DiskTier;
-  readonly #lock: LockFile | null;
-  readonly #layoutName: string;
-
-  constructor(root: MaintainedRoot, findings: Findings, options: VerifyOptions) {
+  constructor(root: MaintainedRoot, options: VerifyOptions, locks: HomeLocks) {
     this.#root = root;
-    this.#findings = findings;
     this.#options = options;
-    this.#checker = new EntryChecker(root.host, root.maxPayloadBytes);
-    this.#store = root.openStore();
-    this.#lock = root.openLock();
-    this.#layoutName = layoutOf(root.kind())?.name ?? 'vyre';
-  }
-
-  async all(): Promise<void> {
-    const layout = layoutOf(this.#root.kind());
-    if (layout === null) return;
-    await walk(this.#root.host, this.#root.root, layout, {
-      file: async (file) => this.#file(file),
-      unreadable: (relative, errno) => {
-        this.#problem({ path: relative, fingerprint: null, reason: errno }, 'unreadable');
-      },
+    this.#locks = locks;
+    this.#seals = SealBook.open(root);
+    this.#judge = new Judge(root.host, locks, {
+      maxPayloadBytes: root.maxPayloadBytes,
+      takesDigest: this.#takesDigests,
     });
   }
 
-  async named(fingerprint: Fingerprint): Promise<void> {
-    const path = this.#relativeEntry(fingerprint);
-    const verdict = await this.#judge(fingerprint);
-    if (verdict.kind === 'gone') this.#problem({ path, fingerprint, reason: 'absent' }, 'damaged');
-    else this.#conclude(fingerprint, path, verdict);
+  get #takesDigests(): boolean {
+    return this.#options.seals === true || !this.#seals.isEmpty;
   }
 
-  #relativeEntry(fingerprint: Fingerprint): string {
-    return relativePath(this.#root.root, this.#store.paths.entry(fingerprint));
+  async all(): Promise<void> {
+    const { host, root, maxPayloadBytes } = this.#root;
+    if (!isRecognised(this.#root)) return;
+    const inventory = await takeInventory(host, root, { layouts: null, countsAliens: true });
+    const { artifacts } = inventory;
+    const digests = this.#takesDigests ? new SharedArrayBuffer(32 * artifacts.count) : null;
+    await runBulk(host, inventory, {
+      task: { kind: 'check', maxPayloadBytes, digests },
+      signal: null,
+      onProgress: this.#options.onProgress ?? null,
+    });
+    if (this.#options.seals === true) this.#seals.begin(artifacts.count);
+    this.#counts.aliens = inventory.aliens;
+    this.#counts.litter = inventory.litter.length;
+    for (const { relative, errno } of inventory.unreadable) this.#unreadable(relative, errno);
+    for (let row = 0; row < artifacts.count; row += 1) await this.#row(inventory, row, digests);
+    if (this.#options.seals === true) this.#seals.save();
+    noteVerified(this.#root, { damaged: this.#counts.damaged, damagedBytes: this.#damagedBytes });
   }
 
-  async #file(file: WalkedFile): Promise<void> {
-    const { classified, relative } = file;
-    switch (classified.kind) {
-      case 'entry':
-        this.#conclude(classified.fingerprint, relative, await this.#judge(classified.fingerprint));
+  async #row(inventory: Inventory, row: number, digests: SharedArrayBuffer | null): Promise<void> {
+    const { artifacts } = inventory;
+    switch (artifacts.results[row] ?? RESULT.none) {
+      case RESULT.valid:
+        this.#counts.valid += 1;
+        this.#bytes += artifacts.bytes[row] ?? 0;
         return;
-      case 'record':
-        if (await this.#isOrphan(classified.fingerprint)) this.#findings.counts.litter += 1;
+      case RESULT.unverifiable:
+        return this.#unverifiable(inventory, row, digests);
+      case RESULT.litter:
+        this.#counts.litter += 1;
         return;
-      case 'unverifiable':
-      case 'litter':
-        this.#findings.counts[classified.kind] += 1;
-        return;
-      case 'alien':
-        this.#findings.counts.aliens += 1;
-        return;
-      case 'private':
+      case RESULT.orphan:
+        if (await this.#isOrphan(artifactAt(inventory, row))) this.#counts.litter += 1;
         return;
       default:
-        classified satisfies never;
+        await this.#suspect(suspectAt(inventory, row));
     }
   }
 
-  #conclude(fingerprint: Fingerprint, path: string, verdict: Verdict): void {
-    const { counts } = this.#findings;
-    this.#findings.files += 1;
-    this.#findings.bytes += verdict.bytes;
-    this.#options.onProgress?.({ files: this.#findings.files, bytes: this.#findings.bytes });
-    if ('reason' in verdict) this.#problem({ path, fingerprint, reason: verdict.reason }, verdict.kind);
-    else if (verdict.kind === 'valid') counts.valid += 1;
-  }
-
-  #problem(problem: Omit<VerifyProblem, 'layout'>, kind: 'damaged' | 'unreadable'): void {
-    this.#findings.counts[kind] += 1;
-    this.#findings.problems.push({ ...problem, layout: this.#layoutName });
-  }
-
-  async #judge(fingerprint: Fingerprint): Promise<Verdict> {
-    const first = this.#judgeOnce(fingerprint);
-    if (first.kind !== 'damaged') return first;
-    return this.#undisturbed(fingerprint, () => this.#judgeOnce(fingerprint));
-  }
-
-  /** Repeats a look while the fingerprint's lock is free, so that no publisher stands in between. */
-  async #undisturbed<T>(fingerprint: Fingerprint, look: () => T): Promise<T> {
-    const { clock } = this.#root.host;
-    for (let attempt = 0; this.#lock !== null && attempt < REPEATS; attempt += 1) {
-      const held = await this.#lock.tryHold(fingerprintByte(fingerprint), look);
-      if (held.held) return held.value;
-      await clock.sleep(REPEAT_WAIT_MS);
+  async #unverifiable(inventory: Inventory, row: number, digests: SharedArrayBuffer | null): Promise<void> {
+    const { artifacts } = inventory;
+    const bytes = artifacts.bytes[row] ?? 0;
+    if (digests !== null) {
+      const seal = {
+        bytes,
+        mtimeMs: artifacts.usedAtMs[row] ?? 0,
+        digest: new Uint8Array(digests, 32 * row, 32),
+      };
+      const suspect = suspectAt(inventory, row);
+      const key = `${suspect.artifact.format.name}:${suspect.path}`;
+      const found = this.#seals.compare(key, seal);
+      if (found === 'changed' && (await this.#hasRotted(suspect, key))) return;
+      if (found === 'same') this.#sealed += 1;
+      if (this.#options.seals === true) this.#seals.note(key, seal);
     }
-    return look();
+    this.#counts.unverifiable += 1;
+    this.#bytes += bytes;
   }
 
-  #judgeOnce(fingerprint: Fingerprint): Verdict {
-    const check = this.#checker.check(this.#store.paths.entry(fingerprint));
-    if (check.verdict === 'absent') return { kind: 'gone', bytes: 0 };
-    if (check.verdict === 'unreadable') return { kind: 'unreadable', reason: check.errno, bytes: 0 };
-    if (check.verdict === 'damaged') return { kind: 'damaged', reason: check.reason, bytes: check.bytes };
-    return this.#judgeRecord(fingerprint, check);
+  /** Looks again: the same size and time, and other bytes than those that were sealed. */
+  async #hasRotted(suspect: Suspect, key: string): Promise<boolean> {
+    const { stats, digest } = await this.#judge.judge(suspect.artifact);
+    if (digest === null) return false;
+    const seal = { ...SealBook.stampOf(stats), digest };
+    if (this.#seals.compare(key, seal) !== 'changed') return false;
+    if (this.#options.seals === true) this.#seals.keep(key);
+    this.#damage(suspect, 'seal-mismatch', seal.bytes);
+    return true;
   }
 
-  /** An entry whose record tells of another one was exchanged; a record that does not decode is damage, too. */
-  #judgeRecord(fingerprint: Fingerprint, check: EntryCheck & { readonly verdict: 'valid' }): Verdict {
-    const bytes = check.stat.bytes;
-    const read = this.#store.readRecord(fingerprint);
-    if (!read.ok) {
-      if (read.reason === 'unreadable') return { kind: 'damaged', reason: 'unreadable-record', bytes };
-      return { kind: 'valid', bytes };
+  async named(fingerprints: readonly Fingerprint[]): Promise<void> {
+    const { paths } = this.#root.openStore();
+    const isHome = this.#root.kind() === 'home';
+    const relative = relativePath(this.#root.root, paths.folder);
+    let files = 0;
+    for (const stem of fingerprints) {
+      const artifact = {
+        format: entryFormat,
+        stem,
+        folder: paths.folder,
+        home: isHome ? this.#root.root : null,
+      };
+      const suspect = { artifact, path: below(relative, partName(entryFormat, 0, stem)) };
+      await this.#suspect(suspect, 'absent');
+      files += 1;
+      this.#options.onProgress?.({ files, bytes: this.#bytes });
     }
-    const { record } = read;
-    const belongs =
-      record.fingerprint === fingerprint &&
-      record.payloadDigest === check.digest &&
-      record.payloadBytes === check.payloadBytes;
-    return belongs ? { kind: 'valid', bytes } : { kind: 'damaged', reason: 'record-mismatch', bytes };
   }
 
-  /** A record without an entry, unless it is a failure that still counts; not merely one whose entry is about to appear: whoever publishes holds the lock. */
-  async #isOrphan(fingerprint: Fingerprint): Promise<boolean> {
-    const { files } = this.#root.host;
-    const isAlone = (): boolean =>
-      files.lstat(this.#store.paths.entry(fingerprint)) === null &&
-      files.lstat(this.#store.paths.record(fingerprint)) !== null &&
-      !this.#isLiveFailure(fingerprint);
-    if (!isAlone()) return false;
-    if (this.#lock === null) return true;
-    const held = await this.#lock.tryHold(fingerprintByte(fingerprint), isAlone);
+  /** `whenGone`: the reason for what has to be there; null where it may vanish. */
+  async #suspect(suspect: Suspect, whenGone: string | null = null): Promise<void> {
+    const judgement = await this.#judge.judge(suspect.artifact);
+    const { verdict, bytesRead } = judgement;
+    this.#bytes += bytesRead;
+    switch (verdict.kind) {
+      case 'valid':
+      case 'unverifiable':
+      case 'litter':
+        if (verdict.kind !== 'litter' || whenGone === null) this.#counts[verdict.kind] += 1;
+        else this.#damage(suspect, whenGone, 0);
+        return;
+      case 'gone':
+        if (whenGone !== null) this.#damage(suspect, whenGone, 0);
+        return;
+      case 'damaged':
+        this.#damage(suspect, verdict.reason, sizeOf(judgement));
+        return;
+      case 'unreadable':
+        this.#problem(suspect, verdict.errno);
+        this.#counts.unreadable += 1;
+        return;
+      default:
+        verdict satisfies never;
+    }
+  }
+
+  #damage(suspect: Suspect, reason: string, bytes: number): void {
+    this.#counts.damaged += 1;
+    this.#damagedBytes += bytes;
+    this.#damaged.push({ ...suspect, reason });
+    this.#problem(suspect, reason);
+  }
+
+  #problem({ artifact, path }: Suspect, reason: string): void {
+    const { format, stem } = artifact;
+    const fingerprint = format.isLockedByFingerprint ? stem : null;
+    this.#problems.push({ path, layout: format.layout, fingerprint, reason });
+  }
+
+  #unreadable(path: string, errno: string): void {
+    this.#counts.unreadable += 1;
+    this.#problems.push({ path, layout: null, fingerprint: null, reason: errno });
+  }
+
+  /** Not merely a record whose entry is about to appear: whoever publishes holds the lock. */
+  async #isOrphan(artifact: NamedArtifact): Promise<boolean> {
+    const look = (): boolean => {
+      const { verdict, stats } = this.#judge.look(artifact);
+      return (
+        verdict.kind === 'litter' && stats.some((stat) => stat !== null) && !this.#isLiveFailure(artifact)
+      );
+    };
+    if (!look()) return false;
+    const held = await this.#locks.tryHold(artifact, look);
     return held.held && held.value;
   }
 
-  #isLiveFailure(fingerprint: Fingerprint): boolean {
-    const record = this.#store.readFailure(fingerprint);
-    return record !== null && !isExpiredFailure(record.failure, this.#root.host.clock.nowMs());
+  #isLiveFailure({ format, stem, folder }: NamedArtifact): boolean {
+    if (format !== entryFormat || !isFingerprint(stem)) return false;
+    const { host, maxPayloadBytes } = this.#root;
+    const store = new DiskTier(host, { paths: new StorePaths(folder), maxPayloadBytes, lock: null });
+    const record = store.readFailure(stem);
+    return record !== null && !isExpiredFailure(record.failure, host.clock.nowMs());
   }
+
+  async report(startMs: number): Promise<VerifyReport> {
+    const { host, root } = this.#root;
+    const { treatment = null } = this.#options;
+    const context = { locks: this.#locks, judge: this.#judge };
+    const treated =
+      treatment === null ? [] : await treat(this.#root, this.#damaged, { treatment, ...context });
+    return {
+      root,
+      artifacts: this.#counts.valid + this.#counts.damaged + this.#counts.unverifiable,
+      ...this.#counts,
+      quarantined: quarantineIds(host, this.#root.paths).length,
+      sealed: this.#sealed,
+      bytes: this.#bytes,
+      seconds: (host.clock.monotonicMs() - startMs) / 1000,
+      problems: this.#problems.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+      treated,
+    };
+  }
+}
+
+function sizeOf({ stats }: Judgement): number {
+  return stats.reduce((sum, stat) => sum + (stat?.type === 'file' ? stat.bytes : 0), 0);
+}
+
+function suspectAt(inventory: Inventory, row: number): Suspect {
+  const artifact = artifactAt(inventory, row);
+  return { artifact, path: pathOf(inventory, row) };
 }

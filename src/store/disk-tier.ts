@@ -2,7 +2,7 @@ import { readRegularFile, withFile, writeNewFile, type FileStat } from '../host/
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
-import { classifyStoreName } from '../layouts/vyre/vyre-layout.js';
+import { fingerprintOfEntry } from '../layouts/vyre/entry-format.js';
 import { entryChunks, FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/entry.js';
 import { errnoOf } from '../model/error.js';
 import { digestOfBytes, type Digest, type Fingerprint, type HashChunks } from '../model/fingerprint.js';
@@ -252,7 +252,7 @@ export class DiskTier implements Tier {
     let empty = true;
     try {
       this.#host.files.scanDirectory(this.paths.folder, (item) => {
-        empty = classifyStoreName(item.name).kind !== 'entry';
+        empty = fingerprintOfEntry(item.name) === null;
         return empty;
       });
     } catch (error) {

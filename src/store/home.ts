@@ -1,6 +1,7 @@
 import { basename, dirname, join, resolve } from 'node:path';
 import { readRegularFile, writeNewFile, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
+import { fingerprintOfEntry } from '../layouts/vyre/entry-format.js';
 import { type HomePaths, VYRE_SECTIONS } from '../layouts/vyre/home-paths.js';
 import { CacheError, errnoOf, troubleKind } from '../model/error.js';
 import type { Degraded } from '../model/lifecycle.js';
@@ -15,7 +16,8 @@ const MAX_MARKER_BYTES = 65_536;
 const TAG_TEXT = `Signature: 8a477f597d28d172789f06886806bc55
 # This directory holds compiled artifacts that can be made again. It is managed by vyre-cache.
 `;
-const ENTRY_NAME = /^[0-9a-f]{64}\.bin$/;
+/** Items that are looked at before a folder counts as one without entries. */
+const MAX_LOOKS = 10_000;
 const WRITABLE_BY_OTHERS = 0o022;
 
 export type HomeProblem = { readonly reason: Degraded; readonly message: string };
@@ -44,23 +46,20 @@ export function rootKind(host: Host, paths: HomePaths): RootKind {
   const hasPrivate = (): boolean => files.lstat(paths.private)?.type === 'directory';
   const marker = hasPrivate() ? readRegularFile(files, paths.marker, MAX_MARKER_BYTES) : null;
   if (marker?.ok === true) return isNewerMarker(marker.bytes) ? 'newer-home' : 'home';
-  let empty = true;
-  let sections = false;
-  let entries = false;
-  files.scanDirectory(paths.root, (item) => {
-    empty = false;
-    sections ||= item.type === 'directory' && isSection(item.name);
-    entries ||= ENTRY_NAME.test(item.name);
-    return !sections;
+  if (
+    hasPrivate() ||
+    VYRE_SECTIONS.some((name) => files.lstat(`${paths.root}/${name}`)?.type === 'directory')
+  )
+    // A private folder without its marker: a crash while the home was made, or somebody deleted our state.
+    return 'sections';
+  let kind: RootKind = 'empty';
+  let looks = 0;
+  files.scanDirectory(paths.root, ({ name }) => {
+    kind = fingerprintOfEntry(name) === null ? 'foreign' : 'store';
+    looks += 1;
+    return kind !== 'store' && looks < MAX_LOOKS;
   });
-  if (empty) return 'empty';
-  // A private folder without its marker: a crash while the home was made, or somebody deleted our state.
-  if (sections || hasPrivate()) return 'sections';
-  return entries ? 'store' : 'foreign';
-}
-
-function isSection(name: string): boolean {
-  return VYRE_SECTIONS.some((section) => section === name);
+  return kind;
 }
 
 function isNewerMarker(bytes: Buffer): boolean {

@@ -110,6 +110,11 @@ function append(host: Host, path: string, fingerprints: readonly Fingerprint[]):
   }
 }
 
+/** What the list of a home says now, whoever appends to it meanwhile. */
+export function readPending(host: Host, paths: HomePaths): Notes {
+  return readNotes(host, paths.pending);
+}
+
 /** The notes that a flush answers for from now on. */
 export interface TakenNotes extends Notes {
   /** The lists to remove when all of them are durable or noted again: until then a kill loses nothing. */

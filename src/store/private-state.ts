@@ -13,6 +13,7 @@ import {
 } from '../model/counters.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import { LOCK_BYTES, type LockFile } from './lock-file.js';
+import { Savings, type Saving } from './savings.js';
 
 /** The journal is cut here; one older half is kept. Some 1000 events each. */
 const MAX_EVENTS_BYTES = 262_144;
@@ -62,6 +63,15 @@ export class PrivateState {
     return join(this.folder, 'events');
   }
 
+  get #savings(): Savings {
+    return new Savings(this.#host, this.folder);
+  }
+
+  /** What single entries have saved, as far as it is known. */
+  readSavings(): readonly Saving[] {
+    return this.#savings.read();
+  }
+
   readonly #hash = (bytes: Uint8Array): Uint8Array => hashChunks(this.#host.hash, [bytes]);
 
   /** Null when nothing was ever counted here or both pages are damaged. */
@@ -101,10 +111,11 @@ export class PrivateState {
    * @returns false when the lock is not to be had: nothing was added.
    * @throws the errno error when the file cannot be written.
    */
-  async addToCounters(tally: Tally, lock: LockFile): Promise<boolean> {
+  async addToCounters(tally: Tally, lock: LockFile, savings: readonly Saving[] = []): Promise<boolean> {
     if (tally.isEmpty) return true;
     const { held } = await lock.hold(LOCK_BYTES.counters, { timeoutMs: COUNTERS_TIMEOUT_MS }, () => {
       this.#writeCounters(tally);
+      this.#savings.add(savings);
     });
     return held;
   }
@@ -161,6 +172,7 @@ export class PrivateState {
       for (const step of [1n, 2n]) {
         this.#writePage(fd, { generation: generation + step, counters: { sinceMs, values: new Map() } });
       }
+      this.#savings.clear();
     });
     return before?.counters ?? null;
   }

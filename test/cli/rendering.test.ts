@@ -40,6 +40,8 @@ const clean: VerifyReport = {
   seconds: 1.4,
   problems: [],
   unreadable: 0,
+  sealed: 0,
+  treated: [],
 };
 
 describe('verify', () => {
@@ -111,9 +113,11 @@ describe('verify', () => {
       litter: 0,
       aliens: 0,
       quarantined: 0,
+      sealed: 0,
       bytes: 6_549_825_126,
       seconds: 1.235,
       problems: [damage],
+      treated: [],
     });
     assert.ok(renderVerifyJson(clean).startsWith('{"schema":"vyre-cache.verify/1",'));
   });
@@ -134,7 +138,8 @@ const empty: StatsReport = {
 const busy: StatsReport = {
   ...empty,
   entries: 1204,
-  bytes: 6_549_825_126,
+  bytes: 6_549_825_120,
+  ourBytes: 6_549_820_000,
   oldestSeconds: 1_036_800,
   newestSeconds: 192,
   counters: {
@@ -160,8 +165,18 @@ const busy: StatsReport = {
     ]),
   },
   layouts: [
-    { layout: 'vyre', entries: 1200, bytes: 6_549_820_000 },
-    { layout: 'wasmtime', entries: 4, bytes: 5120 },
+    {
+      layout: 'vyre',
+      entries: 1200,
+      bytes: 6_549_820_000,
+      formats: [{ format: 'entry', entries: 1200, bytes: 6_549_820_000 }],
+    },
+    {
+      layout: 'wasmtime',
+      entries: 4,
+      bytes: 5120,
+      formats: [{ format: 'wasmtime-module', entries: 4, bytes: 5120 }],
+    },
   ],
   trouble: [
     {
@@ -181,7 +196,7 @@ const busy: StatsReport = {
     { withinSeconds: null, entries: 0, bytes: 0 },
   ],
   failures: 3,
-  litter: { temporaryFiles: 2, deadWorkers: 1 },
+  litter: { temporaryFiles: 2, orphans: 0, bytes: 0, deadWorkers: 1 },
 };
 
 const detailed: StatsReport = {
@@ -193,21 +208,51 @@ const detailed: StatsReport = {
         entries: 1200,
         bytes: 6e9,
         wallSeconds: 86_400,
+        uses: null,
       },
-      { compiler: null, entries: 4, bytes: 5120, wallSeconds: 0 },
+      { compiler: null, entries: 4, bytes: 5120, wallSeconds: 0, uses: 12 },
     ],
     largest: [
       {
         fingerprint: 'ab'.repeat(32),
+        path: `pipelines/${'ab'.repeat(32)}.bin`,
         bytes: 1023 * 2 ** 20,
         compiler: '/usr/bin/x86_64-linux-gnu-g++-12',
         outputs: ['a-rather-long-name.o', 'another-one.o'],
         wallSeconds: 3568,
+        savedSeconds: 90,
       },
-      { fingerprint: 'cd'.repeat(32), bytes: 10, compiler: null, outputs: null, wallSeconds: null },
+      {
+        fingerprint: null,
+        path: 'aot/module',
+        bytes: 10,
+        compiler: null,
+        outputs: null,
+        wallSeconds: null,
+        savedSeconds: null,
+      },
     ],
     costliest: [
-      { fingerprint: 'ef'.repeat(32), bytes: 10, compiler: 'cc', outputs: ['a.o\u001B'], wallSeconds: 0.5 },
+      {
+        fingerprint: 'ef'.repeat(32),
+        path: 'x',
+        bytes: 10,
+        compiler: 'cc',
+        outputs: ['a.o\u001B'],
+        wallSeconds: 0.5,
+        savedSeconds: null,
+      },
+    ],
+    mostSaving: [
+      {
+        fingerprint: 'ab'.repeat(32),
+        path: `pipelines/${'ab'.repeat(32)}.bin`,
+        bytes: 10,
+        compiler: 'cc',
+        outputs: ['b.o'],
+        wallSeconds: 2,
+        savedSeconds: 7260,
+      },
     ],
   },
 };
@@ -222,7 +267,7 @@ describe('stats', () => {
 trouble: io-error, 1 time
 
 81.81% hits, 3 m 12 s saved since 2026-01-02
-1,204 entries, 6.1 GiB of 10 GiB (60.99%) in /home/u/.cache/vyre
+1,204 entries, 6.1 GiB in /home/u/.cache/vyre, ours 6.1 GiB of 10 GiB (60.99%)
 last used 3 m 12 s to 12 d ago
 3 records without an entry (remembered failures)
 reclaimable: 2 temporary files, 1 worker directory of a dead process
@@ -252,9 +297,9 @@ Stored                          2
 Waits for another process       4
 Evictions                       3   2 KiB
 
-Layout    Entries     Size
-vyre        1,200  6.1 GiB
-wasmtime        4    5 KiB
+Layout    Kind             Entries     Size
+vyre      entry              1,200  6.1 GiB  99.99%
+wasmtime  wasmtime-module        4    5 KiB      0%
 `,
     );
   });
@@ -289,16 +334,19 @@ Stored        0
     const text = renderStats(detailed, PLAIN);
     assert.equal(
       text.slice(text.indexOf('Compiler ')),
-      `Compiler                  Entries      Size  Took
-x86_64-linux-gnu-g++-12…    1,200  5.59 GiB   1 d
-without a record                4     5 KiB     -
+      `Compiler                  Entries      Size  Took  Uses
+x86_64-linux-gnu-g++-12…    1,200  5.59 GiB   1 d     -
+without a record                4     5 KiB     -    12
 
 Largest               Size       Took  Compiler          Outputs
 abababababababab  1023 MiB  59 m 28 s  x86_64-linux-gn…  a-rather-long-name.o …
-cdcdcdcdcdcdcdcd      10 B          -  -                 -
+module                10 B          -  -                 -
 
 Costliest         Size    Took  Compiler  Outputs
 efefefefefefefef  10 B  500 ms  cc        a.o\\u{1b}
+
+Saved most        Size    Saved  Compiler  Outputs
+abababababababab  10 B  2 h 1 m  cc        b.o
 `,
     );
   });
@@ -345,8 +393,13 @@ efefefefefefefef  10 B  500 ms  cc        a.o\\u{1b}
       'compilers',
       'largest',
       'costliest',
+      'mostSaving',
+      'ourBytes',
+      'reclaimable',
+      'unreadable',
     ]);
-    assert.deepEqual(parse(empty)['litter'], { temporaryFiles: 0, deadWorkers: null });
+    assert.deepEqual(parse(empty)['litter'], { temporaryFiles: 0, deadWorkers: null, orphans: 0, bytes: 0 });
+    assert.deepEqual(parse(empty)['reclaimable'], { expired: null, damaged: null });
     assert.deepEqual(
       ['limitBytes', 'compilers', 'largest', 'costliest'].map((key) => parse(empty)[key]),
       [null, null, null, null],

@@ -88,6 +88,8 @@ describe('stats', () => {
     assert.deepEqual(documentOf(await cli(place, ['stats', '--json'])).litter, {
       temporaryFiles: 0,
       deadWorkers: 1,
+      orphans: 0,
+      bytes: 0,
     });
   });
 
@@ -180,7 +182,7 @@ const FULL: StatsReport = {
   trouble: [{ kind: 'odd "kind"\n\\', count: 2, message: null, lastSeconds: null }],
   limitBytes: 10 * 2 ** 30,
   failures: 4,
-  litter: { temporaryFiles: 1, deadWorkers: 2 },
+  litter: { temporaryFiles: 1, orphans: 3, bytes: 9, deadWorkers: 2 },
 };
 
 interface Metric {
@@ -434,7 +436,7 @@ describe('the figures of a varied day', () => {
     await owner.close();
     await waiter.close();
 
-    const { counters } = bench.open().stats();
+    const { counters } = await bench.open().stats();
     const count = (name: CounterName): number => counters?.values.get(name) ?? 0;
     const sum = (names: readonly CounterName[]): number =>
       names.reduce((total, name) => total + count(name), 0);

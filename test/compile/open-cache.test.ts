@@ -115,7 +115,7 @@ describe('closing a cache', () => {
     ]) {
       await assert.rejects(use(), { code: 'usage' });
     }
-    assert.equal(cache.stats().entries, 1);
+    assert.equal((await cache.stats()).entries, 1);
     assert.deepEqual(cache.troubles(), []);
   });
 });

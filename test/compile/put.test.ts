@@ -68,7 +68,7 @@ describe('putting a payload', () => {
       kept: false,
     });
     assert.deepEqual(readFileSync(join(root, 'pipelines', `${A}.bin`)), entryBytes('other'));
-    const [trouble] = cache.stats().trouble;
+    const [trouble] = (await cache.stats()).trouble;
     assert.deepEqual([trouble?.kind, trouble?.count], ['nondeterministic', 2]);
   });
 

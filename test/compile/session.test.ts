@@ -55,7 +55,7 @@ describe('what a session has counted', () => {
     await session.close();
     assert.deepEqual(listing(home.root), before);
     assert.deepEqual(lookups(session), [undefined, 3]);
-    assert.equal(collectStats(session).trouble[0]?.kind, 'io-error');
+    assert.equal((await collectStats(session)).trouble[0]?.kind, 'io-error');
     assert.deepEqual(readdirSync(join(home.stateDirectory, 'roots')).length, 1);
   });
 });
@@ -77,6 +77,6 @@ describe('trouble', () => {
       session.states().map((state) => state.readEvents().map((event) => event.reason)),
       [[], ['no-space']],
     );
-    assert.equal(collectStats(session).trouble[0]?.kind, 'no-space');
+    assert.equal((await collectStats(session)).trouble[0]?.kind, 'no-space');
   });
 });

@@ -368,18 +368,19 @@ describe('gc of a home', () => {
     const files = failingFiles({
       lstat: (path) => {
         looks += path === home.entry(A) ? 1 : 0;
-        if (looks === 2 && existsSync(aside)) renameSync(aside, home.entry(A));
+        if (looks === 1 && existsSync(aside)) renameSync(aside, home.entry(A));
         return systemFiles.lstat(path);
       },
     });
     assert.deepEqual(rows(await gc(home, later(2 * HOUR, { files }))), []);
     assert.ok(existsSync(home.entry(A)) && existsSync(home.record(A)));
-    assert.equal(looks, 2);
+    assert.equal(looks, 1);
   });
 
   it('keeps the record of an entry that cannot be looked at, and reports that', async (t) => {
     const home = new TestHome(t);
     home.place(makeArtifact(A, 'x'));
+    rmSync(home.entry(A));
     const files = failingFiles({
       lstat: (path) => {
         if (path === home.entry(A)) throw errnoError('EIO');

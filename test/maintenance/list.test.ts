@@ -119,6 +119,7 @@ describe('a list of entries', () => {
       openStore: () => session.openStore(),
       openLock: () => null,
       states: () => session.states(),
+      stateFolder: () => null,
       addEvent: () => undefined,
     };
     const expected = home.entry(artifact.fingerprint).slice(1);

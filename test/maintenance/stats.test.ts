@@ -21,7 +21,7 @@ import { entryBytes, fingerprintFrom, makeArtifact } from '../support/artifacts.
 import { failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { sessionOf, TestHome } from '../support/homes.js';
 import { listing } from '../support/listing.js';
-import { checkProperty } from '../support/properties.js';
+import { checkAsyncProperty } from '../support/properties.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { ownerOf, placeWorker } from '../support/workers.js';
 
@@ -43,7 +43,7 @@ function touch(path: string, ageSeconds: number): void {
 }
 
 describe('stats', () => {
-  it('tell entries, bytes and ages as they lie on disk', (t) => {
+  it('tell entries, bytes and ages as they lie on disk', async (t) => {
     const home = new TestHome(t);
     home.place(makeArtifact(A, 'first'));
     home.place(makeArtifact(B, 'second'));
@@ -52,7 +52,7 @@ describe('stats', () => {
     touch(home.entry(B), 1000);
     touch(home.entry(fingerprintFrom('c')), 100);
     touch(home.record(A), 5000);
-    const report = collectStats(home.session(fakeHost({ clock: new FakeClock(NOW) })));
+    const report = await collectStats(home.session(fakeHost({ clock: new FakeClock(NOW) })));
     const bytes = 5 + 32 + 6 + 32 + 7 + 32 + statSync(home.record(A)).size + statSync(home.record(B)).size;
     assert.equal(report.root, home.root);
     assert.equal(report.entries, 3);
@@ -60,11 +60,12 @@ describe('stats', () => {
     assert.equal(report.newestSeconds, 10);
     assert.equal(report.oldestSeconds, 1000);
     assert.equal(report.counters, null);
-    assert.deepEqual(report.layouts, [{ layout: 'vyre', entries: 3, bytes }]);
+    const formats = [{ format: 'entry', entries: 3, bytes }];
+    assert.deepEqual(report.layouts, [{ layout: 'vyre', entries: 3, bytes, formats }]);
     assert.deepEqual(report.trouble, []);
   });
 
-  it('count damaged entries by their size, and leave out what is no file of ours', (t) => {
+  it('count damaged entries by their size, and leave out what is no file of ours', async (t) => {
     const home = new TestHome(t);
     home.place({ ...makeArtifact(A, 'vyre'), record: null });
     truncateSync(home.entry(A), 10);
@@ -73,15 +74,15 @@ describe('stats', () => {
     writeFileSync(join(home.paths.store, `.${A}-0.bin.tmp`), 'x');
     writeFileSync(join(home.paths.store, 'alien.bin'), 'x');
     writeFileSync(home.record(fingerprintFrom('d')), 'x');
-    const report = collectStats(home.session());
+    const report = await collectStats(home.session());
     assert.deepEqual([report.entries, report.bytes], [1, 10]);
   });
 
-  it('show no negative age for an entry from the future', (t) => {
+  it('show no negative age for an entry from the future', async (t) => {
     const home = new TestHome(t);
     home.place(makeArtifact(A, 'first'));
     touch(home.entry(A), -1000);
-    const report = collectStats(home.session(fakeHost({ clock: new FakeClock(NOW) })));
+    const report = await collectStats(home.session(fakeHost({ clock: new FakeClock(NOW) })));
     assert.deepEqual([report.newestSeconds, report.oldestSeconds], [0, 0]);
   });
 
@@ -95,7 +96,7 @@ describe('stats', () => {
       misses: 2,
       'missReason:absent': 2,
     });
-    const { counters } = collectStats(home.session(host));
+    const { counters } = await collectStats(home.session(host));
     assert.ok(counters);
     assert.equal(counters.sinceMs, NOW - 5000);
     assert.deepEqual(Object.fromEntries(counters.values), {
@@ -122,11 +123,13 @@ describe('stats', () => {
     [50 * 365 * DAY, 4],
   ];
   for (const [age, group] of boundaries) {
-    it(`put an entry that was used ${age} s ago, with its record, into group ${group}`, (t) => {
+    it(`put an entry that was used ${age} s ago, with its record, into group ${group}`, async (t) => {
       const home = new TestHome(t);
       home.place(makeArtifact(A, 'first'));
       touch(home.entry(A), age);
-      const { ageHistogram, bytes } = collectStats(home.session(fakeHost({ clock: new FakeClock(NOW) })));
+      const { ageHistogram, bytes } = await collectStats(
+        home.session(fakeHost({ clock: new FakeClock(NOW) })),
+      );
       assert.deepEqual(
         ageHistogram.map((each) => each.withinSeconds),
         [HOUR, DAY, 7 * DAY, 30 * DAY, null],
@@ -138,15 +141,15 @@ describe('stats', () => {
     });
   }
 
-  it('count each record with its entry, and alone without one, whatever lies in the store', () => {
+  it('count each record with its entry, and alone without one, whatever lies in the store', async () => {
     const kinds = fc.constantFrom('entry', 'record', 'both');
     const fingerprints = fc.stringMatching(/^[0-9a-f]{4}$/);
     const stores = fc.uniqueArray(fc.tuple(fingerprints, kinds, fc.nat(40 * DAY)), {
       selector: ([digits]) => digits,
       maxLength: 40,
     });
-    checkProperty(
-      fc.property(stores, (items) => {
+    await checkAsyncProperty(
+      fc.asyncProperty(stores, async (items) => {
         const cleanup: (() => void)[] = [];
         const home = new TestHome({ after: (work) => cleanup.push(work) });
         let bytes = 0;
@@ -159,7 +162,7 @@ describe('stats', () => {
           if (kind === 'record') unlinkSync(home.entry(artifact.fingerprint));
           else bytes += statSync(home.entry(artifact.fingerprint)).size;
         }
-        const report = collectStats(home.session(fakeHost({ clock: new FakeClock(NOW) })));
+        const report = await collectStats(home.session(fakeHost({ clock: new FakeClock(NOW) })));
         for (const work of cleanup.toReversed()) work();
         const ofKind = (wanted: string): number => items.filter(([, kind]) => kind === wanted).length;
         assert.equal(report.failures, ofKind('record'));
@@ -173,7 +176,7 @@ describe('stats', () => {
     );
   });
 
-  it('find the entry of a record among thousands', (t) => {
+  it('find the entry of a record among thousands', async (t) => {
     const home = new TestHome(t);
     const all = Array.from({ length: 3000 }, (_, index) =>
       fingerprintFrom((index * 1_431_655).toString(16).padStart(12, '0')),
@@ -182,18 +185,19 @@ describe('stats', () => {
       if (index % 3 !== 0) writeFileSync(home.entry(fingerprint), 'e');
       if (index % 3 !== 1) writeFileSync(home.record(fingerprint), 'rr');
     }
-    const report = collectStats(home.session());
+    const report = await collectStats(home.session());
     assert.deepEqual([report.entries, report.bytes, report.failures], [2000, 4000, 1000]);
   });
 
-  it('count temporary files once nobody can be writing them any more', (t) => {
+  it('count temporary files once nobody can be writing them any more', async (t) => {
     const home = new TestHome(t);
     writeFileSync(join(home.paths.store, `.${A}-0.bin.tmp`), 'x');
     writeFileSync(join(home.paths.store, `${B}.bin.tmp`), 'x');
     writeFileSync(join(home.paths.store, 'thesis.bin.tmp'), 'x');
-    const at = (ms: number): number =>
-      collectStats(home.session(fakeHost({ clock: new FakeClock(Date.now() + ms) }))).litter.temporaryFiles;
-    assert.deepEqual([at(0), at(2 * HOUR * 1000)], [0, 2]);
+    const at = async (ms: number): Promise<number> =>
+      (await collectStats(home.session(fakeHost({ clock: new FakeClock(Date.now() + ms) })))).litter
+        .temporaryFiles;
+    assert.deepEqual([await at(0), await at(2 * HOUR * 1000)], [0, 2]);
   });
 
   it('count the worker directories of dead processes, and none of the living', async (t) => {
@@ -216,16 +220,16 @@ describe('stats', () => {
     assert.equal(await countDeadWorkers(sessionOf(t, join(root, 'absent'))), 0);
   });
 
-  it('know a limit only for homes, which care is taken of', (t) => {
-    const options = { limitBytes: 5000, details: false };
-    assert.equal(collectStats(new TestHome(t).session(), options).limitBytes, 5000);
+  it('know a limit only for homes, which care is taken of', async (t) => {
+    const options = { limitBytes: 5000, ttlMs: null, details: false };
+    assert.equal((await collectStats(new TestHome(t).session(), options)).limitBytes, 5000);
     const root = temporaryFolder(t);
     writeFileSync(join(root, `${A}.bin`), entryBytes('vyre'));
-    assert.equal(collectStats(sessionOf(t, root), options).limitBytes, null);
-    assert.equal(collectStats(new TestHome(t).session()).limitBytes, null);
+    assert.equal((await collectStats(sessionOf(t, root), options)).limitBytes, null);
+    assert.equal((await collectStats(new TestHome(t).session())).limitBytes, null);
   });
 
-  it('read records only when asked, and then tell what each compiler keeps', (t) => {
+  it('read records only when asked, and then tell what each compiler keeps', async (t) => {
     const home = new TestHome(t);
     const cost = (wallSeconds: number) => ({ wallSeconds, cpuSeconds: null, peakMemoryBytes: null });
     home.place(makeArtifact(A, 'x'.repeat(5000), { compiler: 'gcc', cost: cost(0.5) }));
@@ -233,8 +237,12 @@ describe('stats', () => {
     home.place(makeArtifact(fingerprintFrom('c'), 'third', { compiler: 'nvcc', cost: cost(60) }));
     home.place({ ...makeArtifact(fingerprintFrom('d'), 'of vyre'), record: null });
     writeFileSync(home.record(fingerprintFrom('d')), 'broken');
-    assert.equal(collectStats(home.session()).details, null);
-    const { details, failures } = collectStats(home.session(), { limitBytes: null, details: true });
+    assert.equal((await collectStats(home.session())).details, null);
+    const { details, failures } = await collectStats(home.session(), {
+      limitBytes: null,
+      ttlMs: null,
+      details: true,
+    });
     assert.ok(details);
     assert.equal(failures, 0);
     assert.deepEqual(
@@ -246,24 +254,24 @@ describe('stats', () => {
       ],
     );
     assert.deepEqual(
-      details.largest.map(({ fingerprint }) => fingerprint[0]),
+      details.largest.map(({ fingerprint }) => fingerprint?.[0]),
       ['a', 'b', 'c', 'd'],
     );
     assert.deepEqual(
-      details.costliest.map(({ fingerprint }) => fingerprint[0]),
+      details.costliest.map(({ fingerprint }) => fingerprint?.[0]),
       ['c', 'b', 'a'],
     );
     assert.equal(details.largest[0]?.bytes, 5032 + statSync(home.record(A)).size);
     assert.deepEqual(details.largest[0].outputs, ['a.o']);
   });
 
-  it('name the ten largest of many entries', (t) => {
+  it('name the ten largest of many entries', async (t) => {
     const home = new TestHome(t);
     for (let index = 0; index < 40; index += 1) {
       const size = (index * 7) % 40;
       writeFileSync(home.entry(fingerprintFrom(index.toString(16).padStart(4, '0'))), 'x'.repeat(size));
     }
-    const { details } = collectStats(home.session(), { limitBytes: null, details: true });
+    const { details } = await collectStats(home.session(), { limitBytes: null, ttlMs: null, details: true });
     assert.deepEqual(
       details?.largest.map(({ bytes }) => bytes),
       [39, 38, 37, 36, 35, 34, 33, 32, 31, 30],
@@ -271,7 +279,7 @@ describe('stats', () => {
     assert.deepEqual(details.costliest, []);
   });
 
-  it('look at each file of the store once', (t) => {
+  it('look at each file of the store once', async (t) => {
     const home = new TestHome(t);
     for (const digit of ['1', '2', '3']) home.place(makeArtifact(fingerprintFrom(digit), digit));
     const seen: string[] = [];
@@ -286,12 +294,12 @@ describe('stats', () => {
         return systemFiles.open(path, flags, mode);
       },
     });
-    assert.equal(collectStats(home.session(fakeHost({ files }))).entries, 3);
+    assert.equal((await collectStats(home.session(fakeHost({ files })))).entries, 3);
     assert.equal(seen.length, 6);
     assert.equal(new Set(seen).size, 6);
   });
 
-  it('show trouble once per kind with its count, the latest first', (t) => {
+  it('show trouble once per kind with its count, the latest first', async (t) => {
     const home = new TestHome(t);
     const state = new PrivateState(fakeHost(), home.paths.private);
     const base = { kind: 'trouble', fingerprint: null } as const;
@@ -307,7 +315,7 @@ describe('stats', () => {
     });
     state.addEvent({ ...base, atMs: NOW, reason: 'too old', kind: 'removed', message: 'removed' });
     state.addEvent({ ...base, atMs: NOW, reason: 'dead', kind: 'swept', message: 'swept' });
-    const report = collectStats(home.session(fakeHost({ clock: new FakeClock(NOW) })));
+    const report = await collectStats(home.session(fakeHost({ clock: new FakeClock(NOW) })));
     assert.deepEqual(report.trouble, [
       { kind: 'nondeterministic', count: 1, message: 'other', lastSeconds: 0.5 },
       { kind: 'no-space', count: 2, message: 'last', lastSeconds: 1 },
@@ -326,10 +334,10 @@ describe('stats', () => {
       },
     ],
   ] as const) {
-    it(`are empty for a root that is ${name}`, (t) => {
+    it(`are empty for a root that is ${name}`, async (t) => {
       const root = join(temporaryFolder(t), 'root');
       make?.(root);
-      const report = collectStats(sessionOf(t, root));
+      const report = await collectStats(sessionOf(t, root));
       assert.deepEqual(
         [report.entries, report.bytes, report.oldestSeconds, report.newestSeconds, report.counters],
         [0, 0, null, null, null],
@@ -337,11 +345,13 @@ describe('stats', () => {
     });
   }
 
-  it('read a flat foreign store', (t) => {
+  it('read a flat foreign store', async (t) => {
     const root = temporaryFolder(t);
     writeFileSync(join(root, `${A}.bin`), entryBytes('vyre'));
-    const report = collectStats(sessionOf(t, root));
-    assert.deepEqual(report.layouts, [{ layout: 'vyre-store', entries: 1, bytes: 36 }]);
+    const report = await collectStats(sessionOf(t, root));
+    assert.deepEqual(report.layouts, [
+      { layout: 'vyre', entries: 1, bytes: 36, formats: [{ format: 'entry', entries: 1, bytes: 36 }] },
+    ]);
   });
 
   it('change nothing on disk', async (t) => {
@@ -350,7 +360,7 @@ describe('stats', () => {
     await count(new PrivateState(fakeHost(), home.paths.private), { lookups: 1 });
     unlinkSync(join(home.paths.private, 'lock'));
     const before = listing(home.root);
-    collectStats(home.session());
+    await collectStats(home.session());
     assert.deepEqual(listing(home.root), before);
   });
 });

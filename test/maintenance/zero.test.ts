@@ -53,11 +53,11 @@ describe('setting the counters of a root to zero', () => {
     await count(foreign, 'degraded', 1);
     clock.advance(5000);
     assert.deepEqual(valuesOf(await zeroCounters(session)), { lookups: 7, degraded: 1 });
-    const { counters } = collectStats(session);
+    const { counters } = await collectStats(session);
     assert.deepEqual(valuesOf(counters), {});
     assert.equal(counters?.sinceMs, NOW + 5000);
     await count(inHome, 'lookups', 1);
-    assert.deepEqual(valuesOf(collectStats(session).counters), { lookups: 1 });
+    assert.deepEqual(valuesOf((await collectStats(session)).counters), { lookups: 1 });
   });
 
   it('ends old trouble in both, and shows what comes later', async (t) => {
@@ -66,12 +66,12 @@ describe('setting the counters of a root to zero', () => {
     addTrouble(inHome, 'no-space', NOW - 1000);
     addTrouble(inHome, 'from-the-future', NOW + 1e12);
     addTrouble(foreign, 'home-unwritable', NOW - 500);
-    assert.equal(collectStats(session).trouble.length, 3);
+    assert.equal((await collectStats(session)).trouble.length, 3);
     assert.equal(valuesOf(await zeroCounters(session)), null);
-    assert.deepEqual(collectStats(session).trouble, []);
+    assert.deepEqual((await collectStats(session)).trouble, []);
     addTrouble(inHome, 'io-error', NOW - 9000);
     assert.deepEqual(
-      collectStats(session).trouble.map(({ kind }) => kind),
+      (await collectStats(session)).trouble.map(({ kind }) => kind),
       ['io-error'],
     );
   });
@@ -93,7 +93,7 @@ describe('setting the counters of a root to zero', () => {
     const session = sessionOf(t, root, { stateDirectory: join(folder, 'state') });
     await count(statesOf(session).foreign, 'degraded', 2);
     assert.deepEqual(valuesOf(await zeroCounters(session)), { degraded: 2 });
-    assert.deepEqual(valuesOf(collectStats(session).counters), {});
+    assert.deepEqual(valuesOf((await collectStats(session)).counters), {});
   });
 
   it('changes neither place when one of them cannot be opened', async (t) => {
@@ -112,7 +112,7 @@ describe('setting the counters of a root to zero', () => {
       code: 'environment',
       message: `the counters of "${home.root}" cannot be set to zero (EROFS)`,
     });
-    assert.deepEqual(valuesOf(collectStats(plain).counters), { lookups: 7 });
+    assert.deepEqual(valuesOf((await collectStats(plain)).counters), { lookups: 7 });
   });
 
   it('is refused to a user who may not write', async (t) => {
@@ -128,7 +128,7 @@ describe('setting the counters of a root to zero', () => {
         message: /cannot be set to zero \(EACCES\)/,
       });
     });
-    assert.deepEqual(valuesOf(collectStats(home.session()).counters), { lookups: 3 });
+    assert.deepEqual(valuesOf((await collectStats(home.session())).counters), { lookups: 3 });
   });
 
   it('is refused in the home of somebody else, to root as well', async (t) => {
@@ -144,7 +144,7 @@ describe('setting the counters of a root to zero', () => {
       await assert.rejects(zeroCounters(home.session()), /belongs to user 12345/);
       chownSync(home.paths.private, 0, 0);
     }
-    assert.deepEqual(valuesOf(collectStats(home.session()).counters), { lookups: 3 });
+    assert.deepEqual(valuesOf((await collectStats(home.session())).counters), { lookups: 3 });
   });
 
   it('leaves a home of a newer version as it is', async (t) => {

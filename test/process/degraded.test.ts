@@ -73,7 +73,7 @@ async function degrades(
   assertBuilt(bench, await run(bench, ['compile', '--strict', ...CALL], how), 3);
   assert.equal(bench.lines('runs'), 3);
   const root = how.options?.environment?.['VYRE_CACHE_DIR'] ?? bench.root;
-  const { counters, trouble } = bench.open({ root }).stats();
+  const { counters, trouble } = await bench.open({ root }).stats();
   assert.deepEqual(
     counters?.values,
     new Map([

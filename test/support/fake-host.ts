@@ -4,9 +4,9 @@ import { systemHost, type Host } from '../../src/host/host.js';
 
 const system = systemHost();
 
-/** The real outside but for what a test replaces. */
+/** The real outside but for what a test replaces; in one thread, for another one would have the real outside. */
 export function fakeHost(replaced: Partial<Host> = {}): Host {
-  return { ...system, ...replaced };
+  return { ...system, threads: null, ...replaced };
 }
 
 /** The real file primitives but for those that a test replaces. */

@@ -50,18 +50,19 @@ const EXCEPTIONS: readonly { readonly from: Layer; readonly to: string; readonly
   { from: 'compile', to: 'src/maintenance/sweep.ts', reason: 'the sweep before the first compilation' },
 ];
 
-/** The one layer that may import each package. */
-const PACKAGES: Readonly<Record<string, Layer>> = {
-  commander: 'cli',
-  chalk: 'cli',
-  ora: 'cli',
-  'cli-table3': 'cli',
-  'smol-toml': 'cli',
-  tinyglobby: 'cli',
-  valibot: 'cli',
-  '@noble/hashes': 'host',
-  '@napi-rs/blake-hash': 'host',
-  'fs-native-extensions': 'host',
+/** The layers that may import each package. */
+const PACKAGES: Readonly<Record<string, readonly Layer[]>> = {
+  commander: ['cli'],
+  chalk: ['cli'],
+  ora: ['cli'],
+  'cli-table3': ['cli'],
+  'smol-toml': ['layouts', 'cli'],
+  tinyglobby: ['cli'],
+  valibot: ['cli'],
+  fzstd: ['layouts'],
+  '@noble/hashes': ['host'],
+  '@napi-rs/blake-hash': ['host'],
+  'fs-native-extensions': ['host'],
 };
 
 /** Pure: bytes in memory, nothing of the outside. */
@@ -125,7 +126,9 @@ function packageRule(from: Place, specifier: string): string | null {
   const name = packageOf(specifier);
   const owner = Object.hasOwn(PACKAGES, name) ? PACKAGES[name] : undefined;
   if (owner === undefined) return `no rule says which layer may import the package ${name}`;
-  return owner === from ? null : `only ${owner} may import the package ${name}`;
+  return owner.some((layer) => layer === from)
+    ? null
+    : `only ${owner.join(' and ')} may import the package ${name}`;
 }
 
 function ruleBroken(tree: SourceTree, file: string, from: Place, site: ImportSite): string | null {

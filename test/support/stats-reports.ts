@@ -5,6 +5,7 @@ export const EMPTY_STATS: StatsReport = {
   root: '/c',
   entries: 0,
   bytes: 0,
+  ourBytes: 0,
   oldestSeconds: null,
   newestSeconds: null,
   counters: null,
@@ -13,6 +14,8 @@ export const EMPTY_STATS: StatsReport = {
   limitBytes: null,
   ageHistogram: [],
   failures: 0,
-  litter: { temporaryFiles: 0, deadWorkers: null },
+  litter: { temporaryFiles: 0, orphans: 0, bytes: 0, deadWorkers: null },
+  unreadable: [],
+  reclaimable: { expired: null, damaged: null },
   details: null,
 };

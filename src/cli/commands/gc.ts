@@ -18,14 +18,19 @@ export const gcCommand: CliCommand = {
   name: 'gc',
   synopsis: '[dir] [options]',
   description:
-    'Removes garbage, never an entry: worker directories of dead processes, left-over temporary files, records without ' +
-    'an entry, expired failures, notes that nobody has used for 90 days. What is in use or young stays. ' +
+    'Removes garbage, never an artifact: worker directories of dead processes, temporary files and expired locks of all ' +
+    'known writers, records and statistics without an artifact, expired failures, notes that nobody has used for 90 ' +
+    'days, what was quarantined 30 days ago. What is in use or young stays. ' +
     'Exit 3: something could not be removed or read.\n\n' +
     'With --restart, on a directory of a PVF host: removes *.pvf, wasmtime_* and worker-dir* from its top level, as the ' +
     'host does when it starts. The node must be stopped.',
   positionals: { syntax: '[dir]', doc: 'a cache directory' },
   options: [
     { flags: '--dry-run', doc: 'show what would be removed, and remove nothing' },
+    {
+      flags: '--stale-compilers',
+      doc: 'also remove what compilers made of which a newer version has been used since, after a week',
+    },
     { flags: '--restart', doc: 'do what a PVF host does at its start in [dir]; the node must be stopped' },
     { flags: '-y, --yes', doc: 'with --restart: do not ask' },
   ],
@@ -42,6 +47,9 @@ export const gcCommand: CliCommand = {
 
 async function run(call: Call): Promise<number> {
   const context = await openContext(call);
+  if (call.options.flag('restart') && call.options.flag('staleCompilers')) {
+    throw new CacheError('usage', 'expected --restart or --stale-compilers, got both');
+  }
   if (call.options.flag('restart')) return restart(context);
   if (call.options.flag('yes')) {
     throw new CacheError('usage', 'expected --yes with --restart only: gc asks nothing without it');
@@ -49,7 +57,7 @@ async function run(call: Call): Promise<number> {
   const { collectGarbage } = await import('../../maintenance/gc.js');
   const dryRun = call.options.flag('dryRun');
   const report = await withReadableRoot(context, directoryOf(call), async (session) =>
-    collectGarbage(session, { dryRun }),
+    collectGarbage(session, { dryRun, staleCompilers: call.options.flag('staleCompilers') }),
   );
   if (!report.isBusy || context.json) return show(context, report);
   sayBusy(context, report);

@@ -1,6 +1,7 @@
 import type { CacheSession } from '../../compile/session.js';
-import { prune } from '../../maintenance/prune.js';
+import { prune, type PruneOptions } from '../../maintenance/prune.js';
 import type { PruneReport } from '../../maintenance/reports.js';
+import { LAYOUT_NAMES, type LayoutName } from '../../layouts/layout.js';
 import { CacheError } from '../../model/error.js';
 import { NO_RULES, type RetentionRules } from '../../model/retention.js';
 import { formatBytes, formatCount } from '../../model/units.js';
@@ -9,6 +10,7 @@ import { demandSomebodyToAsk, isConsented } from '../consent.js';
 import { openContext, paintFor, type Context } from '../context.js';
 import { EXIT, problemLines } from '../failure.js';
 import { directoryOf } from '../positional-directory.js';
+import { startProgress } from '../progress.js';
 import { withReadableRoot } from '../readable-root.js';
 import { renderPrune, renderPruneWarnings } from '../rendering/prune.js';
 import { renderRemovalFailures, renderRemovals, renderRemovalsJson } from '../rendering/removals.js';
@@ -25,6 +27,11 @@ export const pruneCommand: CliCommand = {
   positionals: { syntax: '[dir]', doc: 'a cache directory' },
   options: [
     { flags: '--all', doc: 'remove every entry; asks, or needs --yes' },
+    {
+      flags: '--layout <name>',
+      doc: `only what belongs to ${LAYOUT_NAMES.join(', ')}; repeatable`,
+      repeatable: true,
+    },
     { flags: '--dry-run', doc: 'show what would be removed and why, and remove nothing' },
     { flags: '-y, --yes', doc: 'do not ask' },
   ],
@@ -42,9 +49,10 @@ export const pruneCommand: CliCommand = {
 async function run(call: Call): Promise<number> {
   const context = await openContext(call);
   const rules = readRules(context);
+  const layouts = readLayouts(call);
   if (rules.all && !call.options.flag('dryRun')) demandSomebodyToAsk(context, '--all');
   const report = await withReadableRoot(context, directoryOf(call), async (session) =>
-    pruneWithLeave(context, session, rules),
+    pruneWithLeave(context, session, { rules, layouts }),
   );
   if (report === null) return EXIT.negative;
   await show(context, report);
@@ -68,6 +76,17 @@ function readRules(context: Context): RetentionRules {
   return { all: false, ...rules };
 }
 
+/** Null: all. @throws CacheError `usage` for one that is not known. */
+function readLayouts({ options }: Call): readonly LayoutName[] | null {
+  const names = options.list('layout');
+  if (names.length === 0) return null;
+  return names.map((name) => {
+    const known = LAYOUT_NAMES.find((each) => each === name);
+    if (known !== undefined) return known;
+    throw new CacheError('usage', `expected one of ${LAYOUT_NAMES.join(', ')} for --layout, got "${name}"`);
+  });
+}
+
 const ALL: RetentionRules = { ...NO_RULES, all: true };
 
 function noRule(): CacheError {
@@ -88,17 +107,36 @@ function sayOrigin({ call, quiet }: Context, names: PruneSettings['vyreVariables
 async function pruneWithLeave(
   context: Context,
   session: CacheSession,
-  rules: RetentionRules,
+  wanted: { readonly rules: RetentionRules; readonly layouts: readonly LayoutName[] | null },
 ): Promise<PruneReport | null> {
   const { options, signal } = context.call;
+  const { rules } = wanted;
   const dryRun = options.flag('dryRun');
   if (rules.all && !dryRun && !options.flag('yes')) {
-    const planned = await prune(session, { rules, dryRun: true, signal });
+    const planned = await pruneWithProgress(context, session, { ...wanted, dryRun: true, signal });
     const entries = plural(formatCount(planned.removedCount), 'entry', 'entries');
     const question = `Remove ${entries}, ${formatBytes(planned.removedBytes)}, from ${printable(planned.root)}?`;
     if (!(await isConsented(context, question))) return null;
   }
-  return prune(session, { rules, dryRun, signal });
+  return pruneWithProgress(context, session, { ...wanted, dryRun, signal });
+}
+
+async function pruneWithProgress(
+  context: Context,
+  session: CacheSession,
+  options: PruneOptions,
+): Promise<PruneReport> {
+  const progress = await startProgress(context, 'looking at');
+  try {
+    return await prune(session, {
+      ...options,
+      onProgress: (figures) => {
+        progress.show(figures);
+      },
+    });
+  } finally {
+    progress.done();
+  }
 }
 
 async function show(context: Context, report: PruneReport): Promise<void> {

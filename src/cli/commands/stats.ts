@@ -3,12 +3,13 @@ import type { StatsReport } from '../../maintenance/reports.js';
 import { CacheError } from '../../model/error.js';
 import type { Call, CliCommand } from '../command.js';
 import { openContext, paintFor, type Context } from '../context.js';
-import { EXIT } from '../failure.js';
+import { EXIT, problemLines } from '../failure.js';
 import { directoryOf } from '../positional-directory.js';
 import { withReadableRoot } from '../readable-root.js';
 import { renderPrometheus } from '../rendering/prometheus.js';
 import { renderStatsJson } from '../rendering/stats-json.js';
 import { renderStats } from '../rendering/stats.js';
+import { printable } from '../rendering/text.js';
 
 /** Between two looks of `--watch`. */
 const WATCH_MS = 2000;
@@ -45,7 +46,10 @@ async function run(call: Call): Promise<number> {
   const report = await collect(context, isZeroing);
   call.terminal.stdout.write(await render(context, report));
   if (isZeroing && isForPeople(context)) call.terminal.stdout.write(`\n${zeroedLine(report)}\n`);
-  return EXIT.ok;
+  for (const { path, error } of report.unreadable) {
+    call.terminal.stderr.write(problemLines(`"${printable(path)}" cannot be looked at (${error})`));
+  }
+  return report.unreadable.length > 0 ? EXIT.environment : EXIT.ok;
 }
 
 function isForPeople({ json, call }: Context): boolean {
@@ -75,8 +79,9 @@ async function collect(context: Context, isZeroing: boolean): Promise<StatsRepor
   const { collectStats, countDeadWorkers } = await import('../../maintenance/stats.js');
   const work = async (session: CacheSession): Promise<StatsReport> => {
     const { careMaxBytes } = context.settings;
-    const report = collectStats(session, {
+    const report = await collectStats(session, {
       limitBytes: careMaxBytes === 0 ? null : careMaxBytes,
+      ttlMs: context.settings.prune.ttlMs,
       // Metrics have no place for them.
       details: context.verbose && !context.call.options.flag('prometheus'),
     });

@@ -9,7 +9,13 @@ const NOUNS: readonly (readonly [reason: string, one: string, many: string])[] =
   ['temporary', 'temporary file', 'temporary files'],
   ['orphan-record', 'orphaned record', 'orphaned records'],
   ['expired-failure', 'expired failure', 'expired failures'],
+  ['expired-lock', 'expired lock', 'expired locks'],
+  ['orphan', 'orphaned statistics file', 'orphaned statistics files'],
+  ['empty', 'empty file', 'empty files'],
+  ['old-scheme', 'artifact of an old naming scheme', 'artifacts of an old naming scheme'],
+  ['stale-compiler', 'artifact of a replaced compiler', 'artifacts of replaced compilers'],
   ['unused-state', 'unused note', 'unused notes'],
+  ['quarantine', 'artifact in quarantine', 'artifacts in quarantine'],
   ['restart', 'item', 'items'],
 ];
 

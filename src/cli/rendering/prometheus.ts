@@ -129,14 +129,32 @@ function gaugeFamilies(report: StatsReport): readonly Family[] {
   const litterSamples = [
     { label: ['kind', 'temporary-files'] as const, value: litter.temporaryFiles },
     { label: ['kind', 'dead-workers'] as const, value: litter.deadWorkers ?? Number.NaN },
+    { label: ['kind', 'orphans'] as const, value: litter.orphans },
   ];
+  const { expired, damaged } = report.reclaimable;
+  const formats = report.layouts.flatMap((each) => each.formats);
+  const byFormat = (figure: 'entries' | 'bytes'): readonly Sample[] =>
+    formats.map((each) => ({ label: ['format', each.format], value: each[figure] }));
   const since = (report.counters ?? NO_COUNTERS).sinceMs / 1000;
   return [
-    gauge('entries', 'Entries in the store.', single(report.entries)),
-    gauge('size_bytes', 'Size of the entries and their records.', single(report.bytes)),
-    gauge('limit_bytes', 'What automatic care keeps the size below.', single(report.limitBytes)),
+    gauge('entries', 'Artifacts below the root.', single(report.entries)),
+    gauge('size_bytes', 'Size of the artifacts with all their files.', single(report.bytes)),
+    gauge(
+      'limit_bytes',
+      'What automatic care keeps the entries with our records below.',
+      single(report.limitBytes),
+    ),
     gauge('oldest_use_age_seconds', 'Time since the oldest last use.', single(report.oldestSeconds)),
     gauge('newest_use_age_seconds', 'Time since the newest last use.', single(report.newestSeconds)),
+    gauge('format_entries', 'Entries by the kind of artifact.', byFormat('entries')),
+    gauge('format_size_bytes', 'Their size by the kind of artifact.', byFormat('bytes')),
+    gauge(
+      'expired_bytes',
+      'Size of the entries past the TTL of the settings.',
+      single(expired?.bytes ?? null),
+    ),
+    gauge('damaged', 'Damaged entries at the last verification.', single(damaged?.entries ?? null)),
+    gauge('unreadable', 'Files and folders that could not be looked at.', single(report.unreadable.length)),
     gauge('records_without_entry', 'Records without an entry: remembered failures.', single(report.failures)),
     gauge('litter', 'What crashes left behind.', litterSamples),
     gauge(

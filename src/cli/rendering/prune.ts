@@ -8,7 +8,13 @@ export function renderPrune(report: PruneReport): string {
   const left = keptCount === 0 ? 'nothing' : `${formatBytes(keptBytes)} in ${entries(keptCount)}`;
   const stay = report.dryRun && report.removedCount > 0 ? 'would be left' : 'left';
   const used = inUse === 0 ? '' : `; ${formatCount(inUse)} in use`;
-  return `${freed(report)}; ${left} ${stay}${limited(limits)}${used}\n`;
+  return `${freed(report)}; ${left} ${stay}${limited(limits)}${used}${besides(report)}\n`;
+}
+
+/** What lies there and is no business of the rules. */
+function besides({ others }: PruneReport): string {
+  if (others.count === 0) return '';
+  return `; besides ${formatBytes(others.bytes)} in ${plural(formatCount(others.count), 'file', 'files')} that no rule removes`;
 }
 
 function freed({ dryRun, removed, removedCount, removedBytes }: PruneReport): string {

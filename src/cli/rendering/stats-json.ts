@@ -16,7 +16,12 @@ export function renderStatsJson(report: StatsReport): string {
     counters: countersDocument(counters),
     hitRatePpm: hitRatePpm(count('hits'), count('lookups')),
     savedSeconds: jsonSeconds(count('savedMilliseconds') / 1000),
-    layouts: report.layouts.map(({ layout, entries, bytes }) => ({ layout, entries, bytes })),
+    layouts: report.layouts.map(({ layout, entries, bytes, formats }) => ({
+      layout,
+      entries,
+      bytes,
+      formats,
+    })),
     trouble: report.trouble.map(({ kind, count: times, message, lastSeconds }) => ({
       kind,
       count: times,
@@ -30,9 +35,28 @@ export function renderStatsJson(report: StatsReport): string {
       bytes,
     })),
     failures: report.failures,
-    litter: { temporaryFiles: report.litter.temporaryFiles, deadWorkers: report.litter.deadWorkers },
+    litter: {
+      temporaryFiles: report.litter.temporaryFiles,
+      deadWorkers: report.litter.deadWorkers,
+      orphans: report.litter.orphans,
+      bytes: report.litter.bytes,
+    },
     ...detailsDocument(report),
+    ourBytes: report.ourBytes,
+    reclaimable: reclaimableDocument(report),
+    unreadable: report.unreadable,
   });
+}
+
+function reclaimableDocument({ reclaimable }: StatsReport): Readonly<Record<string, unknown>> {
+  const { expired, damaged } = reclaimable;
+  return {
+    expired,
+    damaged:
+      damaged === null
+        ? null
+        : { entries: damaged.entries, bytes: damaged.bytes, ageSeconds: jsonSeconds(damaged.ageSeconds) },
+  };
 }
 
 function countersDocument(counters: Counters): Readonly<Record<string, unknown>> {
@@ -58,20 +82,24 @@ function countersDocument(counters: Counters): Readonly<Record<string, unknown>>
 
 /** Null without `-v`. */
 function detailsDocument({ details }: StatsReport): Readonly<Record<string, unknown>> {
-  if (details === null) return { compilers: null, largest: null, costliest: null };
+  if (details === null) return { compilers: null, largest: null, costliest: null, mostSaving: null };
   return {
-    compilers: details.compilers.map(({ compiler, entries, bytes, wallSeconds }) => ({
+    compilers: details.compilers.map(({ compiler, entries, bytes, wallSeconds, uses }) => ({
       compiler,
       entries,
       bytes,
       wallSeconds: jsonSeconds(wallSeconds),
+      uses,
     })),
     largest: details.largest.map(entryDocument),
     costliest: details.costliest.map(entryDocument),
+    mostSaving: details.mostSaving.map(entryDocument),
   };
 }
 
 function entryDocument(entry: NotableEntry): Readonly<Record<string, unknown>> {
-  const { fingerprint, bytes, compiler, outputs, wallSeconds } = entry;
-  return { fingerprint, bytes, compiler, outputs, wallSeconds: jsonSeconds(wallSeconds) };
+  const { fingerprint, bytes, compiler, outputs, path } = entry;
+  const wallSeconds = jsonSeconds(entry.wallSeconds);
+  const savedSeconds = jsonSeconds(entry.savedSeconds);
+  return { fingerprint, bytes, compiler, outputs, wallSeconds, path, savedSeconds };
 }

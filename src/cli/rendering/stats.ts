@@ -48,17 +48,20 @@ function headline(counters: Counters): string {
 
 /** Lines about what lies on the disk; those that would say nothing are left out. */
 function contents(report: StatsReport): string {
-  return [sizeLine(report), useLine(report), failureLine(report), litterLine(report)]
+  return [sizeLine(report), useLine(report), failureLine(report), reclaimableLine(report)]
     .filter((line) => line !== null)
     .map((line) => `${line}\n`)
     .join('');
 }
 
-function sizeLine({ root, entries, bytes, limitBytes }: StatsReport): string {
-  const size = formatBytes(bytes);
-  const limit =
-    limitBytes === null ? '' : ` of ${formatBytes(limitBytes)} (${formatPercent(bytes, limitBytes)})`;
-  return `${plural(formatCount(entries), 'entry', 'entries')}, ${size}${limit} in ${printable(root)}`;
+function sizeLine(report: StatsReport): string {
+  const { root, entries, bytes, limitBytes, ourBytes } = report;
+  const count = plural(formatCount(entries), 'entry', 'entries');
+  const where = printable(root);
+  if (limitBytes === null) return `${count}, ${formatBytes(bytes)} in ${where}`;
+  const ofLimit = `of ${formatBytes(limitBytes)} (${formatPercent(ourBytes, limitBytes)})`;
+  if (ourBytes === bytes) return `${count}, ${formatBytes(bytes)} ${ofLimit} in ${where}`;
+  return `${count}, ${formatBytes(bytes)} in ${where}, ours ${formatBytes(ourBytes)} ${ofLimit}`;
 }
 
 function useLine({ oldestSeconds, newestSeconds }: StatsReport): string | null {
@@ -73,17 +76,28 @@ function failureLine({ failures }: StatsReport): string | null {
   return `${plural(formatCount(failures), 'record', 'records')} without an entry (remembered failures)`;
 }
 
-function litterLine({ litter }: StatsReport): string | null {
-  const { temporaryFiles, deadWorkers } = litter;
+/** What could go now, and by which command. */
+function reclaimableLine({ litter, reclaimable }: StatsReport): string | null {
+  const { temporaryFiles, orphans, bytes, deadWorkers } = litter;
+  const { expired, damaged } = reclaimable;
+  const size = bytes === 0 ? '' : ` (${formatBytes(bytes)})`;
   const parts = [
-    ...counted(temporaryFiles, 'temporary file', 'temporary files'),
+    ...counted(temporaryFiles, `temporary file${size}`, `temporary files${size}`),
+    ...counted(orphans, 'orphaned file', 'orphaned files'),
     ...counted(
       deadWorkers ?? 0,
       'worker directory of a dead process',
       'worker directories of dead processes',
     ),
+    ...counted(damaged?.entries ?? 0, 'damaged').map(
+      (text) => `${text} (${formatBytes(damaged?.bytes ?? 0)}) at the last verify`,
+    ),
+    ...counted(expired?.entries ?? 0, 'past the TTL', 'past the TTL').map(
+      (text) => `${text} (${formatBytes(expired?.bytes ?? 0)})`,
+    ),
   ];
-  return parts.length === 0 ? null : `reclaimable: ${parts.join(', ')}`;
+  if (parts.length === 0) return null;
+  return wrap(`reclaimable: ${parts.join(', ')}`, { width: WIDTH, indent: 0 }).trimEnd();
 }
 
 /** Where all entries are of one age group, the line above says it better. */
@@ -182,12 +196,19 @@ function present(label: string, count: number): readonly Row[] {
   return count === 0 ? [] : [[label, formatCount(count), '']];
 }
 
-function layouts({ layouts: figures }: StatsReport, paint: Paint): string {
-  if (figures.length < 2) return '';
-  const rows = figures.map(({ layout, entries, bytes }) => [
-    layout,
-    formatCount(entries),
-    formatBytes(bytes),
-  ]);
-  return renderTable({ head: ['Layout', 'Entries', 'Size'], align: ['left', 'right', 'right'], rows }, paint);
+/** One row a kind of artifact, where there are several. */
+function layouts({ layouts: figures, bytes: all }: StatsReport, paint: Paint): string {
+  const rows = figures.flatMap(({ layout, formats }) =>
+    formats.map(({ format, entries, bytes }) => [
+      layout,
+      format,
+      formatCount(entries),
+      formatBytes(bytes),
+      formatPercent(bytes, all),
+    ]),
+  );
+  const isPlain = rows.length === 1 && rows[0]?.[1] === 'entry';
+  if (rows.length === 0 || isPlain) return '';
+  const head = ['Layout', 'Kind', 'Entries', 'Size', ''];
+  return renderTable({ head, align: ['left', 'left', 'right', 'right', 'right'], rows }, paint);
 }

@@ -1,4 +1,5 @@
-import type { VerifyProblem, VerifyReport } from '../../maintenance/reports.js';
+import type { TreatedArtifact, VerifyProblem, VerifyReport } from '../../maintenance/reports.js';
+import type { RestoredArtifact } from '../../maintenance/restore.js';
 import { formatBytes, formatCount, formatDuration } from '../../model/units.js';
 import type { Paint } from '../color.js';
 import { jsonSeconds, renderJson } from './json.js';
@@ -11,11 +12,30 @@ export function renderVerify(
 ): string {
   const { paint, quiet } = options;
   const problems = report.problems.map((problem) => `${problemLine(problem, paint)}\n`);
-  return `${problems.join('')}${quiet ? '' : `${sentence(report, paint)}\n`}`;
+  const treated = report.treated.map((each) => `${treatedLine(each)}\n`);
+  return `${problems.join('')}${treated.join('')}${quiet ? '' : `${sentence(report, paint)}\n`}`;
 }
 
 function problemLine({ path, reason }: VerifyProblem, paint: Paint): string {
   return `${printable(path)}  ${paint.bad(reason)}`;
+}
+
+function treatedLine({ path, action, id, error }: TreatedArtifact): string {
+  const what = printable(path);
+  switch (action) {
+    case 'quarantined':
+      return `${what} moved to quarantine/${printable(id ?? '')}`;
+    case 'deleted':
+      return `${what} deleted`;
+    case 'changed':
+      return `${what} is not damaged any more`;
+    case 'in-use':
+      return `${what} is being compiled at this moment and stays`;
+    case 'failed':
+      return `${what} cannot be moved or deleted (${error})`;
+    default:
+      return action satisfies never;
+  }
 }
 
 function sentence(report: VerifyReport, paint: Paint): string {
@@ -26,11 +46,17 @@ function sentence(report: VerifyReport, paint: Paint): string {
 
 function verdict(report: VerifyReport, paint: Paint): string {
   const bad = [...counted(report.damaged, 'damaged'), ...counted(report.unreadable, 'unreadable')];
-  if (bad.length > 0) return paint.bad([...bad, ...counted(report.unverifiable, 'unverifiable')].join(', '));
+  if (bad.length > 0)
+    return paint.bad([...bad, ...(report.unverifiable === 0 ? [] : [unverifiable(report)])].join(', '));
   if (report.problems.length > 0) return paint.bad(counted(report.problems.length, 'not found').join(''));
   if (report.artifacts === 0) return 'nothing to verify';
   if (report.unverifiable === 0) return paint.good('all valid');
-  return [...counted(report.valid, 'valid'), ...counted(report.unverifiable, 'unverifiable')].join(', ');
+  return [...counted(report.valid, 'valid'), unverifiable(report)].join(', ');
+}
+
+function unverifiable({ unverifiable: count, sealed }: VerifyReport): string {
+  const unchanged = sealed === 0 ? '' : ` (${formatCount(sealed)} as sealed)`;
+  return `${formatCount(count)} unverifiable${unchanged}`;
 }
 
 /** What lies around and is no artifact in use. */
@@ -54,6 +80,7 @@ export function renderVerifyJson(report: VerifyReport): string {
     litter: report.litter,
     aliens: report.aliens,
     quarantined: report.quarantined,
+    sealed: report.sealed,
     bytes: report.bytes,
     seconds: jsonSeconds(report.seconds),
     problems: report.problems.map(({ path, layout, fingerprint, reason }) => ({
@@ -62,5 +89,11 @@ export function renderVerifyJson(report: VerifyReport): string {
       fingerprint,
       reason,
     })),
+    treated: report.treated.map(({ path, action, id, error }) => ({ path, action, id, error })),
   });
+}
+
+/** `vyre-cache.restore/1`. */
+export function renderRestoredJson({ id, path, reason }: RestoredArtifact): string {
+  return renderJson('vyre-cache.restore/1', { id, path, reason });
 }

@@ -7,6 +7,8 @@ export const STORE_FOLDER = 'pipelines';
 export const PRIVATE_FOLDER = '.vyre-cache';
 export const CACHE_TAG = 'CACHEDIR.TAG';
 export const WORKER_PREFIX = 'worker-dir-prepare-';
+/** What `verify --quarantine` moved out of the way. */
+export const QUARANTINE_FOLDER = 'quarantine';
 export const OWNER_FILE = 'owner';
 
 /** vyre's writers and the folders they fill below `~/.cache/vyre`. */
@@ -85,6 +87,14 @@ export class HomePaths {
 
   get dependencySets(): string {
     return join(this.private, 'deps');
+  }
+
+  get quarantine(): string {
+    return join(this.root, QUARANTINE_FOLDER);
+  }
+
+  quarantined(id: string): string {
+    return join(this.quarantine, id);
   }
 
   staged(random: string): string {

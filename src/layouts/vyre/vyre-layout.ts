@@ -1,62 +1,97 @@
-import { isFingerprint, type Fingerprint } from '../../model/fingerprint.js';
-import type { Classified, Layout } from '../layout.js';
-import { CACHE_TAG, PRIVATE_FOLDER, STORE_FOLDER, VYRE_SECTIONS, WORKER_PREFIX } from './home-paths.js';
+import type { Host } from '../../host/host.js';
+import type { Format, Layout, Named, Section } from '../layout.js';
+import { aotFormat, aotSection } from './aot.js';
+import { driverFormat, driverShard } from './driver-pipeline.js';
+import { entryFormat, entryPart } from './entry-format.js';
+import { frontendFormat, frontendSection } from './frontend-c-summary.js';
+import { CACHE_TAG, PRIVATE_FOLDER, QUARANTINE_FOLDER, STORE_FOLDER, WORKER_PREFIX } from './home-paths.js';
+import { opaqueFormat, opaqueSection } from './opaque.js';
+import { parsedAstSection, payloadsFormat, tokensFormat } from './parsed-ast.js';
+import { ptxFormat, ptxSection } from './ptx-source.js';
+import { wgpuFormat, wgpuSection } from './wgpu-pipeline.js';
 
-const QUARANTINE_FOLDER = 'quarantine';
+export const vyreFormats: readonly Format[] = [
+  entryFormat,
+  driverFormat,
+  wgpuFormat,
+  aotFormat,
+  ptxFormat,
+  frontendFormat,
+  tokensFormat,
+  payloadsFormat,
+  opaqueFormat,
+];
 
-const ENTRY = /^([0-9a-f]{64})\.bin$/;
-const RECORD = /^([0-9a-f]{64})\.json$/;
 /** DiskCache: `.<hex>-<n>.bin.tmp`; vyre-aot: `.<hex>.bin.tmp`; the G8 module: `<hex>.bin.tmp`. */
 const FLAT_TEMPORARY = /^\.?[0-9a-f]{64}(?:-[0-9]+)?\.bin\.tmp$/;
-/** The driver's DiskPipelineCache: `<2hex>/<64hex>.bin`, raw bytes, and its `<hex>.bin.tmp.<pid>.<n>`. */
 const SHARD = /^[0-9a-f]{2}$/;
-const SHARD_TEMPORARY = /^[0-9a-f]{64}\.bin\.tmp\.[0-9]+\.[0-9]+$/;
 
-const ALIEN: Classified = { kind: 'alien' };
+const TEMPORARY: Named = { kind: 'litter', rule: 'temporary' };
+const PRIVATE: Named = { kind: 'private' };
 
-function fingerprintIn(pattern: RegExp, name: string): Fingerprint | null {
-  const text = pattern.exec(name)?.[1];
-  return text !== undefined && isFingerprint(text) ? text : null;
+/** A flat folder of entries: vyre's DiskCache takes every root. */
+export const flatStore: Section = {
+  file: (name) => entryPart(name) ?? (FLAT_TEMPORARY.test(name) ? TEMPORARY : null),
+  folder: () => null,
+};
+
+/** A home's `pipelines/`: a flat folder of entries, and the driver's shards between them. */
+export const storeSection: Section = {
+  file: (name) => flatStore.file(name),
+  folder: (name) => (SHARD.test(name) ? driverShard(name) : null),
+};
+
+/** What vyre's writers fill below `~/.cache/vyre`. */
+const SECTIONS: ReadonlyMap<string, Section> = new Map([
+  [STORE_FOLDER, storeSection],
+  ['pipeline', wgpuSection],
+  ['aot', aotSection],
+  ['ptx-source', ptxSection],
+  ['ptx-cache', opaqueSection],
+  ['frontend-c-summary', frontendSection],
+  ['parsed-ast', parsedAstSection],
+  ['cuda-jit', opaqueSection],
+]);
+
+function isPrivateFolder(name: string): boolean {
+  return name === PRIVATE_FOLDER || name === QUARANTINE_FOLDER || name.startsWith(WORKER_PREFIX);
 }
 
-/** A name in a flat folder of entries. */
-export function classifyStoreName(name: string): Classified {
-  const entry = fingerprintIn(ENTRY, name);
-  if (entry !== null) return { kind: 'entry', fingerprint: entry };
-  const record = fingerprintIn(RECORD, name);
-  if (record !== null) return { kind: 'record', fingerprint: record };
-  return FLAT_TEMPORARY.test(name) ? { kind: 'litter' } : ALIEN;
-}
+/** The top of a home as vyre's writers and we fill it. */
+export const homeTop: Section = {
+  file: (name) => (name === CACHE_TAG ? PRIVATE : null),
+  folder: (name) => (isPrivateFolder(name) ? 'private' : (SECTIONS.get(name) ?? null)),
+};
 
-function classifyInStore(rest: readonly string[]): Classified {
-  const [first = '', second] = rest;
-  if (rest.length === 1) return classifyStoreName(first);
-  if (rest.length !== 2 || second === undefined || !SHARD.test(first)) return ALIEN;
-  if (SHARD_TEMPORARY.test(second)) return { kind: 'litter' };
-  return ENTRY.test(second) && second.startsWith(first) ? { kind: 'unverifiable' } : ALIEN;
-}
-
-/** A home as vyre's writers and we fill it. Sections of other writers are counted, not checked. */
+/** Told by our private folder, or by a section that holds what its writer puts there: the names of sections are common words. */
 export const vyreLayout: Layout = {
   name: 'vyre',
-  classify(segments) {
-    const [top = '', ...rest] = segments;
-    if (isPrivate(top, rest)) return { kind: 'private' };
-    if (rest.length === 0) return ALIEN;
-    if (top === STORE_FOLDER) return classifyInStore(rest);
-    return VYRE_SECTIONS.some((section) => section === top) ? { kind: 'unverifiable' } : ALIEN;
-  },
-  enters: (segments) => !isPrivate(segments[0] ?? '', ['']),
+  suggests: ({ name, type }) => type === 'directory' && (name === PRIVATE_FOLDER || SECTIONS.has(name)),
+  confirms: (host, folder, { name }) =>
+    name === PRIVATE_FOLDER || holdsSection(host, `${folder}/${name}`, SECTIONS.get(name) ?? null),
+  top: homeTop,
 };
 
-function isPrivate(top: string, rest: readonly string[]): boolean {
-  if (rest.length === 0) return top === CACHE_TAG;
-  return top === PRIVATE_FOLDER || top === QUARANTINE_FOLDER || top.startsWith(WORKER_PREFIX);
+/** A section that was named itself, without the home around it: by its name, and by what lies in it. */
+export function sectionAt(host: Host, folder: string): Section | null {
+  const section = SECTIONS.get(folder.slice(folder.lastIndexOf('/') + 1)) ?? null;
+  return holdsSection(host, folder, section) ? section : null;
 }
 
-/** Any other flat folder of entries: vyre's DiskCache takes every root. */
-export const storeLayout: Layout = {
-  name: 'vyre-store',
-  classify: (segments) => (segments.length === 1 ? classifyStoreName(segments[0] ?? '') : ALIEN),
-  enters: () => true,
-};
+/** Names looked at before a folder is taken for something else. */
+const MAX_LOOKS = 64;
+
+/** Opaque sections prove nothing: every file fits them. */
+function holdsSection(host: Host, folder: string, section: Section | null): boolean {
+  if (section === null || section === opaqueSection) return false;
+  let looks = 0;
+  let found = false;
+  host.files.scanDirectory(folder, ({ name, type }) => {
+    const below = type === 'directory' ? section.folder(name) : null;
+    if (below !== null && below !== 'private') found = holdsSection(host, `${folder}/${name}`, below);
+    else found = type === 'file' && section.file(name)?.kind === 'part';
+    looks += 1;
+    return !found && looks < MAX_LOOKS;
+  });
+  return found;
+}

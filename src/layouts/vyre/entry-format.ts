@@ -1,0 +1,127 @@
+import { readRegularFile, withFile, type Files } from '../../host/files.js';
+import { FOOTER_BYTES, judgeEntrySize } from '../../model/entry.js';
+import { digestOfBytes, isFingerprint, type Digest, type Fingerprint } from '../../model/fingerprint.js';
+import { decodeRecord, isFailureRecord, MAX_RECORD_BYTES } from '../../model/record.js';
+import { hashChunks } from '../../host/hash.js';
+import type { ArtifactReader } from '../artifact-reader.js';
+import { latestUseMs, sumOfBytes, type Format, type Named, type PartStats } from '../layout.js';
+import { damaged, VALID, type Verdict } from '../verdict.js';
+
+export const ENTRY_PART = 0;
+export const RECORD_PART = 1;
+const ENTRY_BIT = 1 << ENTRY_PART;
+
+/**
+ * `<64hex>.bin`: the payload, then its 32-byte BLAKE3; beside it our record, `<64hex>.json`. vyre-runtime's DiskCache,
+ * vyre-aot and we write them.
+ */
+export const entryFormat: Format = {
+  name: 'entry',
+  layout: 'vyre',
+  parts: [
+    { prefix: '', suffix: '.bin' },
+    { prefix: '', suffix: '.json' },
+  ],
+  removal: [ENTRY_PART, RECORD_PART],
+  isPrunable: true,
+  isLockedByFingerprint: true,
+  wholeness: (present) => ((present & ENTRY_BIT) === 0 ? 'orphan' : 'artifact'),
+  usedAtMs: (stats) => {
+    const [entry = null, record = null] = stats;
+    // We set the time of the last use; where there is no record of ours, the file system notes when others read.
+    return entry === null || record === null ? latestUseMs([entry]) : Math.round(entry.mtimeMs);
+  },
+  bytes: (stats: PartStats) => sumOfBytes(stats),
+  check: checkEntry,
+};
+
+const NAME = /^([0-9a-f]{64})\.(bin|json)$/;
+
+/** An entry or a record by its name; null for any other one. */
+export function entryPart(name: string): (Named & { readonly kind: 'part' }) | null {
+  // Most names of a large folder have this length; all others are none.
+  if (name.length !== 68 && name.length !== 69) return null;
+  const match = NAME.exec(name);
+  if (match === null) return null;
+  const [, stem = '', extension] = match;
+  return { kind: 'part', format: entryFormat, part: extension === 'bin' ? ENTRY_PART : RECORD_PART, stem };
+}
+
+/** The fingerprint in the name of an entry; null for any other name, that of a record too. */
+export function fingerprintOfEntry(name: string): Fingerprint | null {
+  const named = entryPart(name);
+  return named !== null && named.part === ENTRY_PART && isFingerprint(named.stem) ? named.stem : null;
+}
+
+type PayloadCheck =
+  | { readonly ok: true; readonly payloadBytes: number; readonly footer: Buffer }
+  | { readonly ok: false; readonly verdict: Verdict };
+
+function checkEntry(artifact: ArtifactReader): Verdict {
+  const { files } = artifact.host;
+  const payload = withFile(files, { path: artifact.path(ENTRY_PART), flags: 'read' }, (fd) =>
+    checkPayload(artifact, files, fd),
+  );
+  if (!payload.ok) return payload.verdict;
+  return artifact.has(RECORD_PART) ? checkRecord(artifact, payload) : VALID;
+}
+
+/** Small entries cost three system calls: what is whole and has its digest needs no further look at the file. */
+function checkPayload(artifact: ArtifactReader, files: Files, fd: number): PayloadCheck {
+  const { buffer, host } = artifact;
+  const count = files.readAt(fd, buffer, buffer.byteLength, 0);
+  if (count === buffer.byteLength) return checkLarge(artifact, files, fd);
+  artifact.bytesRead = count;
+  const size = judgeEntrySize(count, artifact.maxPayloadBytes);
+  if (!size.ok) return { ok: false, verdict: damaged(size.reason) };
+  const { payloadBytes } = size;
+  const footer = buffer.subarray(payloadBytes, count);
+  if (!host.hash.matches(buffer.subarray(0, payloadBytes), footer))
+    return { ok: false, verdict: damaged('bad-checksum') };
+  return { ok: true, payloadBytes, footer };
+}
+
+/** In chunks, whatever the size, and not above the bound. */
+function checkLarge(artifact: ArtifactReader, files: Files, fd: number): PayloadCheck {
+  const { buffer, host } = artifact;
+  const stat = files.fstat(fd);
+  artifact.bytesRead = 0;
+  if (stat.type !== 'file') return { ok: false, verdict: damaged('not-a-file') };
+  const size = judgeEntrySize(stat.bytes, artifact.maxPayloadBytes);
+  if (!size.ok) return { ok: false, verdict: damaged(size.reason) };
+  const { payloadBytes } = size;
+  const state = host.hash.create();
+  for (let position = 0; position < payloadBytes;) {
+    const want = Math.min(buffer.byteLength, payloadBytes - position);
+    const count = files.readAt(fd, buffer, want, position);
+    if (count < want) return { ok: false, verdict: damaged('bad-checksum') };
+    state.update(buffer.subarray(0, count));
+    position += count;
+  }
+  const digest = state.digest();
+  const count = files.readAt(fd, buffer, FOOTER_BYTES, payloadBytes);
+  const footer = buffer.subarray(0, count);
+  artifact.bytesRead = payloadBytes + count;
+  if (!footer.equals(digest)) return { ok: false, verdict: damaged('bad-checksum') };
+  return { ok: true, payloadBytes, footer };
+}
+
+/** An entry whose record tells of another one was exchanged; a record that does not decode is damage, too. */
+function checkRecord(
+  artifact: ArtifactReader,
+  { payloadBytes, footer }: { readonly payloadBytes: number; readonly footer: Buffer },
+): Verdict {
+  const digest: Digest = digestOfBytes(footer);
+  const { files, hash } = artifact.host;
+  const read = readRegularFile(files, artifact.path(RECORD_PART), MAX_RECORD_BYTES);
+  if (!read.ok) return read.reason === 'absent' ? VALID : damaged('unreadable-record');
+  const decoded = decodeRecord(read.bytes, (chunks) => hashChunks(hash, chunks));
+  if (!decoded.ok) return decoded.miss === 'newer-format' ? VALID : damaged('unreadable-record');
+  const { record } = decoded;
+  if (isFailureRecord(record)) return VALID;
+  const belongs =
+    record.fingerprint === artifact.stem &&
+    record.payloadDigest === digest &&
+    record.payloadBytes === payloadBytes;
+  return belongs ? VALID : damaged('record-mismatch');
+}

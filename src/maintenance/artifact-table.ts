@@ -1,0 +1,262 @@
+import { formatAt, formatNumber } from '../layouts/formats.js';
+import { MAX_PARTS, type Format } from '../layouts/layout.js';
+import type { Candidates } from '../model/retention.js';
+
+/** Something that no artifact is lies in the place of one of its parts: a link, a pipe, a folder. */
+const IRREGULAR = 1 << MAX_PARTS;
+/** The stem is hex digits, two in a byte. */
+const PACKED = 1 << 7;
+const PARTS = IRREGULAR - 1;
+
+const FIRST_CAPACITY = 1024;
+const BYTES_PER_STEM = 32;
+
+/** The memory of a table, for other threads. */
+export interface SharedTable {
+  readonly count: number;
+  readonly stems: SharedArrayBuffer;
+  readonly ends: SharedArrayBuffer;
+  readonly places: SharedArrayBuffer;
+  readonly formats: SharedArrayBuffer;
+  readonly flags: SharedArrayBuffer;
+  readonly results: SharedArrayBuffer;
+  readonly usedAtMs: SharedArrayBuffer;
+  readonly bytes: SharedArrayBuffer;
+}
+
+/**
+ * Artifacts as columns of memory that threads share: some 60 bytes for one of vyre's, and no text, so that a million of
+ * them fit anywhere. One thread adds; then all may fill in what they find out about their rows.
+ */
+export class ArtifactTable implements Candidates {
+  #count = 0;
+  #capacity = FIRST_CAPACITY;
+  #stems = Buffer.from(new SharedArrayBuffer(FIRST_CAPACITY * BYTES_PER_STEM));
+  /** Where the stem of each row ends in {@link #stems}. */
+  #ends = new Uint32Array(new SharedArrayBuffer(4 * FIRST_CAPACITY));
+  #places = new Uint32Array(new SharedArrayBuffer(4 * FIRST_CAPACITY));
+  #formats = new Uint8Array(new SharedArrayBuffer(FIRST_CAPACITY));
+  #flags = new Uint8Array(new SharedArrayBuffer(FIRST_CAPACITY));
+  #results = new Uint8Array(new SharedArrayBuffer(FIRST_CAPACITY));
+  #usedAtMs = new Float64Array(new SharedArrayBuffer(8 * FIRST_CAPACITY));
+  #bytes = new Float64Array(new SharedArrayBuffer(8 * FIRST_CAPACITY));
+
+  static of(shared: SharedTable): ArtifactTable {
+    const table = new ArtifactTable();
+    table.#count = shared.count;
+    table.#capacity = shared.flags.byteLength;
+    table.#stems = Buffer.from(shared.stems);
+    table.#ends = new Uint32Array(shared.ends);
+    table.#places = new Uint32Array(shared.places);
+    table.#formats = new Uint8Array(shared.formats);
+    table.#flags = new Uint8Array(shared.flags);
+    table.#results = new Uint8Array(shared.results);
+    table.#usedAtMs = new Float64Array(shared.usedAtMs);
+    table.#bytes = new Float64Array(shared.bytes);
+    return table;
+  }
+
+  get shared(): SharedTable {
+    return {
+      count: this.#count,
+      stems: memoryOf(this.#stems),
+      ends: memoryOf(this.#ends),
+      places: memoryOf(this.#places),
+      formats: memoryOf(this.#formats),
+      flags: memoryOf(this.#flags),
+      results: memoryOf(this.#results),
+      usedAtMs: memoryOf(this.#usedAtMs),
+      bytes: memoryOf(this.#bytes),
+    };
+  }
+
+  get count(): number {
+    return this.#count;
+  }
+
+  /** Of the last use, milliseconds since 1970, whole. */
+  get usedAtMs(): Float64Array {
+    return this.#usedAtMs.subarray(0, this.#count);
+  }
+
+  get bytes(): Float64Array {
+    return this.#bytes.subarray(0, this.#count);
+  }
+
+  /** A number for what was found out about each row. */
+  get results(): Uint8Array {
+    return this.#results.subarray(0, this.#count);
+  }
+
+  /** Adds an artifact of which nothing is known to be there. @returns its row. */
+  add(place: number, format: Format, stem: string): number {
+    const row = this.#count;
+    if (row === this.#capacity) this.#grow();
+    const isPacked = isHex(stem);
+    const start = this.#start(row);
+    const longest = isPacked ? stem.length / 2 : 3 * stem.length;
+    if (start + longest > this.#stems.length) this.#stems = Buffer.from(grown(this.#stems, longest));
+    const written = this.#stems.write(stem, start, isPacked ? 'hex' : 'utf8');
+    this.#ends[row] = start + written;
+    this.#places[row] = place;
+    this.#formats[row] = formatNumber(format);
+    this.#flags[row] = isPacked ? PACKED : 0;
+    this.#count += 1;
+    return row;
+  }
+
+  /** Notes that something lies in the place of a part; `isRegular` false: a link, a pipe, a folder. */
+  mark(row: number, part: number, isRegular: boolean): void {
+    this.#flags[row] = (this.#flags[row] ?? 0) | (1 << part) | (isRegular ? 0 : IRREGULAR);
+  }
+
+  /** Moves what is known of a row to another one before it. */
+  move(from: number, to: number): void {
+    const start = this.#start(from);
+    const end = this.#ends[from] ?? 0;
+    const target = this.#start(to);
+    this.#stems.copyWithin(target, start, end);
+    this.#ends[to] = target + end - start;
+    for (const column of [
+      this.#places,
+      this.#formats,
+      this.#flags,
+      this.#results,
+      this.#usedAtMs,
+      this.#bytes,
+    ])
+      column[to] = column[from] ?? 0;
+  }
+
+  /** Forgets the rows from this one on. */
+  cut(count: number): void {
+    this.#count = count;
+  }
+
+  #grow(): void {
+    this.#capacity *= 2;
+    this.#ends = new Uint32Array(grown(this.#ends));
+    this.#places = new Uint32Array(grown(this.#places));
+    this.#formats = new Uint8Array(grown(this.#formats));
+    this.#flags = new Uint8Array(grown(this.#flags));
+    this.#results = new Uint8Array(grown(this.#results));
+    this.#usedAtMs = new Float64Array(grown(this.#usedAtMs));
+    this.#bytes = new Float64Array(grown(this.#bytes));
+  }
+
+  #start(row: number): number {
+    return row === 0 ? 0 : (this.#ends[row - 1] ?? 0);
+  }
+
+  stem(row: number): string {
+    if (row >= this.#count) throw new Error(`there is no artifact ${row}`);
+    const encoding = ((this.#flags[row] ?? 0) & PACKED) === 0 ? 'utf8' : 'hex';
+    return this.#stems.toString(encoding, this.#start(row), this.#ends[row]);
+  }
+
+  place(row: number): number {
+    return this.#places[row] ?? 0;
+  }
+
+  format(row: number): Format {
+    return formatAt(this.#formats[row] ?? 0);
+  }
+
+  /** The bit of each part in whose place something lies: a regular file, unless {@link isIrregular}. */
+  present(row: number): number {
+    return (this.#flags[row] ?? 0) & PARTS;
+  }
+
+  isIrregular(row: number): boolean {
+    return ((this.#flags[row] ?? 0) & IRREGULAR) !== 0;
+  }
+
+  /** True when the row is this artifact. */
+  is(row: number, format: Format, stem: string): boolean {
+    return this.format(row) === format && this.stem(row) === stem;
+  }
+
+  compareNames(a: number, b: number): number {
+    const stems = this.#stems;
+    const order = stems.compare(stems, this.#start(b), this.#ends[b], this.#start(a), this.#ends[a]);
+    return order === 0 ? a - b : order;
+  }
+}
+
+function isHex(stem: string): boolean {
+  return stem.length % 2 === 0 && stem.length >= 16 && /^[0-9a-f]+$/.test(stem);
+}
+
+type Column = Uint8Array | Uint32Array | Float64Array | Buffer;
+
+function memoryOf(column: Column): SharedArrayBuffer {
+  const { buffer } = column;
+  if (!(buffer instanceof SharedArrayBuffer)) throw new Error('a column lies in memory that is not shared');
+  return buffer;
+}
+
+/** Twice the memory, or as much more as is needed, with the same content. */
+function grown(column: Column, moreBytes = 0): SharedArrayBuffer {
+  const memory = new SharedArrayBuffer(2 * column.byteLength + moreBytes);
+  new Uint8Array(memory).set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
+  return memory;
+}
+
+/** Finds the rows of one folder by their names while it is listed: exact, with eight bytes a slot and no text. */
+export class StemIndex {
+  readonly #table: ArtifactTable;
+  readonly #place: number;
+  readonly #seed: number;
+  #rows = new Int32Array(1024).fill(-1);
+  /** Of the name of the row in each slot. */
+  #hashes = new Int32Array(1024);
+  #used = 0;
+
+  /** `seed` is random, so that nobody can choose names that meet in one slot. */
+  constructor(table: ArtifactTable, place: number, seed: number) {
+    this.#table = table;
+    this.#place = place;
+    this.#seed = seed | 0;
+  }
+
+  /** The row of an artifact, added where it is new. */
+  row(format: Format, stem: string): number {
+    if (2 * this.#used >= this.#rows.length) this.#grow();
+    const hash = this.#hash(format, stem);
+    let slot = hash & (this.#rows.length - 1);
+    for (;;) {
+      const row = this.#rows[slot] ?? -1;
+      if (row < 0) break;
+      if (this.#hashes[slot] === hash && this.#table.is(row, format, stem)) return row;
+      slot = (slot + 1) & (this.#rows.length - 1);
+    }
+    const row = this.#table.add(this.#place, format, stem);
+    this.#rows[slot] = row;
+    this.#hashes[slot] = hash;
+    this.#used += 1;
+    return row;
+  }
+
+  #hash(format: Format, stem: string): number {
+    let hash = this.#seed ^ formatNumber(format);
+    for (let index = 0; index < stem.length; index += 1) {
+      hash = Math.imul(hash ^ stem.charCodeAt(index), 0x01000193);
+    }
+    return hash ^ (hash >>> 15);
+  }
+
+  #grow(): void {
+    const rows = this.#rows;
+    const hashes = this.#hashes;
+    this.#rows = new Int32Array(2 * rows.length).fill(-1);
+    this.#hashes = new Int32Array(2 * rows.length);
+    for (const [at, row] of rows.entries()) {
+      if (row < 0) continue;
+      const hash = hashes[at] ?? 0;
+      let slot = hash & (this.#rows.length - 1);
+      while ((this.#rows[slot] ?? -1) >= 0) slot = (slot + 1) & (this.#rows.length - 1);
+      this.#rows[slot] = row;
+      this.#hashes[slot] = hash;
+    }
+  }
+}

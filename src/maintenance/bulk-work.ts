@@ -1,0 +1,166 @@
+import type { FileStat } from '../host/files.js';
+import type { Host } from '../host/host.js';
+import { Examination, partName } from '../layouts/examination.js';
+import type { Verdict } from '../layouts/verdict.js';
+import { errnoOf } from '../model/error.js';
+import type { Unit } from '../schedule/units.js';
+import { presentOf, type ArtifactState } from './artifact-files.js';
+import type { ArtifactTable } from './artifact-table.js';
+import type { Place } from './inventory.js';
+
+/** What is to be found out about each artifact of a table. */
+export type BulkTask =
+  /** Its last use and its size. */
+  | { readonly kind: 'look' }
+  /** Whether its bytes are right. */
+  | {
+      readonly kind: 'check';
+      readonly maxPayloadBytes: number;
+      /** 32 bytes a row for the digests of what carries no checksum; null: none are taken. */
+      readonly digests: SharedArrayBuffer | null;
+    };
+
+/** What a row of the table's results says. */
+export const RESULT = {
+  /** Nobody was there yet. */
+  none: 0,
+  /** Looked at: the last use and the size are known. */
+  seen: 1,
+  gone: 2,
+  /** Could not be looked at: see the failures. */
+  failed: 3,
+  valid: 4,
+  unverifiable: 5,
+  litter: 6,
+  /** Something speaks against it: to be judged with care. */
+  suspect: 7,
+  /** Nothing in it but what belongs to an artifact that is gone. */
+  orphan: 8,
+} as const;
+
+export interface RowFailure {
+  readonly row: number;
+  readonly errno: string;
+}
+
+/** Works through units of a table: synchronous, in whatever thread it is made. */
+export class BulkWork {
+  readonly failures: RowFailure[] = [];
+  /** Bytes that were read so far. */
+  bytesRead = 0;
+  readonly #host: Host;
+  readonly #table: ArtifactTable;
+  readonly #places: readonly Pick<Place, 'path'>[];
+  readonly #examination: Examination | null;
+  readonly #digests: Uint8Array | null;
+
+  constructor(host: Host, table: ArtifactTable, places: readonly Pick<Place, 'path'>[], task: BulkTask) {
+    this.#host = host;
+    this.#table = table;
+    this.#places = places;
+    const isCheck = task.kind === 'check';
+    this.#digests = isCheck && task.digests !== null ? new Uint8Array(task.digests) : null;
+    this.#examination = isCheck
+      ? new Examination(host, { maxPayloadBytes: task.maxPayloadBytes, takesDigest: this.#digests !== null })
+      : null;
+  }
+
+  do({ start, end }: Unit): void {
+    const { results } = this.#table;
+    for (let row = start; row < end; row += 1) {
+      results[row] = this.#examination === null ? this.#look(row) : this.#check(row, this.#examination);
+    }
+  }
+
+  #look(row: number): number {
+    try {
+      const looked = lookAt(this.#host, this.#table, row, this.#folder(row));
+      if (looked === null) return RESULT.gone;
+      this.#table.usedAtMs[row] = looked.usedAtMs;
+      this.#table.bytes[row] = looked.bytes;
+      return isOrphan(this.#table, row) ? RESULT.orphan : RESULT.seen;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === null) throw error;
+      this.failures.push({ row, errno });
+      return RESULT.failed;
+    }
+  }
+
+  #folder(row: number): string {
+    return this.#places[this.#table.place(row)]?.path ?? '';
+  }
+
+  #check(row: number, examination: Examination): number {
+    const table = this.#table;
+    if (table.isIrregular(row)) return RESULT.suspect;
+    const format = table.format(row);
+    const present = table.present(row);
+    const wholeness = format.wholeness(present);
+    if (wholeness !== 'artifact') return wholeness === 'orphan' ? RESULT.orphan : RESULT.suspect;
+    const folder = this.#folder(row);
+    const verdict = examination.examine({ format, folder, stem: table.stem(row), present });
+    this.bytesRead += examination.bytesRead;
+    table.bytes[row] = examination.bytesRead;
+    if (verdict.kind === 'unverifiable' && this.#digests !== null) {
+      this.#digests.set(examination.digest(), 32 * row);
+      this.#stamp(row);
+    }
+    return resultOf(verdict);
+  }
+
+  /** What a digest goes by: with another size or time, the artifact was written again. */
+  #stamp(row: number): void {
+    const stats = partStats(this.#host, this.#table, row, this.#folder(row));
+    this.#table.bytes[row] = stats.reduce((sum, stat) => sum + (stat?.bytes ?? 0), 0);
+    this.#table.usedAtMs[row] = stats.reduce((sum, stat) => sum + (stat?.mtimeMs ?? 0), 0);
+  }
+}
+
+function isOrphan(table: ArtifactTable, row: number): boolean {
+  return !table.isIrregular(row) && table.format(row).wholeness(table.present(row)) === 'orphan';
+}
+
+function resultOf(verdict: Verdict): number {
+  switch (verdict.kind) {
+    case 'valid':
+      return RESULT.valid;
+    case 'unverifiable':
+      return RESULT.unverifiable;
+    case 'litter':
+      return RESULT.litter;
+    case 'damaged':
+    case 'unreadable':
+    case 'gone':
+      return RESULT.suspect;
+    default:
+      return verdict satisfies never;
+  }
+}
+
+/** The states of the parts that the listing saw; what is no regular file counts as absent. */
+function partStats(
+  host: Host,
+  table: ArtifactTable,
+  row: number,
+  folder: string,
+): readonly (FileStat | null)[] {
+  const format = table.format(row);
+  const stem = table.stem(row);
+  const present = table.present(row);
+  return format.parts.map((_, part) => {
+    if ((present & (1 << part)) === 0) return null;
+    const stat = host.files.lstat(`${folder}/${partName(format, part, stem)}`);
+    return stat?.type === 'file' ? stat : null;
+  });
+}
+
+/** The artifact as the rules of removal see it; null when nothing of it is there. @throws the errno error. */
+function lookAt(host: Host, table: ArtifactTable, row: number, folder: string): ArtifactState | null {
+  const format = table.format(row);
+  const stats = partStats(host, table, row, folder);
+  if (stats.every((stat) => stat === null)) return null;
+  // A link or a folder in the place of its head is no artifact, whatever lies beside it.
+  if (table.isIrregular(row) && format.wholeness(presentOf(stats)) !== 'artifact') return null;
+  return { usedAtMs: format.usedAtMs(stats), bytes: format.bytes(stats) };
+}

@@ -1,0 +1,86 @@
+import { lstatOrNull, statOrNull } from '../host/files.js';
+import type { Format } from '../layouts/layout.js';
+import { HomePaths } from '../layouts/vyre/home-paths.js';
+import { errnoOf } from '../model/error.js';
+import { isFingerprint } from '../model/fingerprint.js';
+import { fingerprintByte, LockFile, type Held } from '../store/lock-file.js';
+import { PrivateState } from '../store/private-state.js';
+import type { NamedArtifact } from './inventory.js';
+import type { MaintainedRoot } from './maintained-root.js';
+
+/**
+ * How long an answer counts that costs the listing of a folder. Whoever begins to work on an artifact within this time
+ * finds it gone, as after any removal.
+ */
+const HELD_STEMS_MS = 1000;
+
+/** The locks of the homes that one run meets: that of the root, and those of homes that lie in it; and what other systems hold. */
+export class HomeLocks {
+  readonly #root: MaintainedRoot;
+  readonly #make: boolean;
+  readonly #nested = new Map<string, LockFile | null>();
+  /** What was held in a folder, and when it was asked. */
+  readonly #heldStems = new Map<string, { readonly atMs: number; readonly stems: ReadonlySet<string> }>();
+
+  /** `make`: the lock file of the root is made where it is absent. */
+  constructor(root: MaintainedRoot, { make }: { readonly make: boolean }) {
+    this.#root = root;
+    this.#make = make;
+  }
+
+  /** Null outside of homes, and where nothing can be locked. */
+  of(home: string | null): LockFile | null {
+    if (home === null) return null;
+    if (home === this.#root.root) return this.#root.openLock({ make: this.#make });
+    let lock = this.#nested.get(home);
+    if (lock === undefined) {
+      lock = this.#open(home);
+      this.#nested.set(home, lock);
+    }
+    return lock;
+  }
+
+  /** Where it is absent nobody holds a lock, and what is somebody else's is not opened. */
+  #open(home: string): LockFile | null {
+    const { host } = this.#root;
+    const path = new PrivateState(host, new HomePaths(home).private).lockPath;
+    if (lstatOrNull(host.files, path) === null || statOrNull(host.files, home)?.uid !== host.user.uid)
+      return null;
+    try {
+      return new LockFile(host, path);
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return null;
+    }
+  }
+
+  /** Runs `work` under the lock of an artifact, where its format has one and it is free now. */
+  async tryHold<T>(
+    artifact: { readonly format: Format; readonly stem: string; readonly home: string | null },
+    work: () => T | Promise<T>,
+  ): Promise<Held<T>> {
+    const { format, stem, home } = artifact;
+    const lock = format.isLockedByFingerprint && isFingerprint(stem) ? this.of(home) : null;
+    if (lock === null || !isFingerprint(stem)) return { held: true, value: await work() };
+    return lock.tryHold(fingerprintByte(stem), work);
+  }
+
+  /** True while the system of an artifact holds it by a lock of its own. @throws the errno error of a failed look. */
+  isHeldElsewhere({ format, folder, stem }: NamedArtifact): boolean {
+    const { host } = this.#root;
+    if (format.heldStems === undefined) return format.isHeld?.(host, folder, stem) === true;
+    const nowMs = host.clock.monotonicMs();
+    let known = this.#heldStems.get(folder);
+    if (known === undefined || nowMs - known.atMs >= HELD_STEMS_MS) {
+      known = { atMs: nowMs, stems: format.heldStems(host, folder) };
+      this.#heldStems.set(folder, known);
+    }
+    return known.stems.has(stem);
+  }
+
+  /** Closes those of the homes in the root. */
+  close(): void {
+    for (const lock of this.#nested.values()) lock?.close();
+    this.#nested.clear();
+  }
+}

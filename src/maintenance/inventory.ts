@@ -1,0 +1,279 @@
+import type { DirectoryItem } from '../host/files.js';
+import type { Host } from '../host/host.js';
+import { partName } from '../layouts/examination.js';
+import type { Format, LayoutName, LitterRule, Named, Section } from '../layouts/layout.js';
+import { recognise, type KnownAs } from '../layouts/recognition.js';
+import { HomePaths, STORE_FOLDER } from '../layouts/vyre/home-paths.js';
+import { storeSection } from '../layouts/vyre/vyre-layout.js';
+import { errnoOf } from '../model/error.js';
+import { rootKind, type RootKind } from '../store/home.js';
+import { ArtifactTable, StemIndex } from './artifact-table.js';
+
+/** A folder in which artifacts lie. */
+export interface Place {
+  /** Absolute. */
+  readonly path: string;
+  /** Below the root, empty for the root itself. */
+  readonly relative: string;
+  /** The root of the home that the folder belongs to; null outside of homes. */
+  readonly home: string | null;
+}
+
+/** A temporary file of a known writer. */
+export interface LitterFile {
+  readonly place: number;
+  readonly name: string;
+  readonly rule: LitterRule;
+}
+
+export interface UnreadableFolder {
+  /** Below the root. */
+  readonly relative: string;
+  readonly errno: string;
+}
+
+/** What lies below a root, by places and names alone: no file was looked at. */
+export interface Inventory {
+  readonly places: readonly Place[];
+  /** An artifact a row. */
+  readonly artifacts: ArtifactTable;
+  readonly litter: readonly LitterFile[];
+  /** Files that no layout knows. */
+  readonly aliens: number;
+  readonly unreadable: readonly UnreadableFolder[];
+  /** The homes among what was seen, the root first where it is one. */
+  readonly homes: readonly string[];
+}
+
+export interface InventoryOptions {
+  /** The layouts whose artifacts and litter are wanted; null: all. */
+  readonly layouts: readonly LayoutName[] | null;
+  /** False: folders that no layout knows are not entered, and their files not counted. */
+  readonly countsAliens: boolean;
+  /** Ends the listing between two folders. */
+  readonly signal?: AbortSignal | null;
+}
+
+/** An artifact by its place and name. */
+export interface NamedArtifact {
+  readonly format: Format;
+  readonly stem: string;
+  /** Absolute. */
+  readonly folder: string;
+  readonly home: string | null;
+}
+
+type Rows = Pick<Inventory, 'artifacts' | 'places'>;
+
+export function artifactAt({ artifacts, places }: Rows, row: number): NamedArtifact {
+  const place = places[artifacts.place(row)];
+  if (place === undefined) throw new Error(`there is no place of artifact ${row}`);
+  return { format: artifacts.format(row), stem: artifacts.stem(row), folder: place.path, home: place.home };
+}
+
+/** Below the root: the first part that is there, else the first one. */
+export function pathOf({ artifacts, places }: Rows, row: number): string {
+  const format = artifacts.format(row);
+  const present = artifacts.present(row);
+  const first = format.parts.findIndex((_, part) => (present & (1 << part)) !== 0);
+  return below(
+    places[artifacts.place(row)]?.relative ?? '',
+    partName(format, Math.max(0, first), artifacts.stem(row)),
+  );
+}
+
+export function below(folder: string, name: string): string {
+  return folder === '' ? name : `${folder}/${name}`;
+}
+
+const ALIEN_SECTION: Section = { file: () => null, folder: () => ALIEN_SECTION };
+
+/** What stands for a byte in a name that is not UTF-8: such a name cannot be asked for. */
+const NOT_UTF8 = '\uFFFD';
+
+interface Visit {
+  readonly segments: readonly string[];
+  readonly section: Section;
+  readonly home: string | null;
+  /** The top of a cache: a folder in it that its layouts do not know may be a cache of its own. */
+  readonly isTop: boolean;
+}
+
+/** Lists a root. Follows no link; what appears or vanishes meanwhile may be listed or not. */
+export async function takeInventory(host: Host, root: string, options: InventoryOptions): Promise<Inventory> {
+  const lister = new Lister(host, root, options);
+  await lister.run();
+  return lister;
+}
+
+/** Lists nothing but the store of a home. */
+export async function takeStoreInventory(
+  host: Host,
+  home: string,
+  signal: AbortSignal | null,
+): Promise<Inventory> {
+  const lister = new Lister(host, home, { layouts: null, countsAliens: false, signal });
+  await lister.runStore();
+  return lister;
+}
+
+class Lister implements Inventory {
+  readonly places: Place[] = [];
+  readonly artifacts = new ArtifactTable();
+  readonly litter: LitterFile[] = [];
+  readonly unreadable: UnreadableFolder[] = [];
+  readonly homes: string[] = [];
+  aliens = 0;
+  readonly #host: Host;
+  readonly #root: string;
+  readonly #options: InventoryOptions;
+  readonly #waiting: Visit[] = [];
+  readonly #seed: number;
+
+  constructor(host: Host, root: string, options: InventoryOptions) {
+    this.#host = host;
+    this.#root = root;
+    this.#options = options;
+    this.#seed = Number.parseInt(host.random.hex(4), 16);
+  }
+
+  async run(): Promise<void> {
+    this.#pushTop([]);
+    await this.#listAll();
+  }
+
+  async runStore(): Promise<void> {
+    this.#push({ segments: [STORE_FOLDER], section: storeSection, home: this.#root, isTop: false });
+    await this.#listAll();
+  }
+
+  async #listAll(): Promise<void> {
+    for (let visit = this.#waiting.pop(); visit !== undefined; visit = this.#waiting.pop()) {
+      if (this.#options.signal?.aborted === true) return;
+      await this.#host.clock.breathe();
+      this.#list(visit);
+    }
+  }
+
+  #absolute(segments: readonly string[]): string {
+    return segments.length === 0 ? this.#root : `${this.#root}/${segments.join('/')}`;
+  }
+
+  /** A folder that may be a cache: the root, or one in the top of another cache. */
+  #pushTop(segments: readonly string[]): void {
+    const path = this.#absolute(segments);
+    try {
+      const kind = rootKind(this.#host, new HomePaths(path));
+      const section = recognise(this.#host, path, knownAs(kind, segments.length === 0));
+      if (section === null) {
+        this.#push({ segments, section: ALIEN_SECTION, home: null, isTop: false });
+        return;
+      }
+      if (kind === 'home') this.homes.push(path);
+      this.#push({ segments, section, home: kind === 'home' ? path : null, isTop: true });
+    } catch (error) {
+      this.#noteUnreadable(segments, error);
+    }
+  }
+
+  #push(visit: Visit): void {
+    if (visit.section === ALIEN_SECTION && !this.#options.countsAliens) return;
+    this.#waiting.push(visit);
+  }
+
+  #list(visit: Visit): void {
+    const folder = new ListedFolder(this, visit, this.#absolute(visit.segments), this.#seed);
+    try {
+      this.#host.files.scanDirectory(this.#absolute(visit.segments), (item) => {
+        this.#item(visit, folder, item);
+        return true;
+      });
+    } catch (error) {
+      this.#noteUnreadable(visit.segments, error);
+    }
+  }
+
+  #noteUnreadable(segments: readonly string[], error: unknown): void {
+    const errno = errnoOf(error);
+    if (errno === null) throw error;
+    if (errno !== 'ENOENT') this.unreadable.push({ relative: segments.join('/'), errno });
+  }
+
+  #item(visit: Visit, folder: ListedFolder, { name, type }: DirectoryItem): void {
+    if (name.includes(NOT_UTF8)) {
+      this.aliens += 1;
+      return;
+    }
+    const named = visit.section.file(name);
+    if (named?.kind === 'part' && (type !== 'directory' || named.format.isLockedByFingerprint))
+      this.#part(folder, named, type === 'file');
+    else if (type === 'directory') this.#folder(visit, name);
+    else if (named?.kind === 'litter' && type === 'file') this.#litter(folder, name, named.rule);
+    else if (named?.kind !== 'private') this.aliens += 1;
+  }
+
+  #part(folder: ListedFolder, named: Named & { readonly kind: 'part' }, isRegular: boolean): void {
+    if (this.#isWanted(named.format.layout)) folder.mark(named, isRegular);
+  }
+
+  #litter(folder: ListedFolder, name: string, rule: LitterRule): void {
+    this.litter.push({ place: folder.place, name, rule });
+  }
+
+  #isWanted(layout: LayoutName): boolean {
+    const { layouts } = this.#options;
+    return layouts === null || layouts.includes(layout);
+  }
+
+  #folder(visit: Visit, name: string): void {
+    const segments = [...visit.segments, name];
+    const section = visit.section.folder(name);
+    if (section === 'private') return;
+    if (section === null && visit.isTop) this.#pushTop(segments);
+    else this.#push({ segments, section: section ?? ALIEN_SECTION, home: visit.home, isTop: false });
+  }
+}
+
+function knownAs(kind: RootKind, isRoot: boolean): KnownAs {
+  if (kind === 'home' || kind === 'newer-home') return 'home';
+  if (!isRoot) return 'nested';
+  if (kind === 'sections') return 'home';
+  return kind === 'store' ? 'store' : 'root';
+}
+
+/** A folder while it is listed. Becomes a place with the first thing that is found in it. */
+class ListedFolder {
+  readonly #inventory: { readonly places: Place[]; readonly artifacts: ArtifactTable };
+  readonly #visit: Visit;
+  readonly #path: string;
+  readonly #seed: number;
+  #place: number | null = null;
+  #index: StemIndex | null = null;
+
+  constructor(
+    inventory: { readonly places: Place[]; readonly artifacts: ArtifactTable },
+    visit: Visit,
+    path: string,
+    seed: number,
+  ) {
+    this.#inventory = inventory;
+    this.#visit = visit;
+    this.#path = path;
+    this.#seed = seed;
+  }
+
+  get place(): number {
+    if (this.#place === null) {
+      const { segments, home } = this.#visit;
+      this.#place = this.#inventory.places.length;
+      this.#inventory.places.push({ path: this.#path, relative: segments.join('/'), home });
+    }
+    return this.#place;
+  }
+
+  mark(named: Named & { readonly kind: 'part' }, isRegular: boolean): void {
+    const { artifacts } = this.#inventory;
+    this.#index ??= new StemIndex(artifacts, this.place, this.#seed);
+    artifacts.mark(this.#index.row(named.format, named.stem), named.part, isRegular);
+  }
+}

@@ -1,0 +1,121 @@
+import { lstatOrNull } from '../host/files.js';
+import { partName } from '../layouts/examination.js';
+import { entryFormat } from '../layouts/vyre/entry-format.js';
+import { StorePaths } from '../layouts/vyre/home-paths.js';
+import { hashChunks } from '../host/hash.js';
+import { isFingerprint } from '../model/fingerprint.js';
+import { DiskTier } from '../store/disk-tier.js';
+import { lookNow, removeArtifact } from './artifact-files.js';
+import type { HomeLocks } from './home-locks.js';
+import { artifactAt, type Inventory, type NamedArtifact } from './inventory.js';
+import type { MaintainedRoot } from './maintained-root.js';
+import type { Removals } from './removals.js';
+
+/** A version that was used within a week is in use, beside whatever other one: machines have several. */
+const STALE_AGE_MS = 7 * 86_400_000;
+
+/** One version of a compiler, as far as artifacts tell. */
+interface Version {
+  readonly compiler: string;
+  /** The last use of any of its artifacts. */
+  usedAtMs: number;
+}
+
+/**
+ * Removes the artifacts of compilers that were replaced: of each compiler the version that was used last stays, and every
+ * one that was used within a week. Reads every record: only they tell which compiler of ours made an entry.
+ */
+export async function removeStaleCompilers(
+  root: MaintainedRoot,
+  inventory: Inventory,
+  options: { readonly locks: HomeLocks; readonly removals: Removals },
+): Promise<void> {
+  const reader = new VersionReader(root);
+  const versions = new Map<string, Version>();
+  const ofRow: (string | null)[] = [];
+  for (let row = 0; row < inventory.artifacts.count; row += 1) {
+    ofRow.push(noteVersion(root, reader, versions, artifactAt(inventory, row)));
+  }
+  const stale = staleVersions(versions, root.host.clock.nowMs());
+  for (const [row, version] of ofRow.entries()) {
+    if (version !== null && stale.has(version)) await removeStale(root, artifactAt(inventory, row), options);
+  }
+}
+
+/** @returns the version that made an artifact; null where nothing tells. */
+function noteVersion(
+  { host }: MaintainedRoot,
+  reader: VersionReader,
+  versions: Map<string, Version>,
+  artifact: NamedArtifact,
+): string | null {
+  const state = artifact.format.isPrunable ? lookNow(host, artifact) : null;
+  const made = state === null ? null : reader.versionOf(artifact);
+  if (state === null || made === null) return null;
+  const key = `${made.compiler}\n${made.version}`;
+  const known = versions.get(key);
+  if (known === undefined) versions.set(key, { compiler: made.compiler, usedAtMs: state.usedAtMs });
+  else known.usedAtMs = Math.max(known.usedAtMs, state.usedAtMs);
+  return key;
+}
+
+function staleVersions(versions: ReadonlyMap<string, Version>, nowMs: number): ReadonlySet<string> {
+  const latest = new Map<string, number>();
+  for (const { compiler, usedAtMs } of versions.values())
+    latest.set(compiler, Math.max(latest.get(compiler) ?? -Infinity, usedAtMs));
+  const isStale = ({ compiler, usedAtMs }: Version): boolean =>
+    usedAtMs < (latest.get(compiler) ?? usedAtMs) && nowMs - usedAtMs > STALE_AGE_MS;
+  return new Set([...versions].filter(([, version]) => isStale(version)).map(([key]) => key));
+}
+
+async function removeStale(
+  { host }: MaintainedRoot,
+  artifact: NamedArtifact,
+  { locks, removals }: { readonly locks: HomeLocks; readonly removals: Removals },
+): Promise<void> {
+  const { format, folder, stem } = artifact;
+  const path = `${folder}/${partName(format, format.removal[0] ?? 0, stem)}`;
+  const stat = lstatOrNull(host.files, path);
+  const state = lookNow(host, artifact);
+  if (stat === null || state === null) return;
+  const garbage = { path, reason: 'stale-compiler', stat, bytes: state.bytes };
+  await removals.take(garbage, async () => {
+    const held = await locks.tryHold(artifact, () => {
+      const isHeld = locks.isHeldElsewhere(artifact);
+      if (isHeld || lookNow(host, artifact)?.usedAtMs !== state.usedAtMs) return false;
+      removeArtifact(host, artifact);
+      return true;
+    });
+    return held.held && held.value;
+  });
+}
+
+/** Tells which compiler made an artifact, in which version. */
+class VersionReader {
+  readonly #root: MaintainedRoot;
+
+  constructor(root: MaintainedRoot) {
+    this.#root = root;
+  }
+
+  versionOf({
+    format,
+    folder,
+    stem,
+  }: NamedArtifact): { readonly compiler: string; readonly version: string } | null {
+    if (format !== entryFormat) {
+      const made = format.compiler?.(folder) ?? null;
+      return made === null ? null : { compiler: `${format.name} ${made.name}`, version: made.version };
+    }
+    if (!isFingerprint(stem)) return null;
+    const { host, maxPayloadBytes } = this.#root;
+    const store = new DiskTier(host, { paths: new StorePaths(folder), maxPayloadBytes, lock: null });
+    const read = store.readRecord(stem);
+    if (!read.ok) return null;
+    const fields = read.record.fields.filter(({ name }) => name.startsWith('compiler/'));
+    // Made by hand through the library: no compiler is known.
+    if (fields.length === 0) return null;
+    const version = hashChunks(host.hash, [Buffer.from(JSON.stringify(fields), 'utf8')]);
+    return { compiler: `entry ${read.record.compiler}`, version: Buffer.from(version).toString('hex') };
+  }
+}

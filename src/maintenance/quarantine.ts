@@ -40,7 +40,7 @@ export function moveIntoQuarantine(
 ): string {
   const { folder, stats, why } = artifact;
   const { format, stem } = why;
-  const id = `${stem.slice(0, STEM_CHARACTERS)}-${host.random.hex(3)}`;
+  const id = `${stem.slice(0, STEM_CHARACTERS)}-${host.random.hex(4)}`;
   const { files } = host;
   const staged = home.staged(host.random.hex(8));
   files.makeDirectories(home.quarantine);

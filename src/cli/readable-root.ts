@@ -7,6 +7,8 @@ import type { ChosenRoot } from './settings/root.js';
 export interface ReadableRootOptions {
   /** True when there is something to say about a root that is no cache. */
   isEnough?(session: CacheSession): boolean;
+  /** True: the directories of other systems are caches, too. Else only those with entries of vyre and ours are. */
+  readonly anyLayout?: boolean;
 }
 
 /**
@@ -22,7 +24,7 @@ export async function withReadableRoot<T>(
 ): Promise<T> {
   const root = rootOf(context, positional);
   return withSession(context, { root }, async (session) => {
-    if (options.isEnough?.(session) !== true) await requireCache(root, session);
+    if (options.isEnough?.(session) !== true) await requireCache(root, session, options.anyLayout === true);
     return work(session);
   });
 }
@@ -39,7 +41,7 @@ function kindOf(session: CacheSession, root: ChosenRoot): RootKind {
   }
 }
 
-async function requireCache(root: ChosenRoot, session: CacheSession): Promise<void> {
+async function requireCache(root: ChosenRoot, session: CacheSession, anyLayout: boolean): Promise<void> {
   const kind = kindOf(session, root);
   if (kind === 'absent' && root.typed) {
     throw new CacheError('environment', `expected a cache directory, found nothing at "${root.path}"`, {
@@ -51,7 +53,17 @@ async function requireCache(root: ChosenRoot, session: CacheSession): Promise<vo
   }
   if (kind !== 'foreign') return;
   const { isRecognised } = await import('../maintenance/maintained-root.js');
-  if (isRecognised(session)) return;
+  const isOther = isRecognised(session);
+  if (isOther && anyLayout) return;
+  if (isOther) {
+    throw new CacheError(
+      'environment',
+      `expected a cache with entries, got "${root.path}" of another system`,
+      {
+        hint: '`verify`, `prune`, `gc` and `stats` work on it.',
+      },
+    );
+  }
   throw new CacheError(
     'environment',
     `expected a cache directory, got "${root.path}", which has no known layout`,

@@ -47,6 +47,13 @@ const { constants } = fs;
 const FLAGS = {
   /** Never blocks on a FIFO, never makes a terminal ours. */
   read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY,
+  /** The same, and the time of the last read stays as it is. Throws EPERM for files of others. */
+  scan:
+    constants.O_RDONLY |
+    constants.O_NOFOLLOW |
+    constants.O_NONBLOCK |
+    constants.O_NOCTTY |
+    constants.O_NOATIME,
   readWrite: constants.O_RDWR | constants.O_NOFOLLOW,
   createReadWrite: constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW,
   createNew: constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW,
@@ -249,6 +256,25 @@ export function withFile<T>(
   work: (fd: number) => T,
 ): T {
   const fd = files.open(target.path, target.flags, target.mode);
+  try {
+    return work(fd);
+  } finally {
+    files.close(fd);
+  }
+}
+
+/**
+ * Opens for reading, runs `work`, closes. The time of the last read stays where that is permitted: it is the last use of
+ * artifacts of other writers, and looking at them is none.
+ */
+export function withScannedFile<T>(files: Files, path: string, work: (fd: number) => T): T {
+  let fd: number;
+  try {
+    fd = files.open(path, 'scan');
+  } catch (error) {
+    if (errnoOf(error) !== 'EPERM') throw error;
+    fd = files.open(path, 'read');
+  }
   try {
     return work(fd);
   } finally {

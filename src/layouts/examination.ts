@@ -1,4 +1,4 @@
-import { withFile, type Files } from '../host/files.js';
+import { withScannedFile, type Files } from '../host/files.js';
 import type { HashState } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
@@ -95,7 +95,7 @@ export class Examination implements ArtifactReader {
 
   stream(part: number, maxBytes: number, sink?: (chunk: Buffer) => Verdict | null): Verdict | null {
     const { files } = this.host;
-    return withFile(files, { path: this.path(part), flags: 'read' }, (fd) => {
+    return withScannedFile(files, this.path(part), (fd) => {
       const stat = files.fstat(fd);
       if (stat.type !== 'file') return damaged('not-a-file');
       if (stat.bytes > maxBytes) return damaged('oversized');

@@ -56,13 +56,25 @@ export class ArtifactGarbage {
       this.#removals.fail(below(this.#root.root, relative), errno);
     for (const file of litter) await this.#litter(file);
     for (let row = 0; row < artifacts.count; row += 1) {
-      const format = artifacts.format(row);
-      const isOrphan = !artifacts.isIrregular(row) && format.wholeness(artifacts.present(row)) === 'orphan';
-      if (isOrphan && format === entryFormat) await this.#record(artifactAt(this.#inventory, row));
-      else if (isOrphan) await this.#orphan(artifactAt(this.#inventory, row));
-      else if (format.emptyIsLitter === true) await this.#empty(artifactAt(this.#inventory, row));
-      if (format.isOldScheme === true && !isOrphan) await this.#old(row);
+      try {
+        await this.#artifact(row);
+      } catch (error) {
+        const errno = errnoOf(error);
+        if (errno === null) throw error;
+        // What cannot be looked at stays.
+        this.#removals.fail(below(this.#root.root, pathOf(this.#inventory, row)), errno);
+      }
     }
+  }
+
+  async #artifact(row: number): Promise<void> {
+    const { artifacts } = this.#inventory;
+    const format = artifacts.format(row);
+    const isOrphan = !artifacts.isIrregular(row) && format.wholeness(artifacts.present(row)) === 'orphan';
+    if (isOrphan && format === entryFormat) await this.#record(artifactAt(this.#inventory, row));
+    else if (isOrphan) await this.#orphan(artifactAt(this.#inventory, row));
+    else if (format.emptyIsLitter === true) await this.#empty(artifactAt(this.#inventory, row));
+    if (format.isOldScheme === true && !isOrphan) await this.#old(row);
   }
 
   async #litter({ place, name, rule }: LitterFile): Promise<void> {

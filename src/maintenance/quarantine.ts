@@ -1,5 +1,12 @@
 import { join } from 'node:path';
-import { lstatOrNull, readRegularFile, withFile, writeNewFile, type FileStat } from '../host/files.js';
+import {
+  lstatOrNull,
+  readRegularFile,
+  withFile,
+  writeNewFile,
+  type Files,
+  type FileStat,
+} from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { partName } from '../layouts/examination.js';
 import { FORMATS } from '../layouts/formats.js';
@@ -31,13 +38,14 @@ export interface Reason {
 /**
  * Moves the files of an artifact into a folder of the quarantine that tells the reason: the reason first, so that a crash
  * in between leaves nothing unexplained.
- * @returns the name of the folder. @throws the errno error of the step that failed.
+ * @returns the name of the folder; null when none of the files was in its place any more. @throws the errno error of the
+ * step that failed.
  */
 export function moveIntoQuarantine(
   host: Host,
   home: HomePaths,
   artifact: { readonly folder: string; readonly stats: readonly (FileStat | null)[]; readonly why: Reason },
-): string {
+): string | null {
   const { folder, stats, why } = artifact;
   const { format, stem } = why;
   const id = `${stem.slice(0, STEM_CHARACTERS)}-${host.random.hex(4)}`;
@@ -47,14 +55,25 @@ export function moveIntoQuarantine(
   files.makeDirectory(staged);
   writeNewFile(files, join(staged, REASON_FILE), [encodeReason(why)]);
   files.rename(staged, home.quarantined(id));
-  for (const part of format.removal) {
-    const stat = stats[part] ?? null;
-    const name = partName(format, part, stem);
-    if (stat !== null)
-      moveJudged(host, { from: join(folder, name), to: join(home.quarantined(id), name), stat });
+  try {
+    for (const part of format.removal) {
+      const stat = stats[part] ?? null;
+      const name = partName(format, part, stem);
+      if (stat !== null)
+        moveJudged(host, { from: join(folder, name), to: join(home.quarantined(id), name), stat });
+    }
+  } catch (error) {
+    dropIfEmpty(files, home.quarantined(id));
+    throw error;
   }
-  if (files.readDirectory(home.quarantined(id)).length === 1) files.removeTree(home.quarantined(id));
-  return id;
+  return dropIfEmpty(files, home.quarantined(id)) ? null : id;
+}
+
+/** Removes a folder with nothing in it but a reason. @returns true when it did. */
+function dropIfEmpty(files: Files, folder: string): boolean {
+  if (files.readDirectory(folder).length > 1) return false;
+  files.removeTree(folder);
+  return true;
 }
 
 interface Move {
@@ -80,24 +99,30 @@ function move(host: Host, { from, to }: Move, stat: FileStat): void {
     host.files.rename(from, to);
   } catch (error) {
     if (errnoOf(error) !== 'EXDEV' || stat.type !== 'file') throw error;
-    copy(host, { from, to });
-    host.files.unlink(from);
+    const copied = copy(host, { from, to });
+    // What has taken its place since it was judged stays.
+    const isJudged = [copied, host.files.lstat(from)].every(
+      (each) => each?.device === stat.device && each.inode === stat.inode,
+    );
+    host.files.unlink(isJudged ? from : to);
   }
 }
 
-/** To another file system: whole and durable before the original goes. */
-function copy({ files }: Host, { from, to }: Move): void {
-  withFile(files, { path: from, flags: 'read' }, (source) => {
+/** To another file system: whole and durable before the original goes. @returns the state of what was copied. */
+function copy({ files }: Host, { from, to }: Move): FileStat {
+  return withFile(files, { path: from, flags: 'read' }, (source) => {
+    const stat = files.fstat(source);
     withFile(files, { path: to, flags: 'createNew' }, (target) => {
       const buffer = Buffer.allocUnsafe(COPY_BYTES);
       for (let position = 0, count = COPY_BYTES; count === COPY_BYTES; position += count) {
         count = files.readAt(source, buffer, COPY_BYTES, position);
         files.write(target, buffer.subarray(0, count));
       }
-      const { atimeMs, mtimeMs } = files.fstat(source);
-      files.setTimes(target, atimeMs, mtimeMs);
+      files.chmod(target, stat.mode);
+      files.setTimes(target, stat.atimeMs, stat.mtimeMs);
       files.sync(target);
     });
+    return stat;
   });
 }
 
@@ -106,6 +131,11 @@ function moveWithoutReplacing(host: Host, { from, to }: Move): void {
   const { files } = host;
   const stat = files.lstat(from);
   if (stat === null) return;
+  if (isSameFile(stat, files.lstat(to))) {
+    // Whoever did this before was killed between the two steps.
+    files.unlink(from);
+    return;
+  }
   try {
     // A folder cannot be linked; one that is renamed replaces nothing but an empty folder.
     if (stat.type === 'directory') files.rename(from, to);
@@ -115,6 +145,10 @@ function moveWithoutReplacing(host: Host, { from, to }: Move): void {
     copy(host, { from, to });
   }
   if (stat.type !== 'directory') files.unlink(from);
+}
+
+function isSameFile(one: FileStat, other: FileStat | null): boolean {
+  return other?.device === one.device && other.inode === one.inode;
 }
 
 export interface Quarantined {
@@ -158,25 +192,68 @@ export function findQuarantined(host: Host, home: HomePaths, given: string): Qua
 }
 
 /**
- * Moves an artifact back to where it came from, the parts in the opposite order of removal. Replaces nothing.
- * @returns its path. @throws CacheError environment when something lies there; the errno error of a failed step.
+ * Moves what there is of an artifact back to where it came from, the parts in the opposite order of removal. Replaces
+ * nothing, and follows no link below the root.
+ * @returns its path. @throws CacheError environment when something lies there, or nothing is in the quarantine; the errno
+ * error of a failed step.
  */
 export function restoreQuarantined(host: Host, home: HomePaths, { id, why }: Quarantined): string {
+  const { files } = host;
   const { format, stem, folder } = why;
-  const root = why.root ?? home.root;
-  const names = format.removal.toReversed().map((part) => partName(format, part, stem));
-  const target = folder === '' ? root : join(root, folder);
-  const inTheWay = names.find((name) => lstatOrNull(host.files, join(target, name)) !== null);
-  if (inTheWay !== undefined) {
-    throw new CacheError('environment', `expected nothing at "${join(target, inTheWay)}", found a file`, {
-      hint: 'It was made again since; remove it first if the old one is wanted.',
+  const source = home.quarantined(id);
+  const target = folder === '' ? (why.root ?? home.root) : join(why.root ?? home.root, folder);
+  const moves = format.removal
+    .toReversed()
+    .map((part) => partName(format, part, stem))
+    .map((name) => ({ from: join(source, name), to: join(target, name) }))
+    .filter(({ from }) => files.lstat(from) !== null);
+  const last = moves.at(-1);
+  if (last === undefined) {
+    throw new CacheError('environment', `expected an artifact in "${source}", found none of its files`, {
+      hint: 'Nothing was moved there, or it was brought back already; remove the folder.',
     });
   }
-  host.files.makeDirectories(target);
-  const source = home.quarantined(id);
-  for (const name of names) moveWithoutReplacing(host, { from: join(source, name), to: join(target, name) });
-  host.files.removeTree(source);
-  return join(target, names.at(-1) ?? '');
+  demandFolders(host, why.root ?? home.root, folder);
+  for (const { from, to } of moves) demandFree(host, from, to);
+  files.makeDirectories(target);
+  for (const each of moves) moveWithoutReplacing(host, each);
+  dropReason(files, source);
+  return last.to;
+}
+
+/** Removes a folder of the quarantine, unless somebody has put something into it. */
+function dropReason(files: Files, folder: string): void {
+  files.unlink(join(folder, REASON_FILE));
+  try {
+    files.removeDirectory(folder);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOTEMPTY') throw error;
+  }
+}
+
+/** @throws CacheError environment when something else than a folder lies on the way to a folder. */
+function demandFolders({ files }: Host, root: string, folder: string): void {
+  let path = root;
+  for (const segment of folder.split('/')) {
+    path = join(path, segment);
+    const stat = lstatOrNull(files, path);
+    if (stat === null) return;
+    if (stat.type === 'directory') continue;
+    const found = stat.type === 'link' ? 'a link' : 'a file';
+    throw new CacheError('environment', `expected a directory at "${path}", found ${found}`, {
+      hint: 'Below a cache directory no link is followed.',
+    });
+  }
+}
+
+/** @throws CacheError environment when something lies in the place of a file that is to be brought back. */
+function demandFree({ files }: Host, from: string, to: string): void {
+  const there = lstatOrNull(files, to);
+  const stat = files.lstat(from);
+  if (there === null || (stat !== null && isSameFile(stat, there))) return;
+  throw new CacheError('environment', `expected nothing at "${to}", found a file`, {
+    hint: 'It was made again since; remove it first if the old one is wanted.',
+  });
 }
 
 function encodeReason({ root, folder, format, stem, reason, atMs }: Reason): Buffer {
@@ -202,14 +279,19 @@ function decodeReason(reader: Reader): Reason {
   const stem = reader.text('stem');
   const folder = reader.text('folder');
   const root = reader.textOrNull('root');
-  if (stem === '' || stem.includes('/')) mismatch('a stem that is no name');
+  if (!isName(stem)) mismatch('a stem that is no name');
   if (!isInside(folder)) mismatch('a folder outside of the root');
-  if (root !== null && !root.startsWith('/')) mismatch('a root that is not absolute');
+  if (root !== null && (!root.startsWith('/') || root.includes('\0')))
+    mismatch('a root that is not absolute');
   const atMs = Date.parse(reader.text('at'));
   return { root, folder, format, stem, reason: reader.text('reason'), atMs };
 }
 
 function isInside(folder: string): boolean {
   if (folder === '') return true;
-  return folder.split('/').every((segment) => segment !== '' && segment !== '.' && segment !== '..');
+  return folder.split('/').every((segment) => isName(segment));
+}
+
+function isName(name: string): boolean {
+  return name !== '' && name !== '.' && name !== '..' && !/[/\0]/.test(name);
 }

@@ -3,11 +3,12 @@ import { partName } from '../layouts/examination.js';
 import { entryFormat } from '../layouts/vyre/entry-format.js';
 import { StorePaths } from '../layouts/vyre/home-paths.js';
 import { hashChunks } from '../host/hash.js';
+import { errnoOf } from '../model/error.js';
 import { isFingerprint } from '../model/fingerprint.js';
 import { DiskTier } from '../store/disk-tier.js';
 import { lookNow, removeArtifact } from './artifact-files.js';
 import type { HomeLocks } from './home-locks.js';
-import { artifactAt, type Inventory, type NamedArtifact } from './inventory.js';
+import { artifactAt, below, pathOf, type Inventory, type NamedArtifact } from './inventory.js';
 import type { MaintainedRoot } from './maintained-root.js';
 import type { Removals } from './removals.js';
 
@@ -34,11 +35,32 @@ export async function removeStaleCompilers(
   const versions = new Map<string, Version>();
   const ofRow: (string | null)[] = [];
   for (let row = 0; row < inventory.artifacts.count; row += 1) {
-    ofRow.push(noteVersion(root, reader, versions, artifactAt(inventory, row)));
+    const note = (artifact: NamedArtifact): string | null => noteVersion(root, reader, versions, artifact);
+    ofRow.push(await tryEach(root, inventory, { row, removals: options.removals }, note));
   }
   const stale = staleVersions(versions, root.host.clock.nowMs());
   for (const [row, version] of ofRow.entries()) {
-    if (version !== null && stale.has(version)) await removeStale(root, artifactAt(inventory, row), options);
+    if (version === null || !stale.has(version)) continue;
+    await tryEach(root, inventory, { row, removals: options.removals }, async (artifact) =>
+      removeStale(root, artifact, options),
+    );
+  }
+}
+
+/** Null, and a row of the report, for an artifact that cannot be looked at: it stays. */
+async function tryEach<T>(
+  { root }: MaintainedRoot,
+  inventory: Inventory,
+  { row, removals }: { readonly row: number; readonly removals: Removals },
+  work: (artifact: NamedArtifact) => T | Promise<T>,
+): Promise<T | null> {
+  try {
+    return await work(artifactAt(inventory, row));
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === null) throw error;
+    removals.fail(below(root, pathOf(inventory, row)), errno);
+    return null;
   }
 }
 
@@ -79,15 +101,16 @@ async function removeStale(
   const state = lookNow(host, artifact);
   if (stat === null || state === null) return;
   const garbage = { path, reason: 'stale-compiler', stat, bytes: state.bytes };
-  await removals.take(garbage, async () => {
-    const held = await locks.tryHold(artifact, () => {
-      const isHeld = locks.isHeldElsewhere(artifact);
-      if (isHeld || lookNow(host, artifact)?.usedAtMs !== state.usedAtMs) return false;
+  const held = await locks.tryHold(artifact, async () => {
+    if (locks.isHeldElsewhere(artifact)) return false;
+    await removals.take(garbage, () => {
+      if (lookNow(host, artifact)?.usedAtMs !== state.usedAtMs) return false;
       removeArtifact(host, artifact);
       return true;
     });
-    return held.held && held.value;
+    return true;
   });
+  if (!held.held || !held.value) removals.keepInUse(state.bytes);
 }
 
 /** Tells which compiler made an artifact, in which version. */

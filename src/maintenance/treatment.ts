@@ -72,7 +72,8 @@ async function treatOne(
         remove(root, artifact, judgement);
         return result('deleted');
       }
-      return result('quarantined', { id: moveAway(root, damaged, judgement, context.treatment.home) });
+      const id = moveAway(root, damaged, judgement, context.treatment.home);
+      return id === null ? result('changed') : result('quarantined', { id });
     });
     return held.held ? held.value : result('in-use');
   } catch (error) {
@@ -106,7 +107,7 @@ function moveAway(
   { artifact, reason }: DamagedArtifact,
   { stats }: Judgement,
   fallback: string | null,
-): string {
+): string | null {
   const { host } = root;
   const { format, folder, stem } = artifact;
   const home = quarantineHome(root, artifact, fallback);

@@ -205,6 +205,11 @@ describe('gc', () => {
     assert.equal((await cli(place, ['gc', '..'])).code, 3);
     const ran = await cli(place, ['gc', 'pvf', '--stale-compilers']);
     assert.deepEqual([ran.code, ran.stdout], [0, 'Nothing to remove\n']);
+    for (const command of ['ls', 'flush']) {
+      const refused = await cli(place, [command, 'pvf']);
+      assert.deepEqual([refused.code, refused.stdout], [3, '']);
+      assert.match(refused.stderr, /expected a cache with entries, got ".*" of another system/);
+    }
     assert.deepEqual(listing(place.home), before);
   });
 

@@ -6,6 +6,7 @@ import {
   readFileSync,
   renameSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   unlinkSync,
@@ -78,6 +79,20 @@ describe('verify of a clean home', () => {
     write(home.paths.staged('x'), 'x');
     assert.deepEqual(counts(await check(home)), CLEAN);
     worker.remove();
+  });
+
+  it('is no use of what it reads: the times of the last reading stay', async (t) => {
+    const root = temporaryFolder(t);
+    const paths = [A, B].map((fingerprint) => join(root, `${fingerprint}.bin`));
+    for (const path of paths) {
+      writeFileSync(path, entryBytes('x'.repeat(300_000)));
+      utimesSync(path, 1_000_000, 2_000_000);
+    }
+    assert.equal((await verify(sessionOf(t, root), ALL)).valid, 2);
+    for (const path of paths) assert.equal(statSync(path).atimeMs, 1_000_000_000);
+    const [first = ''] = paths;
+    readFileSync(first);
+    if (statSync(first).atimeMs === 1_000_000_000) t.diagnostic('this file system keeps no times of reading');
   });
 
   it('tells how far it is', async (t) => {

@@ -56,8 +56,12 @@ async function run(call: Call): Promise<number> {
   }
   const { collectGarbage } = await import('../../maintenance/gc.js');
   const dryRun = call.options.flag('dryRun');
-  const report = await withReadableRoot(context, directoryOf(call), async (session) =>
-    collectGarbage(session, { dryRun, staleCompilers: call.options.flag('staleCompilers') }),
+  const report = await withReadableRoot(
+    context,
+    directoryOf(call),
+    async (session) =>
+      collectGarbage(session, { dryRun, staleCompilers: call.options.flag('staleCompilers') }),
+    { anyLayout: true },
   );
   if (!report.isBusy || context.json) return show(context, report);
   sayBusy(context, report);

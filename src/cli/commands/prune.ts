@@ -51,8 +51,11 @@ async function run(call: Call): Promise<number> {
   const rules = readRules(context);
   const layouts = readLayouts(call);
   if (rules.all && !call.options.flag('dryRun')) demandSomebodyToAsk(context, '--all');
-  const report = await withReadableRoot(context, directoryOf(call), async (session) =>
-    pruneWithLeave(context, session, { rules, layouts }),
+  const report = await withReadableRoot(
+    context,
+    directoryOf(call),
+    async (session) => pruneWithLeave(context, session, { rules, layouts }),
+    { anyLayout: true },
   );
   if (report === null) return EXIT.negative;
   await show(context, report);

@@ -91,7 +91,7 @@ async function collect(context: Context, isZeroing: boolean): Promise<StatsRepor
     // What others counted since the report was made was set to zero as well.
     return { ...report, litter, counters: await zeroCounters(session) };
   };
-  return withReadableRoot(context, directoryOf(context.call), work, { isEnough });
+  return withReadableRoot(context, directoryOf(context.call), work, { isEnough, anyLayout: true });
 }
 
 /** Calls that could not use a root were counted elsewhere: what they met is told, whatever lies there. */

@@ -63,8 +63,11 @@ async function run(call: Call): Promise<number> {
     throw new CacheError('usage', 'expected --seal with a directory or none, got fingerprints');
   }
   if (wanted.deletes) demandSomebodyToAsk(context, '--delete');
-  const report = await withReadableRoot(context, target.directory, async (session) =>
-    verifyRoot(context, session, { target, wanted }),
+  const report = await withReadableRoot(
+    context,
+    target.directory,
+    async (session) => verifyRoot(context, session, { target, wanted }),
+    { anyLayout: target.words === null },
   );
   if (report === null) return EXIT.negative;
   const paint = await paintFor(context);

@@ -1,4 +1,4 @@
-import { readRegularFile, withFile, type Files } from '../../host/files.js';
+import { readRegularFile, withScannedFile, type Files } from '../../host/files.js';
 import { FOOTER_BYTES, judgeEntrySize } from '../../model/entry.js';
 import { digestOfBytes, isFingerprint, type Digest, type Fingerprint } from '../../model/fingerprint.js';
 import { decodeRecord, isFailureRecord, MAX_RECORD_BYTES } from '../../model/record.js';
@@ -59,7 +59,7 @@ type PayloadCheck =
 
 function checkEntry(artifact: ArtifactReader): Verdict {
   const { files } = artifact.host;
-  const payload = withFile(files, { path: artifact.path(ENTRY_PART), flags: 'read' }, (fd) =>
+  const payload = withScannedFile(files, artifact.path(ENTRY_PART), (fd) =>
     checkPayload(artifact, files, fd),
   );
   if (!payload.ok) return payload.verdict;

@@ -1,4 +1,5 @@
 import type { Host } from '../../host/host.js';
+import { errnoOf } from '../../model/error.js';
 import type { Format, Layout, Named, Section } from '../layout.js';
 import { aotFormat, aotSection } from './aot.js';
 import { driverFormat, driverShard } from './driver-pipeline.js';
@@ -88,10 +89,20 @@ function holdsSection(host: Host, folder: string, section: Section | null): bool
   let found = false;
   host.files.scanDirectory(folder, ({ name, type }) => {
     const below = type === 'directory' ? section.folder(name) : null;
-    if (below !== null && below !== 'private') found = holdsSection(host, `${folder}/${name}`, below);
+    if (below !== null && below !== 'private') found = seemsIts(host, `${folder}/${name}`, below);
     else found = type === 'file' && section.file(name)?.kind === 'part';
     looks += 1;
     return !found && looks < MAX_LOOKS;
   });
   return found;
+}
+
+/** A shard that may not be read proves nothing; another one may. */
+function seemsIts(host: Host, folder: string, section: Section): boolean {
+  try {
+    return holdsSection(host, folder, section);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
 }

@@ -1,4 +1,4 @@
-import { withFile } from '../../host/files.js';
+import { withScannedFile } from '../../host/files.js';
 import type { Host } from '../../host/host.js';
 import type { ArtifactReader } from '../artifact-reader.js';
 import { damaged, UNVERIFIABLE, type Verdict } from '../verdict.js';
@@ -12,7 +12,7 @@ const HEADER_BYTES = LENGTH_OFFSET + 4;
 /** True when a file begins with the magic of an artifact. @throws errno errors. */
 export function hasArtifactMagic(host: Host, path: string): boolean {
   const { files } = host;
-  return withFile(files, { path, flags: 'read' }, (fd) => {
+  return withScannedFile(files, path, (fd) => {
     const bytes = Buffer.alloc(MAGIC.length);
     return (
       files.fstat(fd).type === 'file' &&

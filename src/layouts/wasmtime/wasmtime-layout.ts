@@ -1,4 +1,5 @@
 import type { Host } from '../../host/host.js';
+import { errnoOf } from '../../model/error.js';
 import type { Format, Layout, Named, Section } from '../layout.js';
 import { compilerOfFolder } from './compiler-folder.js';
 import { MODULE_PART, moduleFormat, STATS_PART } from './module-format.js';
@@ -66,11 +67,20 @@ function holdsCompilers(host: Host, modules: string): boolean {
   let found = false;
   host.files.scanDirectory(modules, ({ name, type }) => {
     looks += 1;
-    found =
-      type === 'directory' && compilerOfFolder(name) !== null && holdsModules(host, `${modules}/${name}`);
+    found = type === 'directory' && compilerOfFolder(name) !== null && seemsIts(host, `${modules}/${name}`);
     return !found && looks < MAX_LOOKS;
   });
   return found;
+}
+
+/** A folder that may not be read proves nothing; another one may. */
+function seemsIts(host: Host, folder: string): boolean {
+  try {
+    return holdsModules(host, folder);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
 }
 
 function holdsModules(host: Host, folder: string): boolean {

@@ -6,12 +6,14 @@ import type { Context } from './context.js';
  * Demands that somebody can be asked, before any work is done.
  * @throws CacheError `usage` where nobody sits at a terminal and `--yes` was not given.
  */
-export function demandSomebodyToAsk({ call, json }: Context, what: string): void {
+export function demandSomebodyToAsk(
+  { call, json }: Context,
+  what: string,
+  hint = 'Add --dry-run to see what would be removed.',
+): void {
   if (call.options.flag('yes')) return;
   if (!json && call.terminal.stderr.isTerminal && process.stdin.isTTY) return;
-  throw new CacheError('usage', `expected --yes with ${what}: nobody is here to be asked`, {
-    hint: 'Add --dry-run to see what would be removed.',
-  });
+  throw new CacheError('usage', `expected --yes with ${what}: nobody is here to be asked`, { hint });
 }
 
 /** True with `--yes`, or when the user says so: everything else, an interruption and the end of stdin too, is no. */

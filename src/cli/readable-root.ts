@@ -1,3 +1,4 @@
+import { lstatOrNull } from '../host/files.js';
 import type { CacheSession } from '../compile/session.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import type { RootKind } from '../store/home.js';
@@ -49,7 +50,9 @@ async function requireCache(root: ChosenRoot, session: CacheSession, anyLayout: 
     });
   }
   if (kind === 'not-a-directory') {
-    throw new CacheError('environment', `expected a cache directory, found a file at "${root.path}"`);
+    const isLink = lstatOrNull(session.host.files, root.path)?.type === 'link';
+    const found = isLink ? 'a link that leads to nothing' : 'a file';
+    throw new CacheError('environment', `expected a cache directory, found ${found} at "${root.path}"`);
   }
   if (kind !== 'foreign') return;
   const { isRecognised } = await import('../maintenance/maintained-root.js');

@@ -7,6 +7,7 @@ import type { Unit } from '../schedule/units.js';
 import { presentOf, type ArtifactState } from './artifact-files.js';
 import type { ArtifactTable } from './artifact-table.js';
 import type { Place } from './inventory.js';
+import { isUnchanged } from './removals.js';
 
 /** What is to be found out about each artifact of a table. */
 export type BulkTask =
@@ -99,21 +100,42 @@ export class BulkWork {
     const wholeness = format.wholeness(present);
     if (wholeness !== 'artifact') return wholeness === 'orphan' ? RESULT.orphan : RESULT.suspect;
     const folder = this.#folder(row);
+    const before = this.#digests === null ? null : this.#statsOf(row);
     const verdict = examination.examine({ format, folder, stem: table.stem(row), present });
     this.bytesRead += examination.bytesRead;
     table.bytes[row] = examination.bytesRead;
     if (verdict.kind === 'unverifiable' && this.#digests !== null) {
       this.#digests.set(examination.digest(), 32 * row);
-      this.#stamp(row);
+      this.#stamp(row, before);
     }
     return resultOf(verdict);
   }
 
-  /** What a digest goes by: with another size or time, the artifact was written again. */
-  #stamp(row: number): void {
-    const stats = partStats(this.#host, this.#table, row, this.#folder(row));
-    this.#table.bytes[row] = stats.reduce((sum, stat) => sum + (stat?.bytes ?? 0), 0);
-    this.#table.usedAtMs[row] = stats.reduce((sum, stat) => sum + (stat?.mtimeMs ?? 0), 0);
+  /**
+   * What a digest goes by: with another size or time, the artifact was written again. When that happened while it was
+   * read, the digest belongs to no time.
+   */
+  #stamp(row: number, before: readonly (FileStat | null)[] | null): void {
+    const stats = this.#statsOf(row);
+    const isSettled =
+      stats !== null &&
+      before?.every((stat, part) => {
+        const now = stats[part] ?? null;
+        return stat === null ? now === null : isUnchanged(stat, now);
+      }) === true;
+    const table = this.#table;
+    table.usedAtMs[row] = isSettled ? stats.reduce((sum, stat) => sum + (stat?.mtimeMs ?? 0), 0) : Number.NaN;
+    if (stats !== null) table.bytes[row] = stats.reduce((sum, stat) => sum + (stat?.bytes ?? 0), 0);
+  }
+
+  /** Null when they cannot be looked at. */
+  #statsOf(row: number): readonly (FileStat | null)[] | null {
+    try {
+      return partStats(this.#host, this.#table, row, this.#folder(row));
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return null;
+    }
   }
 }
 

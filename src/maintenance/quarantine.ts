@@ -81,49 +81,53 @@ interface Move {
   readonly to: string;
 }
 
-/** Moves the very file that was judged: one that has taken its place meanwhile is put back. */
+/** Moves the very file that was judged: one that has taken its place meanwhile stays, or is put back. */
 function moveJudged(host: Host, { from, to, stat }: Move & { readonly stat: FileStat }): void {
+  const { files } = host;
   try {
-    move(host, { from, to }, stat);
+    files.rename(from, to);
   } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
+    const errno = errnoOf(error);
+    if (errno === 'ENOENT') return;
+    if (errno !== 'EXDEV' || stat.type !== 'file') throw error;
+    const copied = copy(host, { from, to });
+    const isJudged = isSameFile(stat, copied) && isSameFile(stat, files.lstat(from));
+    files.unlink(isJudged ? from : to);
     return;
   }
-  const moved = lstatOrNull(host.files, to);
-  if (moved?.device === stat.device && moved.inode !== stat.inode)
-    moveWithoutReplacing(host, { from: to, to: from });
+  const moved = lstatOrNull(files, to);
+  if (moved !== null && !isSameFile(stat, moved)) moveWithoutReplacing(host, { from: to, to: from });
 }
 
-function move(host: Host, { from, to }: Move, stat: FileStat): void {
-  try {
-    host.files.rename(from, to);
-  } catch (error) {
-    if (errnoOf(error) !== 'EXDEV' || stat.type !== 'file') throw error;
-    const copied = copy(host, { from, to });
-    // What has taken its place since it was judged stays.
-    const isJudged = [copied, host.files.lstat(from)].every(
-      (each) => each?.device === stat.device && each.inode === stat.inode,
-    );
-    host.files.unlink(isJudged ? from : to);
-  }
-}
-
-/** To another file system: whole and durable before the original goes. @returns the state of what was copied. */
+/**
+ * To another file system: whole and durable before the original goes, or not at all.
+ * @returns the state of what was copied.
+ */
 function copy({ files }: Host, { from, to }: Move): FileStat {
   return withFile(files, { path: from, flags: 'read' }, (source) => {
     const stat = files.fstat(source);
-    withFile(files, { path: to, flags: 'createNew' }, (target) => {
-      const buffer = Buffer.allocUnsafe(COPY_BYTES);
-      for (let position = 0, count = COPY_BYTES; count === COPY_BYTES; position += count) {
-        count = files.readAt(source, buffer, COPY_BYTES, position);
-        files.write(target, buffer.subarray(0, count));
-      }
+    const target = files.open(to, 'createNew');
+    try {
+      copyContent(files, source, target);
       files.chmod(target, stat.mode);
       files.setTimes(target, stat.atimeMs, stat.mtimeMs);
       files.sync(target);
-    });
+    } catch (error) {
+      files.unlink(to);
+      throw error;
+    } finally {
+      files.close(target);
+    }
     return stat;
   });
+}
+
+function copyContent(files: Files, source: number, target: number): void {
+  const buffer = Buffer.allocUnsafe(COPY_BYTES);
+  for (let position = 0, count = COPY_BYTES; count === COPY_BYTES; position += count) {
+    count = files.readAt(source, buffer, COPY_BYTES, position);
+    files.write(target, buffer.subarray(0, count));
+  }
 }
 
 /** @throws an error with the code EEXIST when something lies there. */
@@ -204,11 +208,11 @@ export function restoreQuarantined(host: Host, home: HomePaths, { id, why }: Qua
   const target = folder === '' ? (why.root ?? home.root) : join(why.root ?? home.root, folder);
   const moves = format.removal
     .toReversed()
-    .map((part) => partName(format, part, stem))
-    .map((name) => ({ from: join(source, name), to: join(target, name) }))
+    .map((part) => ({ part, name: partName(format, part, stem) }))
+    .map(({ part, name }) => ({ part, from: join(source, name), to: join(target, name) }))
     .filter(({ from }) => files.lstat(from) !== null);
-  const last = moves.at(-1);
-  if (last === undefined) {
+  const [first] = moves.toSorted((a, b) => a.part - b.part);
+  if (first === undefined) {
     throw new CacheError('environment', `expected an artifact in "${source}", found none of its files`, {
       hint: 'Nothing was moved there, or it was brought back already; remove the folder.',
     });
@@ -218,7 +222,7 @@ export function restoreQuarantined(host: Host, home: HomePaths, { id, why }: Qua
   files.makeDirectories(target);
   for (const each of moves) moveWithoutReplacing(host, each);
   dropReason(files, source);
-  return last.to;
+  return first.to;
 }
 
 /** Removes a folder of the quarantine, unless somebody has put something into it. */

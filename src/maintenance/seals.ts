@@ -134,16 +134,25 @@ export class SealBook {
     }
     try {
       this.#host.files.makeDirectories(folder);
-      const path = join(folder, 'seals');
-      const staged = `${path}.${this.#host.random.hex(8)}`;
-      this.#write(staged);
-      this.#host.files.rename(staged, path);
+      this.#replace(join(folder, 'seals'));
     } catch (error) {
       const errno = errnoOf(error);
       if (errno === null) throw error;
       throw new CacheError('environment', `the seals cannot be kept in "${folder}" (${errno})`, {
         cause: error,
       });
+    }
+  }
+
+  #replace(path: string): void {
+    const { files, random } = this.#host;
+    const staged = `${path}.${random.hex(8)}`;
+    try {
+      this.#write(staged);
+      files.rename(staged, path);
+    } catch (error) {
+      files.removeTree(staged);
+      throw error;
     }
   }
 

@@ -1,4 +1,5 @@
 import { join, relative } from 'node:path';
+import type { FileStat } from '../host/files.js';
 import { partName } from '../layouts/examination.js';
 import { HomePaths } from '../layouts/vyre/home-paths.js';
 import { CacheError, errnoOf } from '../model/error.js';
@@ -9,6 +10,7 @@ import type { Judge, Judgement } from './judge.js';
 import type { MaintainedRoot } from './maintained-root.js';
 import { demandKnownFormat, demandOwner } from './owner.js';
 import { moveIntoQuarantine } from './quarantine.js';
+import { isUnchanged } from './removals.js';
 import type { TreatedArtifact } from './reports.js';
 
 /** What becomes of damaged artifacts. */
@@ -23,6 +25,8 @@ export interface DamagedArtifact {
   /** Below the root. */
   readonly path: string;
   readonly reason: string;
+  /** The states of its parts where nothing but its seal speaks against it; else null. */
+  readonly rotten: readonly (FileStat | null)[] | null;
 }
 
 export interface TreatmentContext {
@@ -83,9 +87,16 @@ async function treatOne(
   }
 }
 
-/** What rotted against its seal looks like any other artifact without a checksum. */
-function isStillDamaged({ reason }: DamagedArtifact, { verdict }: Judgement): boolean {
-  return verdict.kind === 'damaged' || (reason === 'seal-mismatch' && verdict.kind === 'unverifiable');
+/** What rotted against its seal looks like any other artifact without a checksum: it must be the very same one. */
+function isStillDamaged({ rotten }: DamagedArtifact, { verdict, stats }: Judgement): boolean {
+  if (rotten === null) return verdict.kind === 'damaged';
+  return (
+    verdict.kind === 'unverifiable' &&
+    rotten.every((stat, part) => {
+      const now = stats[part] ?? null;
+      return stat === null ? now === null : isUnchanged(stat, now);
+    })
+  );
 }
 
 /** A folder in the place of an artifact is not emptied: it may hold anything. */

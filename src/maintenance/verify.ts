@@ -13,7 +13,7 @@ import { Judge, type Judgement } from './judge.js';
 import { isRecognised, type MaintainedRoot } from './maintained-root.js';
 import type { VerifyProblem, VerifyReport } from './reports.js';
 import { quarantineIds } from './quarantine.js';
-import { SealBook } from './seals.js';
+import { SealBook, type Seal } from './seals.js';
 import { demandTreatable, treat, type DamagedArtifact, type Treatment } from './treatment.js';
 import { noteVerified } from './last-verify.js';
 
@@ -30,7 +30,7 @@ export interface VerifyOptions {
 type Tallied = 'valid' | 'damaged' | 'unverifiable' | 'litter' | 'aliens' | 'unreadable';
 
 /** An artifact that something speaks against, with its path below the root. */
-type Suspect = Omit<DamagedArtifact, 'reason'>;
+type Suspect = Omit<DamagedArtifact, 'reason' | 'rotten'>;
 
 /**
  * Checks every byte of every artifact. Reads only, unless a treatment is asked for, and is safe while others write: a
@@ -135,15 +135,25 @@ class Verifier {
         mtimeMs: artifacts.usedAtMs[row] ?? 0,
         digest: new Uint8Array(digests, 32 * row, 32),
       };
-      const suspect = suspectAt(inventory, row);
-      const key = `${suspect.artifact.format.name}:${suspect.path}`;
-      const found = this.#seals.compare(key, seal);
-      if (found === 'changed' && (await this.#hasRotted(suspect, key))) return;
-      if (found === 'same') this.#sealed += 1;
-      if (this.#options.seals === true) this.#seals.note(key, seal);
+      if (await this.#hasBroken(suspectAt(inventory, row), seal)) return;
     }
     this.#counts.unverifiable += 1;
     this.#bytes += bytes;
+  }
+
+  /** Compares with the seal, and notes it. @returns true for what is damaged. */
+  async #hasBroken(suspect: Suspect, seal: Seal): Promise<boolean> {
+    const key = `${suspect.artifact.format.name}:${suspect.path}`;
+    if (Number.isNaN(seal.mtimeMs)) {
+      // Written while it was read: what is known of it stays.
+      if (this.#options.seals === true) this.#seals.keep(key);
+      return false;
+    }
+    const found = this.#seals.compare(key, seal);
+    if (found === 'changed' && (await this.#hasRotted(suspect, key))) return true;
+    if (found === 'same') this.#sealed += 1;
+    if (this.#options.seals === true) this.#seals.note(key, seal);
+    return false;
   }
 
   /** Looks again: the same size and time, and other bytes than those that were sealed. */
@@ -153,7 +163,7 @@ class Verifier {
     const seal = { ...SealBook.stampOf(stats), digest };
     if (this.#seals.compare(key, seal) !== 'changed') return false;
     if (this.#options.seals === true) this.#seals.keep(key);
-    this.#damage(suspect, 'seal-mismatch', seal.bytes);
+    this.#damage(suspect, 'seal-mismatch', { bytes: seal.bytes, rotten: stats });
     return true;
   }
 
@@ -186,13 +196,13 @@ class Verifier {
       case 'unverifiable':
       case 'litter':
         if (verdict.kind !== 'litter' || whenGone === null) this.#counts[verdict.kind] += 1;
-        else this.#damage(suspect, whenGone, 0);
+        else this.#damage(suspect, whenGone, { bytes: 0 });
         return;
       case 'gone':
-        if (whenGone !== null) this.#damage(suspect, whenGone, 0);
+        if (whenGone !== null) this.#damage(suspect, whenGone, { bytes: 0 });
         return;
       case 'damaged':
-        this.#damage(suspect, verdict.reason, sizeOf(judgement));
+        this.#damage(suspect, verdict.reason, { bytes: sizeOf(judgement) });
         return;
       case 'unreadable':
         this.#problem(suspect, verdict.errno);
@@ -203,10 +213,14 @@ class Verifier {
     }
   }
 
-  #damage(suspect: Suspect, reason: string, bytes: number): void {
+  #damage(
+    suspect: Suspect,
+    reason: string,
+    { bytes, rotten = null }: { readonly bytes: number; readonly rotten?: DamagedArtifact['rotten'] },
+  ): void {
     this.#counts.damaged += 1;
     this.#damagedBytes += bytes;
-    this.#damaged.push({ ...suspect, reason });
+    this.#damaged.push({ ...suspect, reason, rotten });
     this.#problem(suspect, reason);
   }
 
@@ -247,7 +261,9 @@ class Verifier {
     const { treatment = null } = this.#options;
     const context = { locks: this.#locks, judge: this.#judge };
     const treated =
-      treatment === null ? [] : await treat(this.#root, this.#damaged, { treatment, ...context });
+      treatment === null
+        ? []
+        : await treat(this.#root, this.#damaged.toSorted(byPath), { treatment, ...context });
     return {
       root,
       artifacts: this.#counts.valid + this.#counts.damaged + this.#counts.unverifiable,
@@ -256,10 +272,14 @@ class Verifier {
       sealed: this.#sealed,
       bytes: this.#bytes,
       seconds: (host.clock.monotonicMs() - startMs) / 1000,
-      problems: this.#problems.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+      problems: this.#problems.toSorted(byPath),
       treated,
     };
   }
+}
+
+function byPath(a: { readonly path: string }, b: { readonly path: string }): number {
+  return a.path < b.path ? -1 : 1;
 }
 
 function sizeOf({ stats }: Judgement): number {

@@ -15,6 +15,7 @@ import { CacheError } from '../../src/model/error.js';
 import { DEGRADED, isHit, MISS_REASONS, OUTCOMES, UNCACHEABLE } from '../../src/model/lifecycle.js';
 import { eventually } from '../support/eventually.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
+import { parsePrometheus, valueOf } from '../support/prometheus-text.js';
 import { checkProperty } from '../support/properties.js';
 import { EMPTY_STATS } from '../support/stats-reports.js';
 import { findTool, has } from '../support/tools.js';
@@ -185,61 +186,6 @@ const FULL: StatsReport = {
   litter: { temporaryFiles: 1, orphans: 3, bytes: 9, deadWorkers: 2 },
 };
 
-interface Metric {
-  readonly name: string;
-  readonly labels: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-const SAMPLE = /^([a-z_]+)\{((?:[a-z]+="(?:[^"\\\n]|\\[\\n"])*",?)+)\} ([0-9][0-9.e+]*)$/;
-const ESCAPED: Readonly<Record<string, string>> = { '\\\\': '\\', '\\n': '\n', '\\"': '"' };
-
-/** The grammar of the text format, as far as we write it; strict, unlike a scraper. */
-function parse(text: string): readonly Metric[] {
-  assert.ok(text.endsWith('\n'));
-  const metrics: Metric[] = [];
-  let type = '';
-  let help = '';
-  for (const line of text.slice(0, -1).split('\n')) {
-    const comment = /^# (HELP|TYPE) ([a-z_]+) (.+)$/.exec(line);
-    if (comment !== null) {
-      if (comment[1] === 'HELP') help = comment[2] ?? '';
-      else {
-        type = comment[2] ?? '';
-        assert.equal(type, help);
-        assert.equal(comment[3], type.endsWith('_total') ? 'counter' : 'gauge');
-        assert.ok(
-          metrics.every(({ name }) => name !== type),
-          line,
-        );
-      }
-      continue;
-    }
-    const sample = SAMPLE.exec(line);
-    assert.ok(sample !== null, line);
-    assert.equal(sample[1], type);
-    const labels = [...(sample[2] ?? '').matchAll(/([a-z]+)="((?:[^"\\]|\\.)*)"/g)].map((match) => [
-      match[1],
-      (match[2] ?? '').replaceAll(/\\./g, (escape) => ESCAPED[escape] ?? assert.fail(escape)),
-    ]);
-    metrics.push({ name: sample[1] ?? '', labels: Object.fromEntries(labels), value: Number(sample[3]) });
-  }
-  return metrics;
-}
-
-function valueOf(
-  metrics: readonly Metric[],
-  name: string,
-  label: Readonly<Record<string, string>> = {},
-): number | null {
-  const found = metrics.filter(
-    (metric) =>
-      metric.name === name && Object.entries(label).every(([key, value]) => metric.labels[key] === value),
-  );
-  assert.ok(found.length <= 1, name);
-  return found[0]?.value ?? null;
-}
-
 describe('stats --prometheus', () => {
   it('is accepted by the parser and the rules of Prometheus', (t) => {
     if (!has(t, 'promtool')) return;
@@ -259,7 +205,7 @@ describe('stats --prometheus', () => {
   });
 
   it('tells every figure, with the root as it is called', () => {
-    const metrics = parse(renderPrometheus(FULL));
+    const metrics = parsePrometheus(renderPrometheus(FULL));
     for (const { labels } of metrics) assert.equal(labels['root'], FULL.root);
     assert.equal(valueOf(metrics, 'vyre_cache_lookups_total'), 2 ** 53);
     assert.equal(valueOf(metrics, 'vyre_cache_saved_seconds_total'), 1.5);
@@ -276,7 +222,7 @@ describe('stats --prometheus', () => {
   });
 
   it('has every known word from the start, at zero, and leaves out what has no value', () => {
-    const metrics = parse(renderPrometheus(EMPTY_STATS));
+    const metrics = parsePrometheus(renderPrometheus(EMPTY_STATS));
     const words = (name: string, label: string): readonly (string | undefined)[] =>
       metrics.filter((metric) => metric.name === name).map((metric) => metric.labels[label]);
     assert.deepEqual(words('vyre_cache_outcomes_total', 'outcome'), OUTCOMES);
@@ -298,7 +244,7 @@ describe('stats --prometheus', () => {
   it('escapes any root', () => {
     checkProperty(
       fc.property(fc.string({ unit: 'grapheme' }), (root) => {
-        for (const { labels } of parse(renderPrometheus({ ...EMPTY_STATS, root })))
+        for (const { labels } of parsePrometheus(renderPrometheus({ ...EMPTY_STATS, root })))
           assert.equal(labels['root'], root);
       }),
     );
@@ -311,7 +257,7 @@ describe('stats --prometheus', () => {
       (await cli(place, ['stats', '--prometheus'])).stdout,
     ].map((text) => text.replaceAll(/^.*age_seconds\{.*$/gm, ''));
     assert.equal(texts[0], texts[1]);
-    const metrics = parse((await cli(place, ['stats', '--prometheus'])).stdout);
+    const metrics = parsePrometheus((await cli(place, ['stats', '--prometheus'])).stdout);
     assert.equal(valueOf(metrics, 'vyre_cache_outcomes_total', { outcome: 'disk' }), 1);
     assert.equal(valueOf(metrics, 'vyre_cache_miss_reasons_total', { reason: 'empty-cache' }), 1);
   });

@@ -62,7 +62,7 @@ async function run(call: Call): Promise<number> {
   if (target.words !== null && wanted.seals) {
     throw new CacheError('usage', 'expected --seal with a directory or none, got fingerprints');
   }
-  if (wanted.deletes) demandSomebodyToAsk(context, '--delete');
+  if (wanted.deletes) demandSomebodyToAsk(context, '--delete', 'Without --delete it shows what is damaged.');
   const report = await withReadableRoot(
     context,
     target.directory,

@@ -124,7 +124,8 @@ export class ArtifactGarbage {
     const path = pathOf(this.#inventory, row);
     const stat = lstatOrNull(host.files, `${this.#root.root}/${path}`);
     const state = stat === null ? null : lookNow(host, artifact);
-    if (stat === null || state === null) return;
+    // An empty one was judged as such.
+    if (stat === null || state === null || stat.bytes === 0) return;
     const isUnused = host.clock.nowMs() - state.usedAtMs > OLD_SCHEME_AGE_MS;
     if (!isUnused || !this.#hasSuccessor(row)) return;
     const garbage = { path: `${this.#root.root}/${path}`, reason: 'old-scheme', stat, bytes: state.bytes };

@@ -40,12 +40,13 @@ export class HomeLocks {
     return lock;
   }
 
-  /** Where it is absent nobody holds a lock, and what is somebody else's is not opened. */
+  /** Where it is absent nobody holds a lock; in what is somebody else's only root opens it. */
   #open(home: string): LockFile | null {
     const { host } = this.#root;
+    const { uid } = host.user;
     const path = new PrivateState(host, new HomePaths(home).private).lockPath;
-    if (lstatOrNull(host.files, path) === null || statOrNull(host.files, home)?.uid !== host.user.uid)
-      return null;
+    const isMine = uid === 0 || statOrNull(host.files, home)?.uid === uid;
+    if (!isMine || lstatOrNull(host.files, path) === null) return null;
     try {
       return new LockFile(host, path);
     } catch (error) {

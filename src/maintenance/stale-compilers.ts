@@ -74,6 +74,8 @@ function noteVersion(
   const state = artifact.format.isPrunable ? lookNow(host, artifact) : null;
   const made = state === null ? null : reader.versionOf(artifact);
   if (state === null || made === null) return null;
+  // What a failed compilation left is nobody's artifact, and garbage by itself.
+  if (artifact.format.emptyIsLitter === true && state.bytes === 0) return null;
   const key = `${made.compiler}\n${made.version}`;
   const known = versions.get(key);
   if (known === undefined) versions.set(key, { compiler: made.compiler, usedAtMs: state.usedAtMs });

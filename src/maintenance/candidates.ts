@@ -54,7 +54,7 @@ async function collect(
     onProgress: options.onProgress,
   });
   const failures = [
-    ...inventory.unreadable.map(({ relative, errno }) => ({ path: relative, error: errno })),
+    ...inventory.unreadable.map(({ relative, errno }) => ({ path: relative || '.', error: errno })),
     ...failed.map(({ row, errno }) => ({ path: pathOf(inventory, row), error: errno })),
   ];
   const others = { count: 0, bytes: 0 };

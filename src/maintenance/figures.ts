@@ -55,7 +55,7 @@ export async function measure(root: MaintainedRoot, options: MeasureOptions): Pr
     onProgress: null,
   });
   const unreadable = [
-    ...inventory.unreadable.map(({ relative, errno }) => ({ path: relative, error: errno })),
+    ...inventory.unreadable.map(({ relative, errno }) => ({ path: relative || '.', error: errno })),
     ...failed.map(({ row, errno }) => ({ path: pathOf(inventory, row), error: errno })),
   ];
   return { ...new Sums(root.host, options).of(inventory), unreadable };

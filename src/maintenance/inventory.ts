@@ -163,8 +163,11 @@ class Lister implements Inventory {
   #pushTop(segments: readonly string[]): void {
     const path = this.#absolute(segments);
     try {
+      const isRoot = segments.length === 0;
       const kind = rootKind(this.#host, new HomePaths(path));
-      const section = recognise(this.#host, path, knownAs(kind, segments.length === 0));
+      // What a newer version wrote it may lock in another way: whoever wants it has to name it.
+      const isNewer = kind === 'newer-home' && !isRoot;
+      const section = isNewer ? null : recognise(this.#host, path, knownAs(kind, isRoot));
       if (section === null) {
         this.#push({ segments, section: ALIEN_SECTION, home: null, isTop: false });
         return;
@@ -172,6 +175,8 @@ class Lister implements Inventory {
       if (kind === 'home') this.homes.push(path);
       this.#push({ segments, section, home: kind === 'home' ? path : null, isTop: true });
     } catch (error) {
+      // A folder that nobody knows, such as `lost+found`: who counts no aliens has nothing to look for in it.
+      if (segments.length > 0 && !this.#options.countsAliens && errnoOf(error) !== null) return;
       this.#noteUnreadable(segments, error);
     }
   }
@@ -213,7 +218,9 @@ class Lister implements Inventory {
   }
 
   #part(folder: ListedFolder, named: Named & { readonly kind: 'part' }, isRegular: boolean): void {
-    if (this.#isWanted(named.format.layout)) folder.mark(named, isRegular);
+    // Where every name is a part, a link or a pipe is nobody's artifact in disguise.
+    if (!isRegular && !named.format.isPrunable) this.aliens += 1;
+    else if (this.#isWanted(named.format.layout)) folder.mark(named, isRegular);
   }
 
   #litter(folder: ListedFolder, name: string, rule: LitterRule): void {

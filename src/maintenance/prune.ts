@@ -1,19 +1,16 @@
-import { CacheError } from '../model/error.js';
 import type { RetentionRules } from '../model/retention.js';
 import { shareOf, type Share } from '../model/share.js';
-import { LOCK_BYTES } from '../store/lock-file.js';
 import type { LayoutName } from '../layouts/layout.js';
 import type { ArtifactTable } from './artifact-table.js';
 import { collectCandidates, type Collected } from './candidates.js';
 import { evict, type EvictedRoot } from './eviction.js';
 import { HomeLocks } from './home-locks.js';
 import { OURS } from './maintained-root.js';
+import { whileNobodyMaintains } from './maintenance-lock.js';
 import { demandKnownFormat, demandOwner } from './owner.js';
 import type { PruneReport } from './reports.js';
 
 const DAY_MS = 86_400_000;
-/** Longer than another prune of millions of entries takes. */
-const WAIT_MS = 600_000;
 
 export interface PruneOptions {
   readonly rules: RetentionRules;
@@ -32,18 +29,8 @@ export interface PruneOptions {
 export async function prune(root: EvictedRoot, options: PruneOptions): Promise<PruneReport> {
   demandOwner(root);
   demandKnownFormat(root);
-  const lock = root.openLock({ make: !options.dryRun });
   const work = async (): Promise<PruneReport> => pruneNow(root, options);
-  if (lock === null || options.dryRun) return work();
-  const waiting = {
-    timeoutMs: WAIT_MS,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
-  };
-  const held = await lock.hold(LOCK_BYTES.maintenance, waiting, work);
-  if (held.held) return held.value;
-  throw new CacheError('environment', `another process has been maintaining "${root.root}" for ten minutes`, {
-    hint: 'Wait for it, or end it, and try again.',
-  });
+  return options.dryRun ? work() : whileNobodyMaintains(root, options.signal ?? null, work);
 }
 
 async function pruneNow(root: EvictedRoot, options: PruneOptions): Promise<PruneReport> {

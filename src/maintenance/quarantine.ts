@@ -145,11 +145,19 @@ function moveWithoutReplacing(host: Host, { from, to }: Move): void {
     if (stat.type === 'directory') files.rename(from, to);
     else files.link(from, to);
   } catch (error) {
-    if (errnoOf(error) !== 'EXDEV' || stat.type !== 'file') throw error;
+    const errno = errnoOf(error) ?? '';
+    // A file system without hard links: what appears at this very moment would be replaced.
+    if (WITHOUT_LINKS.has(errno) && files.lstat(to) === null) {
+      files.rename(from, to);
+      return;
+    }
+    if (errno !== 'EXDEV' || stat.type !== 'file') throw error;
     copy(host, { from, to });
   }
   if (stat.type !== 'directory') files.unlink(from);
 }
+
+const WITHOUT_LINKS: ReadonlySet<string> = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'EMLINK']);
 
 function isSameFile(one: FileStat, other: FileStat | null): boolean {
   return other?.device === one.device && other.inode === one.inode;
@@ -160,14 +168,22 @@ export interface Quarantined {
   readonly why: Reason;
 }
 
-/** The names of the folders in a quarantine. */
+/** The names of the folders in a quarantine that tell a reason: others are not ours. */
 export function quarantineIds(host: Host, home: HomePaths): readonly string[] {
-  if (lstatOrNull(host.files, home.quarantine)?.type !== 'directory') return [];
-  return host.files
+  return foldersIn(host, home).filter((name) => holdsReason(host.files, home.quarantined(name)));
+}
+
+function foldersIn({ files }: Host, home: HomePaths): readonly string[] {
+  if (lstatOrNull(files, home.quarantine)?.type !== 'directory') return [];
+  return files
     .readDirectory(home.quarantine)
     .filter(({ type }) => type === 'directory')
     .map(({ name }) => name)
     .toSorted();
+}
+
+function holdsReason(files: Files, folder: string): boolean {
+  return lstatOrNull(files, join(folder, REASON_FILE))?.type === 'file';
 }
 
 /**
@@ -175,7 +191,7 @@ export function quarantineIds(host: Host, home: HomePaths): readonly string[] {
  * @throws CacheError usage when nothing or several things begin so, environment when its reason cannot be read.
  */
 export function findQuarantined(host: Host, home: HomePaths, given: string): Quarantined {
-  const ids = quarantineIds(host, home);
+  const ids = foldersIn(host, home);
   const found = ids.includes(given) ? [given] : ids.filter((id) => given !== '' && id.startsWith(given));
   const [id] = found;
   if (id === undefined || found.length > 1) {

@@ -103,7 +103,7 @@ export class Removals {
 
   /** `path` is absolute. */
   fail(path: string, error: string): void {
-    this.#figures.failures.push({ path: relative(this.#root, path), error });
+    this.#figures.failures.push({ path: relative(this.#root, path) || '.', error });
   }
 
   report(): RemovalReport {

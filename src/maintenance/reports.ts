@@ -44,7 +44,7 @@ export interface TreatedArtifact {
   readonly action: 'quarantined' | 'deleted' | 'changed' | 'in-use' | 'failed';
   /** The folder in the quarantine; null unless it was moved there. */
   readonly id: string | null;
-  /** An errno name; null unless it failed. */
+  /** An errno name, or why there is no quarantine; null unless it failed. */
   readonly error: string | null;
 }
 

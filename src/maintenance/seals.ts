@@ -121,17 +121,32 @@ export class SealBook {
     return -1;
   }
 
+  /** @throws CacheError environment when there is no place to keep seals. */
+  demandFolder(): string {
+    if (this.#folder !== null) return this.#folder;
+    throw new CacheError('environment', 'expected a state directory to keep seals in, got none', {
+      hint: 'Set HOME or XDG_STATE_HOME.',
+    });
+  }
+
+  /** Takes over every old seal of what was not seen this time: it may be there all the same. */
+  keepRest(): void {
+    const noted = new Set<string>();
+    for (let row = 0; row < this.#length; row += 1) noted.add(keyText(this.#rows, row * ROW_BYTES));
+    const rest: Buffer[] = [];
+    for (let at = 0; at < this.#old.length; at += ROW_BYTES) {
+      if (!noted.has(keyText(this.#old, at))) rest.push(this.#old.subarray(at, at + ROW_BYTES));
+    }
+    this.#rows = Buffer.concat([this.#rows.subarray(0, this.#length * ROW_BYTES), ...rest]);
+    this.#length += rest.length;
+  }
+
   /**
    * Puts the new book in the place of the old one.
    * @throws CacheError environment when there is no state directory, or it cannot be written.
    */
   save(): void {
-    const folder = this.#folder;
-    if (folder === null) {
-      throw new CacheError('environment', 'expected a state directory to keep seals in, got none', {
-        hint: 'Set HOME or XDG_STATE_HOME.',
-      });
-    }
+    const folder = this.demandFolder();
     try {
       this.#host.files.makeDirectories(folder);
       this.#replace(join(folder, 'seals'));
@@ -180,6 +195,10 @@ export class SealBook {
       yield Buffer.concat(Array.from(chunk, (at) => rows.subarray(at, at + ROW_BYTES)));
     }
   }
+}
+
+function keyText(rows: Buffer, at: number): string {
+  return rows.toString('latin1', at, at + KEY_BYTES);
 }
 
 /** The rows of a book that is whole; none where it is absent or damaged. */

@@ -8,6 +8,7 @@ import type { HomeLocks } from './home-locks.js';
 import type { NamedArtifact } from './inventory.js';
 import type { Judge, Judgement } from './judge.js';
 import type { MaintainedRoot } from './maintained-root.js';
+import { whileNobodyMaintains } from './maintenance-lock.js';
 import { demandKnownFormat, demandOwner } from './owner.js';
 import { moveIntoQuarantine } from './quarantine.js';
 import { isUnchanged } from './removals.js';
@@ -47,9 +48,12 @@ export async function treat(
   damaged: readonly DamagedArtifact[],
   context: TreatmentContext,
 ): Promise<readonly TreatedArtifact[]> {
-  const treated: TreatedArtifact[] = [];
-  for (const each of damaged) treated.push(await treatOne(root, each, context));
-  return treated;
+  if (damaged.length === 0) return [];
+  return whileNobodyMaintains(root, null, async () => {
+    const treated: TreatedArtifact[] = [];
+    for (const each of damaged) treated.push(await treatOne(root, each, context));
+    return treated;
+  });
 }
 
 async function treatOne(
@@ -72,6 +76,7 @@ async function treatOne(
     const held = await context.locks.tryHold(artifact, () => {
       const judgement = context.judge.look(artifact);
       if (!isStillDamaged(damaged, judgement)) return result('changed');
+      if (context.locks.isHeldElsewhere(artifact)) return result('in-use');
       if (context.treatment.kind === 'delete') {
         remove(root, artifact, judgement);
         return result('deleted');
@@ -81,6 +86,8 @@ async function treatOne(
     });
     return held.held ? held.value : result('in-use');
   } catch (error) {
+    // Without a home to move things to, the report is told all the same.
+    if (error instanceof CacheError) return result('failed', { error: error.message });
     const errno = errnoOf(error);
     if (errno === null) throw error;
     return result('failed', { error: errno });
@@ -143,9 +150,10 @@ function quarantineHome(root: MaintainedRoot, { home }: NamedArtifact, fallback:
   const kind = root.kind();
   const chosen = home ?? (kind === 'home' || kind === 'sections' ? root.root : fallback);
   if (chosen === null) {
-    throw new CacheError('environment', 'expected a cache of yours to keep the quarantine in, found none', {
-      hint: 'Set HOME or VYRE_CACHE_DIR.',
-    });
+    throw new CacheError(
+      'environment',
+      'expected a cache of yours to keep the quarantine in, found none: set HOME or VYRE_CACHE_DIR',
+    );
   }
   const opened = openHome(root.host, new HomePaths(chosen));
   if (opened.ok) return opened.paths;

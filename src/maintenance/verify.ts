@@ -89,6 +89,8 @@ class Verifier {
   async all(): Promise<void> {
     const { host, root, maxPayloadBytes } = this.#root;
     if (!isRecognised(this.#root)) return;
+    // Before the work: where they cannot be kept, it would be in vain.
+    if (this.#options.seals === true) this.#seals.demandFolder();
     const inventory = await takeInventory(host, root, { layouts: null, countsAliens: true });
     const { artifacts } = inventory;
     const digests = this.#takesDigests ? new SharedArrayBuffer(32 * artifacts.count) : null;
@@ -102,8 +104,13 @@ class Verifier {
     this.#counts.litter = inventory.litter.length;
     for (const { relative, errno } of inventory.unreadable) this.#unreadable(relative, errno);
     for (let row = 0; row < artifacts.count; row += 1) await this.#row(inventory, row, digests);
-    if (this.#options.seals === true) this.#seals.save();
+    if (this.#options.seals === true) this.#saveSeals();
     noteVerified(this.#root, { damaged: this.#counts.damaged, damagedBytes: this.#damagedBytes });
+  }
+
+  #saveSeals(): void {
+    if (this.#counts.unreadable > 0) this.#seals.keepRest();
+    this.#seals.save();
   }
 
   async #row(inventory: Inventory, row: number, digests: SharedArrayBuffer | null): Promise<void> {
@@ -232,7 +239,7 @@ class Verifier {
 
   #unreadable(path: string, errno: string): void {
     this.#counts.unreadable += 1;
-    this.#problems.push({ path, layout: null, fingerprint: null, reason: errno });
+    this.#problems.push({ path: path === '' ? '.' : path, layout: null, fingerprint: null, reason: errno });
   }
 
   /** Not merely a record whose entry is about to appear: whoever publishes holds the lock. */
@@ -268,7 +275,7 @@ class Verifier {
       root,
       artifacts: this.#counts.valid + this.#counts.damaged + this.#counts.unverifiable,
       ...this.#counts,
-      quarantined: quarantineIds(host, this.#root.paths).length,
+      quarantined: this.#root.kind() === 'home' ? quarantineIds(host, this.#root.paths).length : 0,
       sealed: this.#sealed,
       bytes: this.#bytes,
       seconds: (host.clock.monotonicMs() - startMs) / 1000,

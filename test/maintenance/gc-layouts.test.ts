@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import { systemFiles, type Files } from '../../src/host/files.js';
 import type { Host } from '../../src/host/host.js';
 import { HomePaths } from '../../src/layouts/vyre/home-paths.js';
@@ -38,8 +38,8 @@ import { listing, tree } from '../support/listing.js';
 import { hexOf, moduleName } from '../support/other-caches.js';
 import { NOW_MS } from '../support/store-files.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
-import { findTool } from '../support/tools.js';
 import { ownerOf, placeWorker } from '../support/workers.js';
+import { flockHolder } from '../support/flock-holder.js';
 import { cli, makePlace } from '../cli/support.js';
 
 const MINUTE = 60;
@@ -337,21 +337,6 @@ describe('statistics of wasmtime without their module', () => {
     assert.deepEqual([existsSync(stats), existsSync(other)], [true, false]);
   });
 });
-
-/** A process that holds a file by flock(2); null, with the test skipped, where there is no program. */
-async function flockHolder(t: TestContext, path: string): Promise<ChildProcess | null> {
-  const flock = findTool('flock');
-  if (flock === null || process.platform !== 'linux') {
-    t.skip('missing: flock (apt-get install util-linux)');
-    return null;
-  }
-  const child = spawn(flock, ['--no-fork', path, 'sh', '-c', 'echo held; exec sleep 600'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  t.after(() => child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
-  return child;
-}
 
 describe('an empty file that a failed compilation of wasmer left', () => {
   const empties: readonly (readonly [ArtifactKind['root'], name: string])[] = [

@@ -23,13 +23,14 @@ import { verify } from '../../src/maintenance/verify.js';
 import { NO_RULES } from '../../src/model/retention.js';
 import { openHome } from '../../src/store/home.js';
 import { fingerprintByte, LockFile } from '../../src/store/lock-file.js';
+import { has } from '../support/tools.js';
 import { entryBytes, fingerprintFrom, makeArtifact } from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { countsOf, NOTHING, write, type Counts } from '../support/fixture-home.js';
 import { sessionOf, TestHome } from '../support/homes.js';
 import { listing, tree } from '../support/listing.js';
-import { hasZstd, hexOf, moduleName, writePvf, writeWasmer, writeWasmtime } from '../support/other-caches.js';
+import { hexOf, moduleName, writePvf, writeWasmer, writeWasmtime } from '../support/other-caches.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeAot, writeDriverPipeline, writePtx, writeSummary, writeWgpu } from '../support/vyre-files.js';
 
@@ -132,7 +133,7 @@ describe('a home in which other systems keep things, too', () => {
   });
 
   it('may hold whole directories of them', async (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const home = new TestHome(t);
     home.place(makeArtifact(A, 'vyre'));
     writeWasmtime(join(home.root, 'wasmtime'));

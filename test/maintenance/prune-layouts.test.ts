@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import {
   appendFileSync,
@@ -14,7 +14,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { describe, it, type TestContext } from 'node:test';
+import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import type { CacheSession } from '../../src/compile/session.js';
 import { systemFiles } from '../../src/host/files.js';
@@ -42,7 +42,7 @@ import { hexOf, moduleName } from '../support/other-caches.js';
 import { checkAsyncProperty } from '../support/properties.js';
 import { NOW_MS } from '../support/store-files.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
-import { findTool } from '../support/tools.js';
+import { flockHolder } from '../support/flock-holder.js';
 import { cli, makePlace, type Place, type Ran } from '../cli/support.js';
 
 const MINUTE = 60;
@@ -557,21 +557,6 @@ describe('prune --layout', () => {
     assert.ok(allThere(wasmer));
   });
 });
-
-/** A process that holds a file by flock(2); null, with the test skipped, where there is no program. */
-async function flockHolder(t: TestContext, path: string): Promise<ChildProcess | null> {
-  const flock = findTool('flock');
-  if (flock === null || process.platform !== 'linux') {
-    t.skip('missing: flock (apt-get install util-linux)');
-    return null;
-  }
-  const child = spawn(flock, ['--no-fork', path, 'sh', '-c', 'echo held; exec sleep 600'], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
-  t.after(() => child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
-  return child;
-}
 
 async function killed(child: ChildProcess): Promise<void> {
   const ended = once(child, 'exit');

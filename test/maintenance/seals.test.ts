@@ -20,6 +20,7 @@ import type { Host } from '../../src/host/host.js';
 import type { VerifyReport } from '../../src/maintenance/reports.js';
 import { verify } from '../../src/maintenance/verify.js';
 import { CacheError } from '../../src/model/error.js';
+import { has } from '../support/tools.js';
 import { makeArtifact, fingerprintFrom } from '../support/artifacts.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { write } from '../support/fixture-home.js';
@@ -27,7 +28,6 @@ import { sessionOf, TestHome } from '../support/homes.js';
 import { listing } from '../support/listing.js';
 import {
   codeBytes,
-  hasZstd,
   hexOf,
   writePvf,
   writeWasix,
@@ -151,7 +151,7 @@ const KINDS: readonly Kind[] = [
 describe('verify --seal', () => {
   for (const kind of KINDS) {
     it(`notes what ${kind.name} holds in the state directory alone, and finds what rots afterwards`, async (t) => {
-      if (kind.name === 'wasmtime' && !hasZstd(t)) return;
+      if (kind.name === 'wasmtime' && !has(t, 'zstd')) return;
       const root = join(temporaryFolder(t), kind.folder);
       const { paths, unverifiable } = kind.fill(root);
       for (const path of paths) utimesSync(path, SECONDS, SECONDS);

@@ -22,7 +22,7 @@ import {
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { sessionOf, TestHome } from '../support/homes.js';
 import { listing } from '../support/listing.js';
-import { hasZstd, hexOf, moduleName, writeWasmtime } from '../support/other-caches.js';
+import { hexOf, moduleName, writeWasmtime } from '../support/other-caches.js';
 import { parsePrometheus, valueOf } from '../support/prometheus-text.js';
 import { NOW_MS } from '../support/store-files.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
@@ -344,7 +344,7 @@ describe('what stats cannot look at', () => {
 
 describe('stats -v', () => {
   it('tell the compilers of the folders of wasmtime and of wasix, with what each keeps', async (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const root = rootFor(t, 'wasmtime');
     const paths = writeWasmtime(root.path, [
       { code: 'one', usages: 3, compiler: 'cranelift-31.0.0' },

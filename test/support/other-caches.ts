@@ -2,16 +2,8 @@ import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { TestContext } from 'node:test';
 import { blake3 } from '@noble/hashes/blake3.js';
 import { findTool } from './tools.js';
-
-/** False, with the test skipped by name and reason, when the zstd program is missing. */
-export function hasZstd(t: TestContext): boolean {
-  if (findTool('zstd') !== null) return true;
-  t.skip('missing: zstd (apt-get install zstd)');
-  return false;
-}
 
 /** What the zstd program makes of this content, with these options; level 3 and no checksum as wasmtime writes. */
 export function zstd(content: Uint8Array, ...options: readonly string[]): Buffer {

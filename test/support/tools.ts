@@ -8,6 +8,7 @@ export const SEARCH_PATH = ['/usr/bin', '/bin', process.env['PATH'] ?? ''].join(
 /** How to get what the tests run, by program. */
 const PACKAGES = {
   b3sum: 'apt-get install b3sum',
+  flock: 'apt-get install util-linux',
   'g++': 'apt-get install g++',
   gcc: 'apt-get install gcc',
   glslangValidator: 'apt-get install glslang-tools',
@@ -18,6 +19,7 @@ const PACKAGES = {
   strace: 'apt-get install strace',
   unshare: 'apt-get install util-linux',
   wat2wasm: 'apt-get install wabt',
+  zstd: 'apt-get install zstd',
 } as const;
 
 export type ToolName = keyof typeof PACKAGES;

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -20,8 +19,8 @@ import {
   wordOf,
 } from '../../support/layout-examination.js';
 import { codeBytes, hexOf, wasmerArtifact, writeWasix, writeWasmer } from '../../support/other-caches.js';
+import { flockHolder } from '../../support/flock-holder.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
-import { findTool } from '../../support/tools.js';
 
 const NAME = hexOf('module');
 const ENGINE = 'cranelift-x86_64-wasmer-universal-v11';
@@ -157,29 +156,6 @@ describe('a module of wasmer or wasix', () => {
   });
 });
 
-/** A process that holds a file by flock(2) until it is killed; null, with the test skipped, where there is no program. */
-async function holder(
-  t: TestContext,
-  path: string,
-  ...options: readonly string[]
-): Promise<ChildProcess | null> {
-  if (findTool('flock') === null || process.platform !== 'linux') {
-    t.skip('missing: flock (apt-get install util-linux)');
-    return null;
-  }
-  const child = spawn(findTool('flock') ?? 'flock', [
-    ...options,
-    '--no-fork',
-    path,
-    'sh',
-    '-c',
-    'echo held; exec sleep 60',
-  ]);
-  t.after(() => child.kill('SIGKILL'));
-  await once(child.stdout, 'data');
-  return child;
-}
-
 describe('a module that gear holds', () => {
   it('is held until its holder dies', async (t) => {
     const folder = temporaryFolder(t);
@@ -189,7 +165,7 @@ describe('a module that gear holds', () => {
     writeFileSync(path, 'module');
     writeFileSync(join(folder, 'other'), 'module');
     assert.equal(isHeld(), false);
-    const child = await holder(t, path);
+    const child = await flockHolder(t, path);
     if (child === null) return;
     assert.equal(isHeld(), true);
     const other = statSync(join(folder, 'other'));
@@ -203,7 +179,7 @@ describe('a module that gear holds', () => {
   it('is held by who reads it as well', async (t) => {
     const folder = temporaryFolder(t);
     writeFileSync(join(folder, NAME), 'module');
-    if ((await holder(t, join(folder, NAME), '--shared')) === null) return;
+    if ((await flockHolder(t, join(folder, NAME), '--shared')) === null) return;
     assert.equal(hashedModuleFormat.isHeld?.(fakeHost(), folder, NAME), true);
   });
 });

@@ -9,6 +9,7 @@ import { moduleFormat } from '../../../src/layouts/wasmtime/module-format.js';
 import { readUsages } from '../../../src/layouts/wasmtime/module-stats.js';
 import { heldModules, isLiveTaskLock } from '../../../src/layouts/wasmtime/task-locks.js';
 import { wasmtimeLayout, wasmtimeModulesLayout } from '../../../src/layouts/wasmtime/wasmtime-layout.js';
+import { has } from '../../support/tools.js';
 import { FakeClock, errnoError, failingFiles, fakeHost } from '../../support/fake-host.js';
 import {
   examineAt,
@@ -18,7 +19,7 @@ import {
   sectionIn,
   wordOf,
 } from '../../support/layout-examination.js';
-import { hasZstd, moduleName, writeWasmtime, zstd } from '../../support/other-caches.js';
+import { moduleName, writeWasmtime, zstd } from '../../support/other-caches.js';
 import { NOW_MS } from '../../support/store-files.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
 
@@ -41,7 +42,7 @@ function modulesRoot(t: TestContext): string {
 
 describe('a directory of wasmtime', () => {
   it('is known by the modules in it', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const root = temporaryFolder(t);
     const [path = ''] = writeWasmtime(root);
     assert.ok(isRecognised(wasmtimeLayout, root));
@@ -157,7 +158,7 @@ describe('a module of wasmtime', () => {
     assert.deepEqual(moduleFormat.removal, [0, 1]);
   });
   it('is unverifiable when it decodes, whatever its statistics are', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     for (const path of writeWasmtime(temporaryFolder(t))) {
       for (const stats of [null, '', 'garbage', '\0'.repeat(100_000)]) {
         if (stats !== null) writeFileSync(`${path}.stats`, stats);
@@ -168,7 +169,7 @@ describe('a module of wasmtime', () => {
     }
   });
   it('is damaged when it does not decode, with the reason', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const folder = temporaryFolder(t);
     const path = join(folder, STEM);
     const whole = zstd(Buffer.alloc(500_000, 'wasm '));

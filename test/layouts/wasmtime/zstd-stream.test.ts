@@ -6,10 +6,10 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import { ZstdStream } from '../../../src/layouts/wasmtime/zstd/zstd-stream.js';
 import type { ZstdFault } from '../../../src/layouts/wasmtime/zstd/zstd-fault.js';
-import { codeBytes, hasZstd, zstd } from '../../support/other-caches.js';
+import { codeBytes, zstd } from '../../support/other-caches.js';
 import { checkProperty } from '../../support/properties.js';
 import { temporaryFolder } from '../../support/temporary-folder.js';
-import { findTool } from '../../support/tools.js';
+import { has, findTool } from '../../support/tools.js';
 
 /** `pieceBytes`: how much is pushed at a time. */
 function decode(stream: Uint8Array, pieceBytes = 65_536) {
@@ -77,7 +77,7 @@ const FEW_LEVELS = ['--fast=5', '-1', '-3', '-9'];
 describe('a zstd stream', () => {
   for (const [name, content] of CONTENTS) {
     it(`gives ${name} back at every level`, (t) => {
-      if (!hasZstd(t)) return;
+      if (!has(t, 'zstd')) return;
       for (const level of content.length < 100_000 ? FEW_LEVELS : LEVELS)
         assertDecodes(zstd(content, level), content);
       assertDecodes(zstd(content, '--check'), content);
@@ -86,14 +86,14 @@ describe('a zstd stream', () => {
     });
   }
   it('is given back at the highest level with the widest window', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     for (const bytes of [0, 10, 900_000]) {
       const content = codeBytes('ultra', bytes);
       assertDecodes(zstd(content, '--ultra', '-22', '--long=27', '--check'), content);
     }
   });
   it('has the same content however it is cut into pieces', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const content = codeBytes('pieces', 30_000);
     const stream = zstd(content, '-19', '--check');
     for (const pieceBytes of [1, 2, 3, 7, 1000, stream.length]) {
@@ -103,7 +103,7 @@ describe('a zstd stream', () => {
     }
   });
   it('is frames one after the other, with skippable ones between them', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const first = codeBytes('first', 5000);
     const skippable = Buffer.from([0x5a, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
     const empty = Buffer.from([0x50, 0x2a, 0x4d, 0x18, 0, 0, 0, 0]);
@@ -118,7 +118,7 @@ describe('a zstd stream', () => {
     assertDecodes(stream, Buffer.concat([first, first]));
   });
   it('reaches back over its whole window, and not further', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const part = Buffer.concat(CONTENTS.slice(-1).map(([, content]) => content));
     const content = Buffer.concat([part, Buffer.alloc(3_000_000, 'b'), part, part]);
     assertDecodes(zstd(content, '-19', '--long=24'), content);
@@ -128,7 +128,7 @@ describe('a zstd stream', () => {
 
 describe('a zstd stream in bounded memory', () => {
   it('is decoded to a thousand times its size', { timeout: 300_000 }, (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const bytes = 700_000_000;
     const stream = zstd(Buffer.alloc(bytes), '-19');
     const before = process.resourceUsage().maxRSS;
@@ -145,7 +145,7 @@ describe('a zstd stream in bounded memory', () => {
     assert.ok(process.memoryUsage().arrayBuffers - before < 16 * 1024 * 1024);
   });
   it('grants the window of `--long=27`, and refuses that of `--long=28`', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const content = codeBytes('window', 1000);
     // What goes through a pipe has no size, so the window stays as wide as it was asked for.
     assertDecodes(zstd(content, '--long=27'), content);
@@ -170,7 +170,7 @@ describe('a zstd stream in bounded memory', () => {
 
 describe('a stream that is no zstd', () => {
   it('is truncated when it ends anywhere within a frame', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const content = codeBytes('cut', 3000);
     for (const stream of [zstd(content), zstd(content, '-19', '--check'), zstd(Buffer.alloc(1000))]) {
       for (let bytes = 0; bytes < stream.length; bytes += 1)
@@ -181,7 +181,7 @@ describe('a stream that is no zstd', () => {
       assert.equal(decode(skippable.subarray(0, bytes)).fault, 'truncated');
   });
   it('is bad with anything behind its last frame', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const stream = zstd(Buffer.from('content'));
     for (const garbage of ['x', 'xy', 'xyz', 'garbage behind it', '\0'])
       assert.equal(decode(Buffer.concat([stream, Buffer.from(garbage)])).fault, 'bad-zstd', garbage);
@@ -211,7 +211,7 @@ describe('a stream that is no zstd', () => {
     it(`is bad: ${name}`, () => assert.equal(decode(Uint8Array.from(bytes)).fault, 'bad-zstd'));
   }
   it('stays bad whatever is pushed next', (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const decoder = new ZstdStream();
     assert.equal(decoder.push(Buffer.from('nonsense')), 'bad-zstd');
     assert.equal(decoder.push(zstd(Buffer.from('content'))), 'bad-zstd');
@@ -221,7 +221,7 @@ describe('a stream that is no zstd', () => {
 
 describe('damage of a zstd stream', () => {
   it('is found in every bit that zstd itself finds it in', { timeout: 300_000 }, (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     for (const [level, bytes] of [
       ['-1', 300],
       ['-3', 900],
@@ -239,7 +239,7 @@ describe('damage of a zstd stream', () => {
     }
   });
   it('never makes it throw or run on', { timeout: 300_000 }, (t) => {
-    if (!hasZstd(t)) return;
+    if (!has(t, 'zstd')) return;
     const streams = CONTENTS.slice(2, 7).flatMap(([, content]) =>
       ['-1', '-19'].map((level) => zstd(content.subarray(0, 20_000), level)),
     );

@@ -65,7 +65,8 @@ export class Judge {
     if (format.isLockedByFingerprint) return 0;
     const newestMs = Math.max(...stats.map((stat) => Math.max(stat?.mtimeMs ?? 0, stat?.ctimeMs ?? 0)));
     const ageMs = this.#host.clock.nowMs() - newestMs;
-    return ageMs >= 0 && ageMs < QUIET_MS ? QUIET_MS - ageMs : 0;
+    // A little ahead is the same millisecond, or another machine's clock; far ahead says nothing.
+    return Math.abs(ageMs) < QUIET_MS ? QUIET_MS - Math.max(0, ageMs) : 0;
   }
 
   /** One look, whoever writes meanwhile: what changed under it is unreadable (`EBUSY`). */

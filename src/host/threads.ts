@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { errnoOf } from '../model/error.js';
 
 /** A thread that works beside this one. */
 export interface Thread {
@@ -12,14 +13,30 @@ export interface Thread {
 
 /** Starts threads; null in the place of it where all work is done in this one. */
 export interface Threads {
-  /** @returns null where the script is not there, as when sources run: they are no scripts for a thread. */
+  /** @returns null where the machine has no more threads, and where the script is not there, as when sources run: they are no scripts for a thread. */
   start(script: URL, data: unknown): Thread | null;
+}
+
+/** True for the error of a thread that the machine could not start or keep: what it did not do is left to others. */
+export function isThreadShortage(error: unknown): boolean {
+  const code = error instanceof Error && 'code' in error ? error.code : null;
+  return typeof code === 'string' && (code.startsWith('ERR_WORKER_') || errnoOf(error) !== null);
+}
+
+function startWorker(script: URL, data: unknown): Worker | null {
+  try {
+    return new Worker(script, { workerData: data });
+  } catch (error) {
+    if (!isThreadShortage(error)) throw error;
+    return null;
+  }
 }
 
 export const systemThreads: Threads = {
   start(script, data) {
     if (!existsSync(fileURLToPath(script))) return null;
-    const worker = new Worker(script, { workerData: data });
+    const worker = startWorker(script, data);
+    if (worker === null) return null;
     const result = new Promise<unknown>((resolve, reject) => {
       worker.once('message', resolve);
       worker.once('error', reject);

@@ -60,6 +60,8 @@ export interface Format {
   readonly isPrunable: boolean;
   /** True: an artifact of a home is locked by its fingerprint, which is its stem. */
   readonly isLockedByFingerprint: boolean;
+  /** The parts that are sealed; all unless it is said. */
+  readonly sealedParts?: readonly number[];
   /** True: an empty file in the place of the artifact is what a failed compilation left. */
   readonly emptyIsLitter?: true;
   /** True: its system has given up names like these, and does not read them any more. */

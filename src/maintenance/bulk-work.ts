@@ -8,6 +8,7 @@ import { presentOf, type ArtifactState } from './artifact-files.js';
 import type { ArtifactTable } from './artifact-table.js';
 import type { Place } from './inventory.js';
 import { isUnchanged } from './removals.js';
+import { SealBook } from './seals.js';
 
 /** What is to be found out about each artifact of a table. */
 export type BulkTask =
@@ -124,8 +125,9 @@ export class BulkWork {
         return stat === null ? now === null : isUnchanged(stat, now);
       }) === true;
     const table = this.#table;
-    table.usedAtMs[row] = isSettled ? stats.reduce((sum, stat) => sum + (stat?.mtimeMs ?? 0), 0) : Number.NaN;
-    if (stats !== null) table.bytes[row] = stats.reduce((sum, stat) => sum + (stat?.bytes ?? 0), 0);
+    const stamp = stats === null ? null : SealBook.stampOf(table.format(row), stats);
+    table.usedAtMs[row] = isSettled && stamp !== null ? stamp.mtimeMs : Number.NaN;
+    if (stamp !== null) table.bytes[row] = stamp.bytes;
   }
 
   /** Null when they cannot be looked at. */

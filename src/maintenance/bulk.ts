@@ -1,8 +1,8 @@
 import type { Host } from '../host/host.js';
-import type { Thread } from '../host/threads.js';
+import { isThreadShortage, type Thread } from '../host/threads.js';
 import { UnitCursor, Units } from '../schedule/units.js';
 import type { SharedTable } from './artifact-table.js';
-import { BulkWork, type BulkTask, type RowFailure } from './bulk-work.js';
+import { BulkWork, RESULT, type BulkTask, type RowFailure } from './bulk-work.js';
 import type { Inventory, Place } from './inventory.js';
 
 /** More lanes read no faster: the file system has to keep up. */
@@ -67,8 +67,9 @@ export async function runBulk(
       signal: options.signal,
     });
     const others = options.signal?.aborted === true ? [] : await Promise.all(threads.map(failuresOf));
+    if (others.includes(null)) await doRest(work, order, options.signal);
     show();
-    return [...work.failures, ...others.flat()].toSorted((a, b) => a.row - b.row);
+    return [...work.failures, ...others.flatMap((each) => each ?? [])].toSorted((a, b) => a.row - b.row);
   } finally {
     await Promise.all(threads.map(async (thread) => thread.stop()));
   }
@@ -83,9 +84,25 @@ function startThreads(host: Host, order: BulkOrder): readonly Thread[] {
   return threads;
 }
 
-async function failuresOf(thread: Thread): Promise<readonly RowFailure[]> {
-  // What `bulk-thread.ts` sends.
-  return (await thread.result) as readonly RowFailure[];
+/** Null for a thread that the machine could not start or keep. */
+async function failuresOf(thread: Thread): Promise<readonly RowFailure[] | null> {
+  try {
+    // What `bulk-thread.ts` sends.
+    return (await thread.result) as readonly RowFailure[];
+  } catch (error) {
+    if (!isThreadShortage(error)) throw error;
+    return null;
+  }
+}
+
+/** Does in this thread what one that is gone has claimed and not done. */
+async function doRest(work: BulkWork, order: BulkOrder, signal: AbortSignal | null): Promise<void> {
+  const results = new Uint8Array(order.table.results, 0, order.table.count);
+  for (const [row, result] of results.entries()) {
+    if (result !== RESULT.none) continue;
+    if (signal?.aborted === true) return;
+    work.do({ start: row, end: row + 1 });
+  }
 }
 
 export interface LaneOptions {

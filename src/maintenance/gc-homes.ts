@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { lstatOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
+import { errnoOf } from '../model/error.js';
 import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { fingerprintByte, type LockFile } from '../store/lock-file.js';
 import { dropTaken, noteAll, readPending, takePending } from '../store/pending-list.js';
@@ -103,7 +104,7 @@ export class HomeGarbage {
   /** What was moved there 30 days ago. A folder that does not tell its reason is not ours to remove. */
   async #quarantine(): Promise<void> {
     const { files, clock } = this.#host;
-    for (const id of quarantineIds(this.#host, this.#paths)) {
+    for (const id of this.#quarantineIds()) {
       const path = this.#paths.quarantined(id);
       const stat = lstatOrNull(files, path);
       const why = readReason(this.#host, join(path, REASON_FILE));
@@ -117,6 +118,17 @@ export class HomeGarbage {
         files.removeTree(path);
         return true;
       });
+    }
+  }
+
+  #quarantineIds(): readonly string[] {
+    try {
+      return quarantineIds(this.#host, this.#paths);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === null) throw error;
+      this.#unreadable(this.#paths.quarantine, errno);
+      return [];
     }
   }
 

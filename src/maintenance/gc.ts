@@ -52,11 +52,14 @@ async function collectNow(root: MaintainedRoot, removals: Removals, options: GcO
   const inventory = await takeInventory(host, root.root, { layouts: null, countsAliens: false });
   const locks = new HomeLocks(root, { make: !options.dryRun });
   try {
-    for (const home of inventory.homes) {
-      await new HomeGarbage(host, home, { lock: locks.of(home), removals, dryRun: options.dryRun }).collect();
-    }
-    await new ArtifactGarbage(root, inventory, { locks, removals, dryRun: options.dryRun }).collect();
-    if (options.staleCompilers === true) await removeStaleCompilers(root, inventory, { locks, removals });
+    await locks.whileMaintaining(inventory.homes, async () => {
+      for (const home of inventory.homes.filter((each) => !locks.isBusy(each))) {
+        const lock = locks.of(home);
+        await new HomeGarbage(host, home, { lock, removals, dryRun: options.dryRun }).collect();
+      }
+      await new ArtifactGarbage(root, inventory, { locks, removals, dryRun: options.dryRun }).collect();
+      if (options.staleCompilers === true) await removeStaleCompilers(root, inventory, { locks, removals });
+    });
   } finally {
     locks.close();
   }

@@ -3,7 +3,7 @@ import type { Format } from '../layouts/layout.js';
 import { HomePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
 import { isFingerprint } from '../model/fingerprint.js';
-import { fingerprintByte, LockFile, type Held } from '../store/lock-file.js';
+import { fingerprintByte, LOCK_BYTES, LockFile, type Held } from '../store/lock-file.js';
 import { PrivateState } from '../store/private-state.js';
 import type { NamedArtifact } from './inventory.js';
 import type { MaintainedRoot } from './maintained-root.js';
@@ -13,14 +13,17 @@ import type { MaintainedRoot } from './maintained-root.js';
  * finds it gone, as after any removal.
  */
 const HELD_STEMS_MS = 1000;
+/** It counts at least so many times as long as it took to find out. */
+const HELD_STEMS_SHARE = 20;
 
 /** The locks of the homes that one run meets: that of the root, and those of homes that lie in it; and what other systems hold. */
 export class HomeLocks {
   readonly #root: MaintainedRoot;
   readonly #make: boolean;
+  readonly #busy = new Set<string>();
   readonly #nested = new Map<string, LockFile | null>();
-  /** What was held in a folder, and when it was asked. */
-  readonly #heldStems = new Map<string, { readonly atMs: number; readonly stems: ReadonlySet<string> }>();
+  /** What was held in a folder, and until when that counts. */
+  readonly #heldStems = new Map<string, { readonly untilMs: number; readonly stems: ReadonlySet<string> }>();
 
   /** `make`: the lock file of the root is made where it is absent. */
   constructor(root: MaintainedRoot, { make }: { readonly make: boolean }) {
@@ -55,12 +58,32 @@ export class HomeLocks {
     }
   }
 
+  /**
+   * Runs work while nobody else removes from the homes in the root. In those where somebody does, everything counts as
+   * held. The lock of the root itself is the caller's.
+   */
+  async whileMaintaining<T>(homes: readonly string[], work: () => Promise<T>): Promise<T> {
+    const [home, ...others] = homes.filter((each) => each !== this.#root.root);
+    if (home === undefined) return work();
+    const next = async (): Promise<T> => this.whileMaintaining(others, work);
+    const held = await this.of(home)?.tryHold(LOCK_BYTES.maintenance, next);
+    if (held?.held === true) return held.value;
+    if (held !== undefined) this.#busy.add(home);
+    return next();
+  }
+
+  /** True for a home from which another process removes. */
+  isBusy(home: string): boolean {
+    return this.#busy.has(home);
+  }
+
   /** Runs `work` under the lock of an artifact, where its format has one and it is free now. */
   async tryHold<T>(
     artifact: { readonly format: Format; readonly stem: string; readonly home: string | null },
     work: () => T | Promise<T>,
   ): Promise<Held<T>> {
     const { format, stem, home } = artifact;
+    if (home !== null && this.#busy.has(home)) return { held: false };
     const lock = format.isLockedByFingerprint && isFingerprint(stem) ? this.of(home) : null;
     if (lock === null || !isFingerprint(stem)) return { held: true, value: await work() };
     return lock.tryHold(fingerprintByte(stem), work);
@@ -72,8 +95,11 @@ export class HomeLocks {
     if (format.heldStems === undefined) return format.isHeld?.(host, folder, stem) === true;
     const nowMs = host.clock.monotonicMs();
     let known = this.#heldStems.get(folder);
-    if (known === undefined || nowMs - known.atMs >= HELD_STEMS_MS) {
-      known = { atMs: nowMs, stems: format.heldStems(host, folder) };
+    if (known === undefined || nowMs >= known.untilMs) {
+      const stems = format.heldStems(host, folder);
+      const doneMs = host.clock.monotonicMs();
+      // In a folder so large that listing it takes long, most of the time is still for the work.
+      known = { untilMs: doneMs + Math.max(HELD_STEMS_MS, HELD_STEMS_SHARE * (doneMs - nowMs)), stems };
       this.#heldStems.set(folder, known);
     }
     return known.stems.has(stem);

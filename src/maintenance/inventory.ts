@@ -194,7 +194,9 @@ class Lister implements Inventory {
         return true;
       });
     } catch (error) {
-      this.#noteUnreadable(visit.segments, error);
+      // Among aliens, a path that is too long to be asked for is no more than one of them.
+      if (visit.section === ALIEN_SECTION && errnoOf(error) === 'ENAMETOOLONG') this.aliens += 1;
+      else this.#noteUnreadable(visit.segments, error);
     }
   }
 

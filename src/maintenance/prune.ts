@@ -43,7 +43,9 @@ async function pruneNow(root: EvictedRoot, options: PruneOptions): Promise<Prune
   const moment = { nowMs, missingBytes: missingBytes(root, rules.minFree) };
   const locks = new HomeLocks(root, { make: !dryRun });
   try {
-    const report = await evict(root, { inventory, rules, moment, locks, dryRun, signal });
+    const report = await locks.whileMaintaining(inventory.homes, async () =>
+      evict(root, { inventory, rules, moment, locks, dryRun, signal }),
+    );
     const { maxBytes, maxEntries } = rules;
     return {
       ...report,

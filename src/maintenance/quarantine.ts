@@ -51,7 +51,7 @@ export function moveIntoQuarantine(
   const id = `${stem.slice(0, STEM_CHARACTERS)}-${host.random.hex(4)}`;
   const { files } = host;
   const staged = home.staged(host.random.hex(8));
-  files.makeDirectories(home.quarantine);
+  demandQuarantine(host, home);
   files.makeDirectory(staged);
   writeNewFile(files, join(staged, REASON_FILE), [encodeReason(why)]);
   files.rename(staged, home.quarantined(id));
@@ -67,6 +67,13 @@ export function moveIntoQuarantine(
     throw error;
   }
   return dropIfEmpty(files, home.quarantined(id)) ? null : id;
+}
+
+/** Makes the quarantine. @throws CacheError environment where something else lies there, such as a link. */
+function demandQuarantine({ files }: Host, home: HomePaths): void {
+  if (lstatOrNull(files, home.quarantine) === null) files.makeDirectories(home.quarantine);
+  if (lstatOrNull(files, home.quarantine)?.type === 'directory') return;
+  throw new CacheError('environment', `expected a directory at "${home.quarantine}", found something else`);
 }
 
 /** Removes a folder with nothing in it but a reason. @returns true when it did. */

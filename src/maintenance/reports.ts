@@ -33,6 +33,8 @@ export interface VerifyReport {
   readonly unreadable: number;
   /** Of the unverifiable artifacts, those whose bytes are what they were when they were sealed. */
   readonly sealed: number;
+  /** Why the digests could not be kept; null when they were, or were not to be. */
+  readonly sealError: string | null;
   /** What was done about damaged artifacts; empty unless it was asked for. */
   readonly treated: readonly TreatedArtifact[];
 }
@@ -44,6 +46,8 @@ export interface TreatedArtifact {
   readonly action: 'quarantined' | 'deleted' | 'changed' | 'in-use' | 'failed';
   /** The folder in the quarantine; null unless it was moved there. */
   readonly id: string | null;
+  /** The root of the home whose quarantine that is; null unless it was moved. */
+  readonly home: string | null;
   /** An errno name, or why there is no quarantine; null unless it failed. */
   readonly error: string | null;
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { withFile, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
+import type { Format } from '../layouts/layout.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import type { MaintainedRoot } from './maintained-root.js';
 
@@ -55,10 +56,15 @@ export class SealBook {
     return new SealBook(root.host, folder, rows);
   }
 
-  static stampOf(stats: readonly (FileStat | null)[]): Pick<Seal, 'bytes' | 'mtimeMs'> {
+  /** Of the parts that are sealed. */
+  static stampOf(
+    { sealedParts }: Format,
+    stats: readonly (FileStat | null)[],
+  ): Pick<Seal, 'bytes' | 'mtimeMs'> {
+    const sealed = sealedParts === undefined ? stats : sealedParts.map((part) => stats[part] ?? null);
     return {
-      bytes: stats.reduce((sum, stat) => sum + (stat?.bytes ?? 0), 0),
-      mtimeMs: stats.reduce((sum, stat) => sum + (stat?.mtimeMs ?? 0), 0),
+      bytes: sealed.reduce((sum, stat) => sum + (stat?.bytes ?? 0), 0),
+      mtimeMs: sealed.reduce((sum, stat) => sum + (stat?.mtimeMs ?? 0), 0),
     };
   }
 

@@ -2,9 +2,9 @@ import { lstatOrNull } from '../host/files.js';
 import { partName } from '../layouts/examination.js';
 import { entryFormat } from '../layouts/vyre/entry-format.js';
 import { StorePaths } from '../layouts/vyre/home-paths.js';
-import { hashChunks } from '../host/hash.js';
 import { errnoOf } from '../model/error.js';
 import { isFingerprint } from '../model/fingerprint.js';
+import { ALLOWED_DRIFT_MS } from '../model/retention.js';
 import { DiskTier } from '../store/disk-tier.js';
 import { lookNow, removeArtifact } from './artifact-files.js';
 import type { HomeLocks } from './home-locks.js';
@@ -15,10 +15,13 @@ import type { Removals } from './removals.js';
 /** A version that was used within a week is in use, beside whatever other one: machines have several. */
 const STALE_AGE_MS = 7 * 86_400_000;
 
+/** The field of a fingerprint that has the digest of the compiler's own file. */
+const PROGRAM_FIELD = 'compiler/program';
+
 /** One version of a compiler, as far as artifacts tell. */
 interface Version {
   readonly compiler: string;
-  /** The last use of any of its artifacts. */
+  /** The last use of any of its artifacts, those apart whose time is a broken clock's; -Infinity where all are. */
   usedAtMs: number;
 }
 
@@ -77,9 +80,11 @@ function noteVersion(
   // What a failed compilation left is nobody's artifact, and garbage by itself.
   if (artifact.format.emptyIsLitter === true && state.bytes === 0) return null;
   const key = `${made.compiler}\n${made.version}`;
+  const isFarAhead = state.usedAtMs - host.clock.nowMs() > ALLOWED_DRIFT_MS;
+  const usedAtMs = isFarAhead ? -Infinity : state.usedAtMs;
   const known = versions.get(key);
-  if (known === undefined) versions.set(key, { compiler: made.compiler, usedAtMs: state.usedAtMs });
-  else known.usedAtMs = Math.max(known.usedAtMs, state.usedAtMs);
+  if (known === undefined) versions.set(key, { compiler: made.compiler, usedAtMs });
+  else known.usedAtMs = Math.max(known.usedAtMs, usedAtMs);
   return key;
 }
 
@@ -87,8 +92,11 @@ function staleVersions(versions: ReadonlyMap<string, Version>, nowMs: number): R
   const latest = new Map<string, number>();
   for (const { compiler, usedAtMs } of versions.values())
     latest.set(compiler, Math.max(latest.get(compiler) ?? -Infinity, usedAtMs));
+  // Of what only has times of a broken clock nothing is known: it stays.
   const isStale = ({ compiler, usedAtMs }: Version): boolean =>
-    usedAtMs < (latest.get(compiler) ?? usedAtMs) && nowMs - usedAtMs > STALE_AGE_MS;
+    usedAtMs !== -Infinity &&
+    usedAtMs < (latest.get(compiler) ?? usedAtMs) &&
+    nowMs - usedAtMs > STALE_AGE_MS;
   return new Set([...versions].filter(([, version]) => isStale(version)).map(([key]) => key));
 }
 
@@ -137,10 +145,9 @@ class VersionReader {
     const store = new DiskTier(host, { paths: new StorePaths(folder), maxPayloadBytes, lock: null });
     const read = store.readRecord(stem);
     if (!read.ok) return null;
-    const fields = read.record.fields.filter(({ name }) => name.startsWith('compiler/'));
-    // Made by hand through the library: no compiler is known.
-    if (fields.length === 0) return null;
-    const version = hashChunks(host.hash, [Buffer.from(JSON.stringify(fields), 'utf8')]);
-    return { compiler: `entry ${read.record.compiler}`, version: Buffer.from(version).toString('hex') };
+    // The program alone: which other parts of a compiler are fields depends on what was asked of it.
+    const program = read.record.fields.find(({ name }) => name === PROGRAM_FIELD);
+    const version = program?.digest ?? program?.value ?? null;
+    return version === null ? null : { compiler: `entry ${read.record.compiler}`, version };
   }
 }

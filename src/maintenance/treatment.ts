@@ -51,7 +51,10 @@ export async function treat(
   if (damaged.length === 0) return [];
   return whileNobodyMaintains(root, null, async () => {
     const treated: TreatedArtifact[] = [];
-    for (const each of damaged) treated.push(await treatOne(root, each, context));
+    const homes = new Set(damaged.flatMap(({ artifact }) => artifact.home ?? []));
+    await context.locks.whileMaintaining([...homes], async () => {
+      for (const each of damaged) treated.push(await treatOne(root, each, context));
+    });
     return treated;
   });
 }
@@ -69,6 +72,7 @@ async function treatOne(
     path,
     action,
     id: null,
+    home: null,
     error: null,
     ...more,
   });
@@ -81,8 +85,8 @@ async function treatOne(
         remove(root, artifact, judgement);
         return result('deleted');
       }
-      const id = moveAway(root, damaged, judgement, context.treatment.home);
-      return id === null ? result('changed') : result('quarantined', { id });
+      const moved = moveAway(root, damaged, judgement, context.treatment.home);
+      return moved === null ? result('changed') : result('quarantined', moved);
     });
     return held.held ? held.value : result('in-use');
   } catch (error) {
@@ -125,7 +129,7 @@ function moveAway(
   { artifact, reason }: DamagedArtifact,
   { stats }: Judgement,
   fallback: string | null,
-): string | null {
+): { readonly id: string; readonly home: string } | null {
   const { host } = root;
   const { format, folder, stem } = artifact;
   const home = quarantineHome(root, artifact, fallback);
@@ -139,7 +143,8 @@ function moveAway(
     reason,
     atMs: host.clock.nowMs(),
   };
-  return moveIntoQuarantine(host, home, { folder, stats, why });
+  const id = moveIntoQuarantine(host, home, { folder, stats, why });
+  return id === null ? null : { id, home: home.root };
 }
 
 /**

@@ -1,9 +1,10 @@
 import { relative as relativePath } from 'node:path';
+import { CacheError, errnoOf } from '../model/error.js';
 import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
 import { isExpiredFailure } from '../model/failure.js';
 import { partName } from '../layouts/examination.js';
 import { entryFormat } from '../layouts/vyre/entry-format.js';
-import { StorePaths } from '../layouts/vyre/home-paths.js';
+import { QUARANTINE_FOLDER, StorePaths } from '../layouts/vyre/home-paths.js';
 import { DiskTier } from '../store/disk-tier.js';
 import { runBulk } from './bulk.js';
 import { RESULT } from './bulk-work.js';
@@ -69,6 +70,7 @@ class Verifier {
   readonly #damaged: DamagedArtifact[] = [];
   #damagedBytes = 0;
   #sealed = 0;
+  #sealError: string | null = null;
   #bytes = 0;
 
   constructor(root: MaintainedRoot, options: VerifyOptions, locks: HomeLocks) {
@@ -108,9 +110,15 @@ class Verifier {
     noteVerified(this.#root, { damaged: this.#counts.damaged, damagedBytes: this.#damagedBytes });
   }
 
+  /** What was found is told, whether its digests can be kept or not. */
   #saveSeals(): void {
     if (this.#counts.unreadable > 0) this.#seals.keepRest();
-    this.#seals.save();
+    try {
+      this.#seals.save();
+    } catch (error) {
+      if (!(error instanceof CacheError)) throw error;
+      this.#sealError = error.message;
+    }
   }
 
   async #row(inventory: Inventory, row: number, digests: SharedArrayBuffer | null): Promise<void> {
@@ -167,7 +175,7 @@ class Verifier {
   async #hasRotted(suspect: Suspect, key: string): Promise<boolean> {
     const { stats, digest } = await this.#judge.judge(suspect.artifact);
     if (digest === null) return false;
-    const seal = { ...SealBook.stampOf(stats), digest };
+    const seal = { ...SealBook.stampOf(suspect.artifact.format, stats), digest };
     if (this.#seals.compare(key, seal) !== 'changed') return false;
     if (this.#options.seals === true) this.#seals.keep(key);
     this.#damage(suspect, 'seal-mismatch', { bytes: seal.bytes, rotten: stats });
@@ -263,6 +271,18 @@ class Verifier {
     return record !== null && !isExpiredFailure(record.failure, host.clock.nowMs());
   }
 
+  #countQuarantined(): number {
+    const { host, paths } = this.#root;
+    try {
+      return this.#root.kind() === 'home' ? quarantineIds(host, paths).length : 0;
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === null) throw error;
+      this.#unreadable(QUARANTINE_FOLDER, errno);
+      return 0;
+    }
+  }
+
   async report(startMs: number): Promise<VerifyReport> {
     const { host, root } = this.#root;
     const { treatment = null } = this.#options;
@@ -271,12 +291,14 @@ class Verifier {
       treatment === null
         ? []
         : await treat(this.#root, this.#damaged.toSorted(byPath), { treatment, ...context });
+    const quarantined = this.#countQuarantined();
     return {
       root,
       artifacts: this.#counts.valid + this.#counts.damaged + this.#counts.unverifiable,
       ...this.#counts,
-      quarantined: this.#root.kind() === 'home' ? quarantineIds(host, this.#root.paths).length : 0,
+      quarantined,
       sealed: this.#sealed,
+      sealError: this.#sealError,
       bytes: this.#bytes,
       seconds: (host.clock.monotonicMs() - startMs) / 1000,
       problems: this.#problems.toSorted(byPath),

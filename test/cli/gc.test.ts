@@ -41,8 +41,8 @@ function makeArtifacts(place: Place, name = 'pvf'): string {
   return root;
 }
 
-function json(ran: Ran): RemovalReport & { readonly schema: string } {
-  return JSON.parse(ran.stdout) as RemovalReport & { readonly schema: string };
+function json(ran: Ran): RemovalReport & { readonly schema: string; readonly busy: boolean } {
+  return JSON.parse(ran.stdout) as RemovalReport & { readonly schema: string; readonly busy: boolean };
 }
 
 const nothing: RemovalReport = {
@@ -139,6 +139,7 @@ describe('gc', () => {
       keptBytes: 0,
       inUse: 0,
       failures: [],
+      busy: false,
     });
     assert.ok(ran.stdout.startsWith('{"schema":"vyre-cache.gc/1",'));
     assert.equal(ran.stderr, '');
@@ -179,7 +180,7 @@ describe('gc', () => {
     assert.deepEqual([ran.code, ran.stdout], [0, '']);
     assert.match(ran.stderr, /another process cleans up/);
     const document = json(await cli(place, ['gc', home.root, '--json'], { host: later }));
-    assert.deepEqual([document.removedCount, document.keptCount], [0, 0]);
+    assert.deepEqual([document.removedCount, document.keptCount, document.busy], [0, 0, true]);
     assert.ok(existsSync(path));
   });
 

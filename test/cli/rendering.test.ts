@@ -41,6 +41,7 @@ const clean: VerifyReport = {
   problems: [],
   unreadable: 0,
   sealed: 0,
+  sealError: null,
   treated: [],
 };
 
@@ -114,6 +115,7 @@ describe('verify', () => {
       aliens: 0,
       quarantined: 0,
       sealed: 0,
+      sealError: null,
       bytes: 6_549_825_126,
       seconds: 1.235,
       problems: [damage],

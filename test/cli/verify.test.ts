@@ -149,6 +149,7 @@ describe('verify without a treatment', () => {
       aliens: 0,
       quarantined: 0,
       sealed: 0,
+      sealError: null,
       bytes: 43,
       problems: [{ path: `pipelines/${B}.bin`, layout: 'vyre', fingerprint: B, reason: 'truncated' }],
       treated: [],
@@ -202,7 +203,9 @@ describe('verify --quarantine and --restore', () => {
     const ran = await place.verify('--quarantine', '--json');
     const [id = ''] = readdirSync(join(place.paths.root, 'quarantine'));
     const path = `pipelines/${B}.bin`;
-    assert.deepEqual(documentOf(ran)['treated'], [{ path, action: 'quarantined', id, error: null }]);
+    assert.deepEqual(documentOf(ran)['treated'], [
+      { path, action: 'quarantined', id, home: place.paths.root, error: null },
+    ]);
     assert.equal(documentOf(ran)['quarantined'], 1);
     const restored = await place.verify('--restore', id, '--json');
     assert.deepEqual(documentOf(restored), {
@@ -339,7 +342,9 @@ describe('verify --delete', () => {
   it('tells with --json what it deleted', async (t) => {
     const ran = await placeWith(t).verify('--delete', '--yes', '--json');
     const path = `pipelines/${B}.bin`;
-    assert.deepEqual(documentOf(ran)['treated'], [{ path, action: 'deleted', id: null, error: null }]);
+    assert.deepEqual(documentOf(ran)['treated'], [
+      { path, action: 'deleted', id: null, home: null, error: null },
+    ]);
   });
 });
 

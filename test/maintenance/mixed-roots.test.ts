@@ -22,7 +22,7 @@ import { restoreArtifact } from '../../src/maintenance/restore.js';
 import { verify } from '../../src/maintenance/verify.js';
 import { NO_RULES } from '../../src/model/retention.js';
 import { openHome } from '../../src/store/home.js';
-import { fingerprintByte, LockFile } from '../../src/store/lock-file.js';
+import { fingerprintByte, LockFile, LOCK_BYTES } from '../../src/store/lock-file.js';
 import { has } from '../support/tools.js';
 import { entryBytes, fingerprintFrom, makeArtifact } from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
@@ -297,6 +297,24 @@ describe('a home in a home', () => {
     });
     assert.ok(held.held);
     assert.deepEqual(readdirSync(inner.store), [`${B}.bin`]);
+  });
+
+  it('is left alone while somebody else removes from it', async (t) => {
+    const { home, inner, lock } = homeInHome(t);
+    const before = readdirSync(inner.store);
+    const held = await lock().tryHold(LOCK_BYTES.maintenance, async () => {
+      const report = await pruneOld(home.session(later(365 * DAY)));
+      assert.deepEqual(
+        removedPaths(report).filter((path) => path.startsWith('inner/')),
+        [],
+      );
+      assert.equal(report.inUse, 2);
+    });
+    assert.ok(held.held);
+    assert.deepEqual(readdirSync(inner.store), before);
+    assert.ok(
+      removedPaths(await pruneOld(home.session(later(365 * DAY)))).every((path) => path.startsWith('inner/')),
+    );
   });
 
   it('has it honoured when another process holds it', async (t) => {

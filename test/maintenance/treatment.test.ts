@@ -233,7 +233,9 @@ describe('verify --quarantine in a home', () => {
       const session = home.session(fakeHost({ clock }));
       const report = await quarantine(session);
       const id = idIn(home.root);
-      assert.deepEqual(report.treated, [{ path: damage.files[0], action: 'quarantined', id, error: null }]);
+      assert.deepEqual(report.treated, [
+        { path: damage.files[0], action: 'quarantined', id, home: home.root, error: null },
+      ]);
       assert.deepEqual([report.damaged, report.quarantined], [1, 1]);
       assert.match(id, new RegExp(`^${stem.slice(0, 16)}-[0-9a-f]{8}$`));
       const there = join(home.root, 'quarantine', id);
@@ -264,6 +266,17 @@ describe('verify --quarantine in a home', () => {
       assert.equal((await check(session)).problems[0]?.reason, reason);
     });
   }
+
+  it('moves nothing through a link in the place of the quarantine', async (t) => {
+    const home = new TestHome(t);
+    writeFileSync(home.entry(A), 'damaged');
+    const elsewhere = temporaryFolder(t);
+    symlinkSync(elsewhere, home.paths.quarantine);
+    const { treated } = await quarantine(home.session(quietHost()));
+    assert.deepEqual([treated.length, treated[0]?.action], [1, 'failed']);
+    assert.match(treated[0]?.error ?? '', /expected a directory at ".*quarantine"/);
+    assert.deepEqual([tree(elsewhere), existsSync(home.entry(A))], [[], true]);
+  });
 
   it('touches nothing when nothing is damaged', async (t) => {
     const home = new TestHome(t);
@@ -383,7 +396,7 @@ describe('verify --quarantine of a directory of another system', () => {
     write(module, 'no zstd stream');
     const home = join(top, 'vyre');
     await quarantine(sessionOf(t, root, { host: quietHost() }), home);
-    rmSync(root, { recursive: true });
+    rmSync(join(root, 'modules'), { recursive: true });
     await restoreArtifact(sessionOf(t, home, { host: quietHost() }), idIn(home));
     assert.equal(readFileSync(module, 'utf8'), 'no zstd stream');
   });
@@ -501,6 +514,37 @@ describe('verify --restore', () => {
       await refused(restoreArtifact(session, id), 'environment', /being compiled/);
     });
     assert.deepEqual(idsIn(home.root), [id]);
+  });
+
+  it('goes back elsewhere only for a reason of the same user, and only where a cache still is', async (t) => {
+    const top = temporaryFolder(t);
+    const root = join(top, 'flat');
+    const home = join(top, 'vyre');
+    const entry = write(join(root, `${A}.bin`), 'damaged');
+    await quarantine(sessionOf(t, root, { host: quietHost() }), home);
+    const id = idIn(home);
+    const reasonFile = join(home, 'quarantine', id, 'reason.json');
+    const files = failingFiles({
+      lstat: (path) => {
+        const stat = systemFiles.lstat(path);
+        return stat !== null && path === reasonFile ? { ...stat, uid: stat.uid + 1 } : stat;
+      },
+    });
+    await refused(
+      restoreArtifact(sessionOf(t, home, { host: quietHost({ files }) }), id),
+      'environment',
+      /reason\.json" is somebody else's/,
+    );
+    renameSync(root, `${root}-moved`);
+    await refused(
+      restoreArtifact(sessionOf(t, home, { host: quietHost() }), id),
+      'environment',
+      /found nothing/,
+    );
+    assert.equal(existsSync(root), false);
+    renameSync(`${root}-moved`, root);
+    await restoreArtifact(sessionOf(t, home, { host: quietHost() }), id);
+    assert.equal(readFileSync(entry, 'utf8'), 'damaged');
   });
 
   it('follows no link below the root', async (t) => {
@@ -919,7 +963,7 @@ describe('verify --delete', () => {
       const before = tree(home.root);
       const session = home.session(quietHost());
       assert.deepEqual((await deleteDamaged(session)).treated, [
-        { path: damage.files[0], action: 'deleted', id: null, error: null },
+        { path: damage.files[0], action: 'deleted', id: null, home: null, error: null },
       ]);
       assert.deepEqual(
         tree(home.root),

@@ -15,6 +15,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, it } from 'node:test';
+import { systemClock } from '../../src/host/clock.js';
 import { systemFiles } from '../../src/host/files.js';
 import type { Host } from '../../src/host/host.js';
 import { verify, type VerifyOptions } from '../../src/maintenance/verify.js';
@@ -27,6 +28,7 @@ import { entryBytes, fingerprintFrom, hashOf, makeArtifact, makeRecord } from '.
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { sessionOf, TestHome } from '../support/homes.js';
 import { listing } from '../support/listing.js';
+import { manyNames } from '../support/store-files.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const A = fingerprintFrom('a');
@@ -303,6 +305,15 @@ describe('verify of one damaged artifact', () => {
   });
 });
 
+async function rejected(error: Error): Promise<never> {
+  await nothing();
+  throw error;
+}
+
+async function nothing(): Promise<void> {
+  await systemClock.breathe();
+}
+
 describe('verify beside the entries', () => {
   it('counts what no layout knows as aliens', async (t) => {
     const home = new TestHome(t);
@@ -410,6 +421,59 @@ describe('verify beside the entries', () => {
       report.problems.map(({ path, fingerprint, reason }) => [path, fingerprint, reason]),
       [['aot', null, 'EACCES']],
     );
+  });
+
+  it('takes an entry for unreadable, not for damaged, whose record cannot be read', async (t) => {
+    const home = new TestHome(t);
+    home.place(makeArtifact(A, 'vyre'));
+    for (const errno of ['EACCES', 'EIO', 'EMFILE']) {
+      const files = failingFiles({
+        open: (path, flags, mode) => {
+          if (path === home.record(A)) throw errnoError(errno);
+          return systemFiles.open(path, flags, mode);
+        },
+      });
+      const report = await check(home, fakeHost({ files, clock: new FakeClock() }));
+      assert.deepEqual([report.damaged, report.unreadable, report.problems[0]?.reason], [0, 1, errno]);
+    }
+  });
+
+  it('tells its report, and an unreadable quarantine in it', async (t) => {
+    const home = new TestHome(t);
+    home.place(makeArtifact(A, 'vyre'));
+    mkdirSync(home.paths.quarantine);
+    const files = failingFiles({
+      readDirectory: (path) => {
+        if (path === home.paths.quarantine) throw errnoError('EACCES');
+        return systemFiles.readDirectory(path);
+      },
+    });
+    const report = await check(home, fakeHost({ files, clock: new FakeClock() }));
+    assert.deepEqual([report.valid, report.unreadable], [1, 1]);
+    assert.deepEqual(
+      report.problems.map(({ path, reason }) => [path, reason]),
+      [['quarantine', 'EACCES']],
+    );
+  });
+
+  it('does in its own thread what others cannot, and passes on what is a mistake', async (t) => {
+    const root = temporaryFolder(t);
+    for (const fingerprint of manyNames(5000))
+      writeFileSync(join(root, `${fingerprint}.bin`), entryBytes(''));
+    // Claims nothing: what it did not do is all left.
+    const threads = (thrown: Error): Host['threads'] => ({
+      start: () => {
+        const result = rejected(thrown);
+        result.catch(() => undefined);
+        return { result, stop: nothing };
+      },
+    });
+    const machine = { ...fakeHost().machine, processors: 4 };
+    const shortage = Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });
+    const short = sessionOf(t, root, { host: fakeHost({ machine, threads: threads(shortage) }) });
+    assert.equal((await verify(short, ALL)).valid, 5000);
+    const broken = sessionOf(t, root, { host: fakeHost({ machine, threads: threads(new TypeError('x')) }) });
+    await assert.rejects(verify(broken, ALL), TypeError);
   });
 
   it('is not troubled by what vanishes meanwhile', async (t) => {

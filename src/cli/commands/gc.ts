@@ -117,11 +117,15 @@ function realDirectory(context: Context, directory: string): string {
   }
 }
 
-async function show(context: Context, report: RemovalReport): Promise<number> {
+async function show(
+  context: Context,
+  report: RemovalReport & { readonly isBusy?: boolean },
+): Promise<number> {
   const { call, json, quiet, verbose } = context;
   const { stdout, stderr } = call.terminal;
   if (json) {
-    for (const piece of renderRemovalsJson('vyre-cache.gc/1', report)) stdout.write(piece);
+    for (const piece of renderRemovalsJson('vyre-cache.gc/1', report, { busy: report.isBusy === true }))
+      stdout.write(piece);
   } else {
     if ((report.dryRun || verbose) && !quiet) {
       for (const piece of renderRemovals(report, { paint: await paintFor(context), verbose }))

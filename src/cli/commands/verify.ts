@@ -10,7 +10,7 @@ import { resolveRoot } from '../../store/home.js';
 import type { Call, CliCommand } from '../command.js';
 import { demandSomebodyToAsk, isConsented } from '../consent.js';
 import { openContext, paintFor, type Context } from '../context.js';
-import { EXIT } from '../failure.js';
+import { EXIT, problemLines } from '../failure.js';
 import { resolvePrefix } from '../fingerprint-arguments.js';
 import { startProgress } from '../progress.js';
 import { withReadableRoot } from '../readable-root.js';
@@ -74,6 +74,7 @@ async function run(call: Call): Promise<number> {
   call.terminal.stdout.write(
     context.json ? renderVerifyJson(report) : renderVerify(report, { paint, quiet: context.quiet }),
   );
+  if (report.sealError !== null) call.terminal.stderr.write(problemLines(report.sealError));
   return exitCode(report);
 }
 
@@ -208,6 +209,7 @@ async function verifyWithProgress(
 }
 
 function exitCode(report: VerifyReport): number {
+  if (report.sealError !== null) return EXIT.environment;
   if (
     report.unreadable > 0 ||
     report.treated.some(({ action }) => action === 'failed' || action === 'in-use')

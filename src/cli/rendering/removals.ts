@@ -40,7 +40,11 @@ export function renderRemovalFailures({ failures }: RemovalReport): readonly str
 }
 
 /** `vyre-cache.prune/1` and `vyre-cache.gc/1`, in pieces: a list of a million rows is never held as text. */
-export function* renderRemovalsJson(schema: string, report: RemovalReport): Generator<string> {
+export function* renderRemovalsJson(
+  schema: string,
+  report: RemovalReport,
+  more: Readonly<Record<string, unknown>> = {},
+): Generator<string> {
   const { root, dryRun, removed, removedCount, removedBytes, keptCount, keptBytes, inUse, failures } = report;
   const head = JSON.stringify({ schema, root, dryRun });
   yield `${head.slice(0, -1)},"removed":[`;
@@ -53,7 +57,7 @@ export function* renderRemovalsJson(schema: string, report: RemovalReport): Gene
       return line;
     }),
   );
-  const tail = JSON.stringify({ removedCount, removedBytes, keptCount, keptBytes, inUse, failures });
+  const tail = JSON.stringify({ removedCount, removedBytes, keptCount, keptBytes, inUse, failures, ...more });
   yield `],${tail.slice(1)}\n`;
 }
 

@@ -12,7 +12,7 @@ export function renderVerify(
 ): string {
   const { paint, quiet } = options;
   const problems = report.problems.map((problem) => `${problemLine(problem, paint)}\n`);
-  const treated = report.treated.map((each) => `${treatedLine(each)}\n`);
+  const treated = report.treated.map((each) => `${treatedLine(each, report.root)}\n`);
   return `${problems.join('')}${treated.join('')}${quiet ? '' : `${sentence(report, paint)}\n`}`;
 }
 
@@ -20,11 +20,11 @@ function problemLine({ path, reason }: VerifyProblem, paint: Paint): string {
   return `${printable(path)}  ${paint.bad(reason)}`;
 }
 
-function treatedLine({ path, action, id, error }: TreatedArtifact): string {
+function treatedLine({ path, action, id, home, error }: TreatedArtifact, root: string): string {
   const what = printable(path);
   switch (action) {
     case 'quarantined':
-      return `${what} moved to quarantine/${printable(id ?? '')}`;
+      return `${what} moved to ${home === root ? '' : `${printable(home ?? '')}/`}quarantine/${printable(id ?? '')}`;
     case 'deleted':
       return `${what} deleted`;
     case 'changed':
@@ -81,6 +81,7 @@ export function renderVerifyJson(report: VerifyReport): string {
     aliens: report.aliens,
     quarantined: report.quarantined,
     sealed: report.sealed,
+    sealError: report.sealError,
     bytes: report.bytes,
     seconds: jsonSeconds(report.seconds),
     problems: report.problems.map(({ path, layout, fingerprint, reason }) => ({
@@ -89,7 +90,7 @@ export function renderVerifyJson(report: VerifyReport): string {
       fingerprint,
       reason,
     })),
-    treated: report.treated.map(({ path, action, id, error }) => ({ path, action, id, error })),
+    treated: report.treated.map(({ path, action, id, home, error }) => ({ path, action, id, home, error })),
   });
 }
 

@@ -1,9 +1,10 @@
-import { readRegularFile, withScannedFile, type Files } from '../../host/files.js';
+import { withScannedFile, type Files } from '../../host/files.js';
 import { FOOTER_BYTES, judgeEntrySize } from '../../model/entry.js';
+import { errnoOf } from '../../model/error.js';
 import { digestOfBytes, isFingerprint, type Digest, type Fingerprint } from '../../model/fingerprint.js';
 import { decodeRecord, isFailureRecord, MAX_RECORD_BYTES } from '../../model/record.js';
 import { hashChunks } from '../../host/hash.js';
-import type { ArtifactReader } from '../artifact-reader.js';
+import type { ArtifactReader, PartRead } from '../artifact-reader.js';
 import { latestUseMs, sumOfBytes, type Format, type Named, type PartStats } from '../layout.js';
 import { damaged, VALID, type Verdict } from '../verdict.js';
 
@@ -112,9 +113,10 @@ function checkRecord(
   { payloadBytes, footer }: { readonly payloadBytes: number; readonly footer: Buffer },
 ): Verdict {
   const digest: Digest = digestOfBytes(footer);
-  const { files, hash } = artifact.host;
-  const read = readRegularFile(files, artifact.path(RECORD_PART), MAX_RECORD_BYTES);
-  if (!read.ok) return read.reason === 'absent' ? VALID : damaged('unreadable-record');
+  const { hash } = artifact.host;
+  const read = readRecord(artifact);
+  if (read === null) return VALID;
+  if (!read.ok) return damaged('unreadable-record');
   const decoded = decodeRecord(read.bytes, (chunks) => hashChunks(hash, chunks));
   if (!decoded.ok) return decoded.miss === 'newer-format' ? VALID : damaged('unreadable-record');
   const { record } = decoded;
@@ -124,4 +126,18 @@ function checkRecord(
     record.payloadDigest === digest &&
     record.payloadBytes === payloadBytes;
   return belongs ? VALID : damaged('record-mismatch');
+}
+
+/** Null where it has vanished. @throws the errno error: a record that cannot be read is no damage. */
+function readRecord(artifact: ArtifactReader): PartRead | null {
+  const { bytesRead } = artifact;
+  try {
+    return artifact.read(RECORD_PART, MAX_RECORD_BYTES);
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw error;
+    return null;
+  } finally {
+    // Of an entry the payload counts.
+    artifact.bytesRead = bytesRead;
+  }
 }

@@ -50,7 +50,8 @@ function wasixSection(format: Format): Section {
     file: (name) => {
       const stem = WASIX_MODULE.exec(name)?.[1];
       if (stem !== undefined) return { kind: 'part', format, part: 0, stem };
-      return WASIX_TEMPORARY.test(name) ? TEMPORARY : null;
+      // Such names are Rust's for every program: only the folder of an engine is wasix's alone.
+      return format === wasixModuleFormat && WASIX_TEMPORARY.test(name) ? TEMPORARY : null;
     },
     folder: () => null,
   };

@@ -30,6 +30,8 @@ export const moduleFormat: Format = {
   // wasmtime: statistics do not count.
   bytes: ([module]) => module?.bytes ?? 0,
   check,
+  // wasmtime writes the statistics anew with each use.
+  sealedParts: [MODULE_PART],
   heldStems: heldModules,
   uses,
   compiler: (folder) => compilerOfFolder(folder.slice(folder.lastIndexOf('/') + 1)),

@@ -46,20 +46,21 @@ export function rootKind(host: Host, paths: HomePaths): RootKind {
   const hasPrivate = (): boolean => files.lstat(paths.private)?.type === 'directory';
   const marker = hasPrivate() ? readRegularFile(files, paths.marker, MAX_MARKER_BYTES) : null;
   if (marker?.ok === true) return isNewerMarker(marker.bytes) ? 'newer-home' : 'home';
-  if (
-    hasPrivate() ||
-    VYRE_SECTIONS.some((name) => files.lstat(`${paths.root}/${name}`)?.type === 'directory')
-  )
-    // A private folder without its marker: a crash while the home was made, or somebody deleted our state.
-    return 'sections';
-  let kind: RootKind = 'empty';
+  // A private folder without its marker: a crash while the home was made, or somebody deleted our state.
+  const isOurs = (): boolean =>
+    hasPrivate() || VYRE_SECTIONS.some((name) => files.lstat(`${paths.root}/${name}`)?.type === 'directory');
+  if (isOurs()) return 'sections';
   let looks = 0;
+  let hasEntry = false;
   files.scanDirectory(paths.root, ({ name }) => {
-    kind = fingerprintOfEntry(name) === null ? 'foreign' : 'store';
+    hasEntry = fingerprintOfEntry(name) !== null;
     looks += 1;
-    return kind !== 'store' && looks < MAX_LOOKS;
+    return !hasEntry && looks < MAX_LOOKS;
   });
-  return kind;
+  if (looks === 0) return 'empty';
+  if (hasEntry) return 'store';
+  // Another process may have begun to make a home of it in between.
+  return isOurs() ? 'sections' : 'foreign';
 }
 
 function isNewerMarker(bytes: Buffer): boolean {

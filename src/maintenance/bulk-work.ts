@@ -7,7 +7,7 @@ import type { Unit } from '../schedule/units.js';
 import { presentOf, type ArtifactState } from './artifact-files.js';
 import type { ArtifactTable } from './artifact-table.js';
 import type { Place } from './inventory.js';
-import { isUnchanged } from './removals.js';
+import { areUnchanged } from './removals.js';
 import { SealBook } from './seals.js';
 
 /** What is to be found out about each artifact of a table. */
@@ -118,12 +118,7 @@ export class BulkWork {
    */
   #stamp(row: number, before: readonly (FileStat | null)[] | null): void {
     const stats = this.#statsOf(row);
-    const isSettled =
-      stats !== null &&
-      before?.every((stat, part) => {
-        const now = stats[part] ?? null;
-        return stat === null ? now === null : isUnchanged(stat, now);
-      }) === true;
+    const isSettled = stats !== null && before !== null && areUnchanged(before, stats);
     const table = this.#table;
     const stamp = stats === null ? null : SealBook.stampOf(table.format(row), stats);
     table.usedAtMs[row] = isSettled && stamp !== null ? stamp.mtimeMs : Number.NaN;

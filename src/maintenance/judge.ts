@@ -5,7 +5,7 @@ import { damaged, type Verdict } from '../layouts/verdict.js';
 import { presentOf, statParts } from './artifact-files.js';
 import type { HomeLocks } from './home-locks.js';
 import type { NamedArtifact } from './inventory.js';
-import { isUnchanged } from './removals.js';
+import { areUnchanged } from './removals.js';
 
 /** How often a verdict is repeated while somebody writes. */
 const REPEATS = 20;
@@ -102,10 +102,7 @@ export class Judge {
   }
 
   #isAsBefore(artifact: NamedArtifact, before: readonly (FileStat | null)[]): boolean {
-    const now = statParts(this.#host, artifact);
-    return before.every((stat, part) =>
-      stat === null ? (now[part] ?? null) === null : isUnchanged(stat, now[part] ?? null),
-    );
+    return areUnchanged(before, statParts(this.#host, artifact));
   }
 }
 

@@ -153,3 +153,14 @@ export function isUnchanged(before: FileStat, now: FileStat | null): boolean {
     now.ctimeMs === before.ctimeMs
   );
 }
+
+/** The same for all the parts of an artifact: null is absent, before and now. */
+export function areUnchanged(
+  before: readonly (FileStat | null)[],
+  now: readonly (FileStat | null)[],
+): boolean {
+  return before.every((stat, part) => {
+    const current = now[part] ?? null;
+    return stat === null ? current === null : isUnchanged(stat, current);
+  });
+}

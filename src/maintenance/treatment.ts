@@ -11,7 +11,7 @@ import type { MaintainedRoot } from './maintained-root.js';
 import { whileNobodyMaintains } from './maintenance-lock.js';
 import { demandKnownFormat, demandOwner } from './owner.js';
 import { moveIntoQuarantine } from './quarantine.js';
-import { isUnchanged } from './removals.js';
+import { areUnchanged } from './removals.js';
 import type { TreatedArtifact } from './reports.js';
 
 /** What becomes of damaged artifacts. */
@@ -101,13 +101,7 @@ async function treatOne(
 /** What rotted against its seal looks like any other artifact without a checksum: it must be the very same one. */
 function isStillDamaged({ rotten }: DamagedArtifact, { verdict, stats }: Judgement): boolean {
   if (rotten === null) return verdict.kind === 'damaged';
-  return (
-    verdict.kind === 'unverifiable' &&
-    rotten.every((stat, part) => {
-      const now = stats[part] ?? null;
-      return stat === null ? now === null : isUnchanged(stat, now);
-    })
-  );
+  return verdict.kind === 'unverifiable' && areUnchanged(rotten, stats);
 }
 
 /** A folder in the place of an artifact is not emptied: it may hold anything. */

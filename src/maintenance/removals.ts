@@ -142,7 +142,7 @@ export function treeBytes(files: Files, path: string): number {
 }
 
 /** True when a path still names the file that was judged, unchanged since. */
-export function isUnchanged(before: FileStat, now: FileStat | null): boolean {
+function isUnchanged(before: FileStat, now: FileStat | null): boolean {
   return (
     now !== null &&
     now.type === before.type &&

@@ -1,12 +1,14 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { Worker } from 'node:worker_threads';
+import { SHARE_ENV, Worker } from 'node:worker_threads';
 import { errnoOf } from '../model/error.js';
 
 /** A thread that works beside this one. */
 export interface Thread {
   /** The one message that it sends when it is done. Rejects with what it threw. */
   readonly result: Promise<unknown>;
+  /** Gives it the one message that it waits for. */
+  send(order: unknown): void;
   /** Ends it in the middle of its work. */
   stop(): Promise<void>;
 }
@@ -14,7 +16,7 @@ export interface Thread {
 /** Starts threads; null in the place of it where all work is done in this one. */
 export interface Threads {
   /** @returns null where the machine has no more threads, and where the script is not there, as when sources run: they are no scripts for a thread. */
-  start(script: URL, data: unknown): Thread | null;
+  start(script: URL): Thread | null;
 }
 
 /** True for the error of a thread that the machine could not start or keep: what it did not do is left to others. */
@@ -23,9 +25,10 @@ export function isThreadShortage(error: unknown): boolean {
   return typeof code === 'string' && (code.startsWith('ERR_WORKER_') || errnoOf(error) !== null);
 }
 
-function startWorker(script: URL, data: unknown): Worker | null {
+function startWorker(script: URL): Worker | null {
   try {
-    return new Worker(script, { workerData: data });
+    // Its own copy of the environment and the care for descriptors that are never left open would cost time.
+    return new Worker(script, { env: SHARE_ENV, trackUnmanagedFds: false });
   } catch (error) {
     if (!isThreadShortage(error)) throw error;
     return null;
@@ -33,9 +36,9 @@ function startWorker(script: URL, data: unknown): Worker | null {
 }
 
 export const systemThreads: Threads = {
-  start(script, data) {
+  start(script) {
     if (!existsSync(fileURLToPath(script))) return null;
-    const worker = startWorker(script, data);
+    const worker = startWorker(script);
     if (worker === null) return null;
     const result = new Promise<unknown>((resolve, reject) => {
       worker.once('message', resolve);
@@ -48,6 +51,10 @@ export const systemThreads: Threads = {
     result.catch(() => undefined);
     return {
       result,
+      send: (order) => {
+        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin.
+        worker.postMessage(order);
+      },
       stop: async () => {
         await worker.terminate();
       },

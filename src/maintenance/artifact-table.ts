@@ -1,5 +1,6 @@
 import { formatAt, formatNumber } from '../layouts/formats.js';
 import { MAX_PARTS, type Format } from '../layouts/layout.js';
+import { writeHex } from '../model/hex.js';
 import type { Candidates } from '../model/retention.js';
 
 /** Something that no artifact is lies in the place of one of its parts: a link, a pipe, a folder. */
@@ -8,7 +9,8 @@ const IRREGULAR = 1 << MAX_PARTS;
 const PACKED = 1 << 7;
 const PARTS = IRREGULAR - 1;
 
-const FIRST_CAPACITY = 1024;
+/** The system gives memory to what is written only: a small table costs no more for it. */
+const FIRST_CAPACITY = 65_536;
 const BYTES_PER_STEM = 32;
 
 /** The memory of a table, for other threads. */
@@ -24,6 +26,13 @@ export interface SharedTable {
   readonly bytes: SharedArrayBuffer;
 }
 
+/** What the table is filled with once its rows are known. */
+interface Findings {
+  readonly results: Uint8Array;
+  readonly usedAtMs: Float64Array;
+  readonly bytes: Float64Array;
+}
+
 /**
  * Artifacts as columns of memory that threads share: some 60 bytes for one of vyre's, and no text, so that a million of
  * them fit anywhere. One thread adds; then all may fill in what they find out about their rows.
@@ -37,9 +46,8 @@ export class ArtifactTable implements Candidates {
   #places = new Uint32Array(new SharedArrayBuffer(4 * FIRST_CAPACITY));
   #formats = new Uint8Array(new SharedArrayBuffer(FIRST_CAPACITY));
   #flags = new Uint8Array(new SharedArrayBuffer(FIRST_CAPACITY));
-  #results = new Uint8Array(new SharedArrayBuffer(FIRST_CAPACITY));
-  #usedAtMs = new Float64Array(new SharedArrayBuffer(8 * FIRST_CAPACITY));
-  #bytes = new Float64Array(new SharedArrayBuffer(8 * FIRST_CAPACITY));
+  /** Null until somebody asks for it: then nothing is added any more. */
+  #findings: Findings | null = null;
 
   static of(shared: SharedTable): ArtifactTable {
     const table = new ArtifactTable();
@@ -50,13 +58,16 @@ export class ArtifactTable implements Candidates {
     table.#places = new Uint32Array(shared.places);
     table.#formats = new Uint8Array(shared.formats);
     table.#flags = new Uint8Array(shared.flags);
-    table.#results = new Uint8Array(shared.results);
-    table.#usedAtMs = new Float64Array(shared.usedAtMs);
-    table.#bytes = new Float64Array(shared.bytes);
+    table.#findings = {
+      results: new Uint8Array(shared.results),
+      usedAtMs: new Float64Array(shared.usedAtMs),
+      bytes: new Float64Array(shared.bytes),
+    };
     return table;
   }
 
   get shared(): SharedTable {
+    const { results, usedAtMs, bytes } = this.#found;
     return {
       count: this.#count,
       stems: memoryOf(this.#stems),
@@ -64,9 +75,9 @@ export class ArtifactTable implements Candidates {
       places: memoryOf(this.#places),
       formats: memoryOf(this.#formats),
       flags: memoryOf(this.#flags),
-      results: memoryOf(this.#results),
-      usedAtMs: memoryOf(this.#usedAtMs),
-      bytes: memoryOf(this.#bytes),
+      results: memoryOf(results),
+      usedAtMs: memoryOf(usedAtMs),
+      bytes: memoryOf(bytes),
     };
   }
 
@@ -76,28 +87,37 @@ export class ArtifactTable implements Candidates {
 
   /** Of the last use, milliseconds since 1970, whole. */
   get usedAtMs(): Float64Array {
-    return this.#usedAtMs.subarray(0, this.#count);
+    return this.#found.usedAtMs.subarray(0, this.#count);
   }
 
   get bytes(): Float64Array {
-    return this.#bytes.subarray(0, this.#count);
+    return this.#found.bytes.subarray(0, this.#count);
   }
 
   /** A number for what was found out about each row. */
   get results(): Uint8Array {
-    return this.#results.subarray(0, this.#count);
+    return this.#found.results.subarray(0, this.#count);
+  }
+
+  get #found(): Findings {
+    this.#findings ??= {
+      results: new Uint8Array(new SharedArrayBuffer(this.#count)),
+      usedAtMs: new Float64Array(new SharedArrayBuffer(8 * this.#count)),
+      bytes: new Float64Array(new SharedArrayBuffer(8 * this.#count)),
+    };
+    return this.#findings;
   }
 
   /** Adds an artifact of which nothing is known to be there. @returns its row. */
   add(place: number, format: Format, stem: string): number {
+    if (this.#findings !== null) throw new Error('an artifact is added to a table that is in use');
     const row = this.#count;
     if (row === this.#capacity) this.#grow();
-    const isPacked = isHex(stem);
     const start = this.#start(row);
-    const longest = isPacked ? stem.length / 2 : 3 * stem.length;
+    const longest = 3 * stem.length;
     if (start + longest > this.#stems.length) this.#stems = Buffer.from(grown(this.#stems, longest));
-    const written = this.#stems.write(stem, start, isPacked ? 'hex' : 'utf8');
-    this.#ends[row] = start + written;
+    const isPacked = stem.length >= 16 && writeHex(stem, this.#stems, start);
+    this.#ends[row] = start + (isPacked ? stem.length / 2 : this.#stems.write(stem, start, 'utf8'));
     this.#places[row] = place;
     this.#formats[row] = formatNumber(format);
     this.#flags[row] = isPacked ? PACKED : 0;
@@ -117,14 +137,8 @@ export class ArtifactTable implements Candidates {
     const target = this.#start(to);
     this.#stems.copyWithin(target, start, end);
     this.#ends[to] = target + end - start;
-    for (const column of [
-      this.#places,
-      this.#formats,
-      this.#flags,
-      this.#results,
-      this.#usedAtMs,
-      this.#bytes,
-    ])
+    const { results, usedAtMs, bytes } = this.#found;
+    for (const column of [this.#places, this.#formats, this.#flags, results, usedAtMs, bytes])
       column[to] = column[from] ?? 0;
   }
 
@@ -139,9 +153,6 @@ export class ArtifactTable implements Candidates {
     this.#places = new Uint32Array(grown(this.#places));
     this.#formats = new Uint8Array(grown(this.#formats));
     this.#flags = new Uint8Array(grown(this.#flags));
-    this.#results = new Uint8Array(grown(this.#results));
-    this.#usedAtMs = new Float64Array(grown(this.#usedAtMs));
-    this.#bytes = new Float64Array(grown(this.#bytes));
   }
 
   #start(row: number): number {
@@ -181,10 +192,6 @@ export class ArtifactTable implements Candidates {
     const order = stems.compare(stems, this.#start(b), this.#ends[b], this.#start(a), this.#ends[a]);
     return order === 0 ? a - b : order;
   }
-}
-
-function isHex(stem: string): boolean {
-  return stem.length % 2 === 0 && stem.length >= 16 && /^[0-9a-f]+$/.test(stem);
 }
 
 type Column = Uint8Array | Uint32Array | Float64Array | Buffer;
@@ -248,9 +255,11 @@ export class StemIndex {
   #grow(): void {
     const rows = this.#rows;
     const hashes = this.#hashes;
-    this.#rows = new Int32Array(2 * rows.length).fill(-1);
-    this.#hashes = new Int32Array(2 * rows.length);
-    for (const [at, row] of rows.entries()) {
+    const length = rows.length * (rows.length < FIRST_CAPACITY ? 4 : 2);
+    this.#rows = new Int32Array(length).fill(-1);
+    this.#hashes = new Int32Array(length);
+    for (let at = 0; at < rows.length; at += 1) {
+      const row = rows[at] ?? -1;
       if (row < 0) continue;
       const hash = hashes[at] ?? 0;
       let slot = hash & (this.#rows.length - 1);

@@ -1,10 +1,10 @@
-import { isMainThread, parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { systemHost } from '../host/host.js';
 import { ArtifactTable } from './artifact-table.js';
 import { runLane, type BulkOrder } from './bulk.js';
 import { BulkWork } from './bulk-work.js';
 
-/** One lane of bulk work in a thread of its own: a script, started by `bulk.ts`. */
+/** One lane of bulk work in a thread of its own: a script, started by `bulk.ts`, sometimes before it is known whether there is work. */
 async function main(order: BulkOrder): Promise<void> {
   const work = new BulkWork(systemHost(), ArtifactTable.of(order.table), order.places, order.task);
   await runLane(work, order, { breathe: async () => Promise.resolve(), signal: null });
@@ -13,4 +13,4 @@ async function main(order: BulkOrder): Promise<void> {
 }
 
 // What `bulk.ts` hands over.
-if (!isMainThread) await main(workerData as BulkOrder);
+parentPort?.once('message', (order: BulkOrder) => void main(order));

@@ -53,6 +53,9 @@ export class BulkWork {
   readonly #host: Host;
   readonly #table: ArtifactTable;
   readonly #places: readonly Pick<Place, 'path'>[];
+  readonly #results: Uint8Array;
+  readonly #usedAtMs: Float64Array;
+  readonly #bytes: Float64Array;
   readonly #examination: Examination | null;
   readonly #digests: Uint8Array | null;
 
@@ -60,6 +63,9 @@ export class BulkWork {
     this.#host = host;
     this.#table = table;
     this.#places = places;
+    this.#results = table.results;
+    this.#usedAtMs = table.usedAtMs;
+    this.#bytes = table.bytes;
     const isCheck = task.kind === 'check';
     this.#digests = isCheck && task.digests !== null ? new Uint8Array(task.digests) : null;
     this.#examination = isCheck
@@ -68,9 +74,8 @@ export class BulkWork {
   }
 
   do({ start, end }: Unit): void {
-    const { results } = this.#table;
     for (let row = start; row < end; row += 1) {
-      results[row] = this.#examination === null ? this.#look(row) : this.#check(row, this.#examination);
+      this.#results[row] = this.#examination === null ? this.#look(row) : this.#check(row, this.#examination);
     }
   }
 
@@ -78,8 +83,8 @@ export class BulkWork {
     try {
       const looked = lookAt(this.#host, this.#table, row, this.#folder(row));
       if (looked === null) return RESULT.gone;
-      this.#table.usedAtMs[row] = looked.usedAtMs;
-      this.#table.bytes[row] = looked.bytes;
+      this.#usedAtMs[row] = looked.usedAtMs;
+      this.#bytes[row] = looked.bytes;
       return isOrphan(this.#table, row) ? RESULT.orphan : RESULT.seen;
     } catch (error) {
       const errno = errnoOf(error);
@@ -104,7 +109,7 @@ export class BulkWork {
     const before = this.#digests === null ? null : this.#statsOf(row);
     const verdict = examination.examine({ format, folder, stem: table.stem(row), present });
     this.bytesRead += examination.bytesRead;
-    table.bytes[row] = examination.bytesRead;
+    this.#bytes[row] = examination.bytesRead;
     if (verdict.kind === 'unverifiable' && this.#digests !== null) {
       this.#digests.set(examination.digest(), 32 * row);
       this.#stamp(row, before);
@@ -121,8 +126,8 @@ export class BulkWork {
     const isSettled = stats !== null && before !== null && areUnchanged(before, stats);
     const table = this.#table;
     const stamp = stats === null ? null : SealBook.stampOf(table.format(row), stats);
-    table.usedAtMs[row] = isSettled && stamp !== null ? stamp.mtimeMs : Number.NaN;
-    if (stamp !== null) table.bytes[row] = stamp.bytes;
+    this.#usedAtMs[row] = isSettled && stamp !== null ? stamp.mtimeMs : Number.NaN;
+    if (stamp !== null) this.#bytes[row] = stamp.bytes;
   }
 
   /** Null when they cannot be looked at. */

@@ -1,6 +1,6 @@
 import { ENTRY_PART, entryFormat, RECORD_PART } from '../layouts/vyre/entry-format.js';
 import type { LayoutName } from '../layouts/layout.js';
-import { runBulk } from './bulk.js';
+import { withLanes, type Lanes } from './bulk.js';
 import { RESULT } from './bulk-work.js';
 import { pathOf, takeInventory, takeStoreInventory, type Inventory } from './inventory.js';
 import type { MaintainedRoot } from './maintained-root.js';
@@ -25,30 +25,41 @@ export interface CollectOptions {
 /** The artifacts below a root that may be removed; of an interrupted run those that were seen by then. */
 export async function collectCandidates(root: MaintainedRoot, options: CollectOptions): Promise<Collected> {
   const { signal, layouts } = options;
-  const inventory = await takeInventory(root.host, root.root, { layouts, countsAliens: false, signal });
-  return collect(root, inventory, options);
+  return withLanes(root.host, async (lanes) => {
+    const inventory = await takeInventory(root.host, root.root, {
+      layouts,
+      countsAliens: false,
+      signal,
+      onMany: lanes.prepare,
+    });
+    return collect(inventory, lanes, options);
+  });
 }
 
 /** The entries of a home's store that have our records: all that automatic care takes care of. */
 export async function collectOurs(root: MaintainedRoot, signal: AbortSignal | null): Promise<Collected> {
-  const inventory = await takeStoreInventory(root.host, root.root, signal);
-  const { artifacts } = inventory;
   const ours = (1 << ENTRY_PART) | (1 << RECORD_PART);
-  keepRows(
-    inventory,
-    (row) =>
-      artifacts.format(row) === entryFormat && artifacts.present(row) === ours && !artifacts.isIrregular(row),
-  );
-  return collect(root, inventory, { signal, layouts: null, onProgress: null });
+  return withLanes(root.host, async (lanes) => {
+    const inventory = await takeStoreInventory(root.host, root.root, { signal, onMany: lanes.prepare });
+    const { artifacts } = inventory;
+    keepRows(
+      inventory,
+      (row) =>
+        artifacts.format(row) === entryFormat &&
+        artifacts.present(row) === ours &&
+        !artifacts.isIrregular(row),
+    );
+    return collect(inventory, lanes, { signal, onProgress: null });
+  });
 }
 
 async function collect(
-  root: MaintainedRoot,
   inventory: Inventory,
-  options: CollectOptions,
+  lanes: Lanes,
+  options: Pick<CollectOptions, 'signal' | 'onProgress'>,
 ): Promise<Collected> {
   const { artifacts } = inventory;
-  const failed = await runBulk(root.host, inventory, {
+  const failed = await lanes.run(inventory, {
     task: { kind: 'look' },
     signal: options.signal,
     onProgress: options.onProgress,
@@ -58,11 +69,12 @@ async function collect(
     ...failed.map(({ row, errno }) => ({ path: pathOf(inventory, row), error: errno })),
   ];
   const others = { count: 0, bytes: 0 };
+  const { results, bytes } = artifacts;
   keepRows(inventory, (row) => {
-    if (artifacts.results[row] !== RESULT.seen) return false;
+    if (results[row] !== RESULT.seen) return false;
     if (artifacts.format(row).isPrunable) return true;
     others.count += 1;
-    others.bytes += artifacts.bytes[row] ?? 0;
+    others.bytes += bytes[row] ?? 0;
     return false;
   });
   return { inventory, others, failures };

@@ -1,8 +1,8 @@
 import { lstatOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { entryFormat, RECORD_PART } from '../layouts/vyre/entry-format.js';
-import { runBulk } from './bulk.js';
-import { RESULT } from './bulk-work.js';
+import { withLanes, type Lanes } from './bulk.js';
+import { RESULT, type RowFailure } from './bulk-work.js';
 import { pathOf, takeInventory, type Inventory } from './inventory.js';
 import { isLeftOver } from './litter.js';
 import type { MaintainedRoot } from './maintained-root.js';
@@ -48,17 +48,25 @@ export interface MeasureOptions {
 
 /** Adds up a root: names first, then one look per file, and little memory for both. */
 export async function measure(root: MaintainedRoot, options: MeasureOptions): Promise<Figures> {
-  const inventory = await takeInventory(root.host, root.root, { layouts: null, countsAliens: false });
-  const failed = await runBulk(root.host, inventory, {
-    task: { kind: 'look' },
-    signal: null,
-    onProgress: null,
-  });
+  const { inventory, failed } = await withLanes(root.host, async (lanes) => lookAtAll(root, lanes));
   const unreadable = [
     ...inventory.unreadable.map(({ relative, errno }) => ({ path: relative || '.', error: errno })),
     ...failed.map(({ row, errno }) => ({ path: pathOf(inventory, row), error: errno })),
   ];
   return { ...new Sums(root.host, options).of(inventory), unreadable };
+}
+
+async function lookAtAll(
+  { host, root }: MaintainedRoot,
+  lanes: Lanes,
+): Promise<{ readonly inventory: Inventory; readonly failed: readonly RowFailure[] }> {
+  const inventory = await takeInventory(host, root, {
+    layouts: null,
+    countsAliens: false,
+    onMany: lanes.prepare,
+  });
+  const failed = await lanes.run(inventory, { task: { kind: 'look' }, signal: null, onProgress: null });
+  return { inventory, failed };
 }
 
 export const NO_FIGURES: Figures = {
@@ -98,10 +106,11 @@ class Sums {
   }
 
   of(inventory: Inventory): Omit<Figures, 'unreadable'> {
-    const { results } = inventory.artifacts;
+    const { results, bytes, usedAtMs } = inventory.artifacts;
     for (let row = 0; row < results.length; row += 1) {
-      if (results[row] === RESULT.seen) this.#artifact(inventory, row);
-      else if (results[row] === RESULT.orphan) this.#orphan(inventory, row);
+      if (results[row] === RESULT.seen) {
+        this.#artifact(inventory, row, { bytes: bytes[row] ?? 0, usedAtMs: usedAtMs[row] ?? 0 });
+      } else if (results[row] === RESULT.orphan) this.#orphan(inventory, row);
     }
     return {
       ...this.#all,
@@ -120,18 +129,22 @@ class Sums {
     };
   }
 
-  #artifact(inventory: Inventory, row: number): void {
+  #artifact(
+    inventory: Inventory,
+    row: number,
+    { bytes, usedAtMs }: { readonly bytes: number; readonly usedAtMs: number },
+  ): void {
     const { artifacts } = inventory;
     const format = artifacts.format(row);
-    const bytes = artifacts.bytes[row] ?? 0;
-    const usedAtMs = artifacts.usedAtMs[row] ?? 0;
     const group = this.#groups[ageGroup((this.#nowMs - usedAtMs) / 1000)];
     let ofFormat = this.#formats.get(format.name);
     if (ofFormat === undefined) {
       ofFormat = { layout: format.layout, entries: 0, bytes: 0 };
       this.#formats.set(format.name, ofFormat);
     }
-    for (const amount of [this.#all, group, ofFormat]) if (amount !== undefined) add(amount, bytes);
+    add(this.#all, bytes);
+    add(ofFormat, bytes);
+    if (group !== undefined) add(group, bytes);
     const { ttlMs } = this.#options;
     if (ttlMs !== null && format.isPrunable && this.#nowMs - usedAtMs > ttlMs) add(this.#expired, bytes);
     if (format === entryFormat && (artifacts.present(row) & (1 << RECORD_PART)) !== 0)

@@ -45,6 +45,9 @@ export interface Inventory {
   readonly homes: readonly string[];
 }
 
+/** Below this many artifacts one thread is done before another one has started. */
+export const MANY_ARTIFACTS = 4096;
+
 export interface InventoryOptions {
   /** The layouts whose artifacts and litter are wanted; null: all. */
   readonly layouts: readonly LayoutName[] | null;
@@ -52,6 +55,8 @@ export interface InventoryOptions {
   readonly countsAliens: boolean;
   /** Ends the listing between two folders. */
   readonly signal?: AbortSignal | null;
+  /** Called once, as soon as there are {@link MANY_ARTIFACTS}. */
+  readonly onMany?: () => void;
 }
 
 /** An artifact by its place and name. */
@@ -110,9 +115,9 @@ export async function takeInventory(host: Host, root: string, options: Inventory
 export async function takeStoreInventory(
   host: Host,
   home: string,
-  signal: AbortSignal | null,
+  options: Pick<InventoryOptions, 'signal' | 'onMany'>,
 ): Promise<Inventory> {
-  const lister = new Lister(host, home, { layouts: null, countsAliens: false, signal });
+  const lister = new Lister(host, home, { layouts: null, countsAliens: false, ...options });
   await lister.runStore();
   return lister;
 }
@@ -129,6 +134,7 @@ class Lister implements Inventory {
   readonly #options: InventoryOptions;
   readonly #waiting: Visit[] = [];
   readonly #seed: number;
+  #isMany = false;
 
   constructor(host: Host, root: string, options: InventoryOptions) {
     this.#host = host;
@@ -222,7 +228,13 @@ class Lister implements Inventory {
   #part(folder: ListedFolder, named: Named & { readonly kind: 'part' }, isRegular: boolean): void {
     // Where every name is a part, a link or a pipe is nobody's artifact in disguise.
     if (!isRegular && !named.format.isPrunable) this.aliens += 1;
-    else if (this.#isWanted(named.format.layout)) folder.mark(named, isRegular);
+    else if (this.#isWanted(named.format.layout)) {
+      folder.mark(named, isRegular);
+      if (!this.#isMany && this.artifacts.count >= MANY_ARTIFACTS) {
+        this.#isMany = true;
+        this.#options.onMany?.();
+      }
+    }
   }
 
   #litter(folder: ListedFolder, name: string, rule: LitterRule): void {

@@ -6,7 +6,7 @@ import { partName } from '../layouts/examination.js';
 import { entryFormat } from '../layouts/vyre/entry-format.js';
 import { QUARANTINE_FOLDER, StorePaths } from '../layouts/vyre/home-paths.js';
 import { DiskTier } from '../store/disk-tier.js';
-import { runBulk } from './bulk.js';
+import { withLanes, type Lanes } from './bulk.js';
 import { RESULT } from './bulk-work.js';
 import { HomeLocks } from './home-locks.js';
 import { artifactAt, below, pathOf, takeInventory, type Inventory, type NamedArtifact } from './inventory.js';
@@ -89,18 +89,12 @@ class Verifier {
   }
 
   async all(): Promise<void> {
-    const { host, root, maxPayloadBytes } = this.#root;
+    const { host } = this.#root;
     if (!isRecognised(this.#root)) return;
     // Before the work: where they cannot be kept, it would be in vain.
     if (this.#options.seals === true) this.#seals.demandFolder();
-    const inventory = await takeInventory(host, root, { layouts: null, countsAliens: true });
+    const { inventory, digests } = await withLanes(host, async (lanes) => this.#checkAll(lanes));
     const { artifacts } = inventory;
-    const digests = this.#takesDigests ? new SharedArrayBuffer(32 * artifacts.count) : null;
-    await runBulk(host, inventory, {
-      task: { kind: 'check', maxPayloadBytes, digests },
-      signal: null,
-      onProgress: this.#options.onProgress ?? null,
-    });
     if (this.#options.seals === true) this.#seals.begin(artifacts.count);
     this.#counts.aliens = inventory.aliens;
     this.#counts.litter = inventory.litter.length;
@@ -113,6 +107,24 @@ class Verifier {
     }
     if (this.#options.seals === true) this.#saveSeals();
     noteVerified(this.#root, { damaged: this.#counts.damaged, damagedBytes: this.#damagedBytes });
+  }
+
+  async #checkAll(
+    lanes: Lanes,
+  ): Promise<{ readonly inventory: Inventory; readonly digests: SharedArrayBuffer | null }> {
+    const { host, root, maxPayloadBytes } = this.#root;
+    const inventory = await takeInventory(host, root, {
+      layouts: null,
+      countsAliens: true,
+      onMany: lanes.prepare,
+    });
+    const digests = this.#takesDigests ? new SharedArrayBuffer(32 * inventory.artifacts.count) : null;
+    await lanes.run(inventory, {
+      task: { kind: 'check', maxPayloadBytes, digests },
+      signal: null,
+      onProgress: this.#options.onProgress ?? null,
+    });
+    return { inventory, digests };
   }
 
   /** What was found is told, whether its digests can be kept or not. */

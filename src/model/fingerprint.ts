@@ -1,3 +1,5 @@
+import { startsWithHex } from './hex.js';
+
 /** 64 lowercase hex digits: the key of an entry, BLAKE3 of the complete description of a compilation. */
 export type Fingerprint = string & { readonly kind: 'fingerprint' };
 
@@ -11,7 +13,6 @@ export const HEX_LENGTH = 64;
 /** The shortest prefix of a fingerprint that a person may type. */
 export const MIN_PREFIX_LENGTH = 8;
 
-const HEX_64 = /^[0-9a-f]{64}$/;
 const PREFIX = /^[0-9a-f]{8,64}$/;
 /** First bytes of every hashed description; the version changes with the encoding. */
 const DOMAIN = 'vyre-cache fingerprint v1\n';
@@ -19,11 +20,15 @@ const DOMAIN = 'vyre-cache fingerprint v1\n';
 export const FINGERPRINT_SCHEMA = 'vyre-cache.fingerprint/1';
 
 export function isFingerprint(text: string): text is Fingerprint {
-  return HEX_64.test(text);
+  return isHex64(text);
 }
 
 export function isDigest(text: string): text is Digest {
-  return HEX_64.test(text);
+  return isHex64(text);
+}
+
+function isHex64(text: string): boolean {
+  return text.length === HEX_LENGTH && startsWithHex(text, HEX_LENGTH);
 }
 
 /** True for 8 to 64 lowercase hex digits. */

@@ -465,7 +465,7 @@ describe('verify beside the entries', () => {
       start: () => {
         const result = rejected(thrown);
         result.catch(() => undefined);
-        return { result, stop: nothing };
+        return { result, send: () => undefined, stop: nothing };
       },
     });
     const machine = { ...fakeHost().machine, processors: 4 };
@@ -474,6 +474,15 @@ describe('verify beside the entries', () => {
     assert.equal((await verify(short, ALL)).valid, 5000);
     const broken = sessionOf(t, root, { host: fakeHost({ machine, threads: threads(new TypeError('x')) }) });
     await assert.rejects(verify(broken, ALL), TypeError);
+  });
+
+  it('reads on where a file comes in pieces', async (t) => {
+    const home = new TestHome(t);
+    home.place(makeArtifact(A, 'first'));
+    const files = failingFiles({
+      readSome: (fd, buffer, _, position) => systemFiles.readSome(fd, buffer, 7, position),
+    });
+    assert.equal((await check(home, fakeHost({ files }))).valid, 1);
   });
 
   it('is not troubled by what vanishes meanwhile', async (t) => {

@@ -1,7 +1,14 @@
 import { withScannedFile, type Files } from '../../host/files.js';
 import { FOOTER_BYTES, judgeEntrySize } from '../../model/entry.js';
 import { errnoOf } from '../../model/error.js';
-import { digestOfBytes, isFingerprint, type Digest, type Fingerprint } from '../../model/fingerprint.js';
+import {
+  digestOfBytes,
+  HEX_LENGTH,
+  isFingerprint,
+  type Digest,
+  type Fingerprint,
+} from '../../model/fingerprint.js';
+import { startsWithHex } from '../../model/hex.js';
 import { decodeRecord, isFailureRecord, MAX_RECORD_BYTES } from '../../model/record.js';
 import { hashChunks } from '../../host/hash.js';
 import type { ArtifactReader, PartRead } from '../artifact-reader.js';
@@ -36,16 +43,16 @@ export const entryFormat: Format = {
   check: checkEntry,
 };
 
-const NAME = /^([0-9a-f]{64})\.(bin|json)$/;
-
 /** An entry or a record by its name; null for any other one. */
 export function entryPart(name: string): (Named & { readonly kind: 'part' }) | null {
-  // Most names of a large folder have this length; all others are none.
-  if (name.length !== 68 && name.length !== 69) return null;
-  const match = NAME.exec(name);
-  if (match === null) return null;
-  const [, stem = '', extension] = match;
-  return { kind: 'part', format: entryFormat, part: extension === 'bin' ? ENTRY_PART : RECORD_PART, stem };
+  const part = partOfSuffix(name);
+  if (part === null || !startsWithHex(name, HEX_LENGTH)) return null;
+  return { kind: 'part', format: entryFormat, part, stem: name.slice(0, HEX_LENGTH) };
+}
+
+function partOfSuffix(name: string): number | null {
+  if (name.length === HEX_LENGTH + 4 && name.endsWith('.bin')) return ENTRY_PART;
+  return name.length === HEX_LENGTH + 5 && name.endsWith('.json') ? RECORD_PART : null;
 }
 
 /** The fingerprint in the name of an entry; null for any other name, that of a record too. */
@@ -69,9 +76,19 @@ function checkEntry(artifact: ArtifactReader): Verdict {
 
 /** Small entries cost three system calls: what is whole and has its digest needs no further look at the file. */
 function checkPayload(artifact: ArtifactReader, files: Files, fd: number): PayloadCheck {
-  const { buffer, host } = artifact;
+  const { buffer } = artifact;
+  const some = files.readSome(fd, buffer, buffer.byteLength, 0);
+  if (some === buffer.byteLength) return checkLarge(artifact, files, fd);
+  const check = checkSmall(artifact, some);
+  if (check.ok) return check;
+  // Whether that was all of the file is only asked where it matters.
   const count = files.readAt(fd, buffer, buffer.byteLength, 0);
-  if (count === buffer.byteLength) return checkLarge(artifact, files, fd);
+  return count < buffer.byteLength ? checkSmall(artifact, count) : checkLarge(artifact, files, fd);
+}
+
+/** The first `count` bytes of the buffer as a whole entry. */
+function checkSmall(artifact: ArtifactReader, count: number): PayloadCheck {
+  const { buffer, host } = artifact;
   artifact.bytesRead = count;
   const size = judgeEntrySize(count, artifact.maxPayloadBytes);
   if (!size.ok) return { ok: false, verdict: damaged(size.reason) };

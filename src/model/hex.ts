@@ -1,0 +1,33 @@
+const NO_DIGIT = 16;
+
+/** What a lowercase hex digit stands for, by the code of its character. */
+const DIGITS = Uint8Array.from({ length: 128 }, (_, code) => {
+  const digit = '0123456789abcdef'.indexOf(String.fromCharCode(code));
+  return digit < 0 ? NO_DIGIT : digit;
+});
+
+function digitAt(text: string, index: number): number {
+  return DIGITS[text.charCodeAt(index)] ?? NO_DIGIT;
+}
+
+/** True when the first `length` characters of a text are lowercase hex digits. */
+export function startsWithHex(text: string, length: number): boolean {
+  if (text.length < length) return false;
+  for (let index = 0; index < length; index += 1) if (digitAt(text, index) === NO_DIGIT) return false;
+  return true;
+}
+
+/**
+ * Writes the bytes of lowercase hex digits, two digits each, from `start` on.
+ * @returns false when the text is not pairs of them: what was written by then means nothing.
+ */
+export function writeHex(text: string, target: Uint8Array, start: number): boolean {
+  if (text.length % 2 !== 0) return false;
+  for (let index = 0; index < text.length; index += 2) {
+    const high = digitAt(text, index);
+    const low = digitAt(text, index + 1);
+    if (high === NO_DIGIT || low === NO_DIGIT) return false;
+    target[start + index / 2] = 16 * high + low;
+  }
+  return true;
+}

@@ -1,0 +1,86 @@
+import { Interrupted, BenchError } from './bench-error.js';
+import { GROUPS } from './catalogue.js';
+import { Commands, throwIfInterrupted } from './commands.js';
+import { describeMachine } from './machine.js';
+import { missingPeers, notInstalled, omitRows } from './measure.js';
+import type { Options } from './options.js';
+import { findPeers } from './peers.js';
+import { buildIfAbsent, isBundleStale, PROGRAM } from './program.js';
+import type { BenchResult, Omission, Reporter, RowResult } from './results.js';
+import type { Group } from './row.js';
+import { Site, type Setting } from './site.js';
+import { inWorkspace } from './workspace.js';
+
+export interface Surroundings {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly signal: AbortSignal;
+  /** What goes on now, for a person who waits. */
+  readonly step: (text: string) => void;
+}
+
+/**
+ * Runs the wanted rows. Leaves nothing behind.
+ * @throws BenchError when it cannot go on, Interrupted when the signal stops it.
+ */
+export async function bench(options: Options, { env, signal, step }: Surroundings): Promise<BenchResult> {
+  const rows: RowResult[] = [];
+  const omitted: Omission[] = [];
+  const reporter: Reporter = {
+    step,
+    add: (row) => void rows.push(row),
+    omit: (omission) => void omitted.push(omission),
+  };
+  const searchPath = env['PATH'] ?? '';
+  const commands = new Commands(signal);
+  const peers = findPeers(searchPath);
+  await buildIfAbsent(commands, definedOf(env));
+  if (isBundleStale())
+    step('dist/ is older than src/: measuring what was built; `npm run build` builds it anew');
+  const machine = await inWorkspace(options.folder, async (folder) => {
+    const wanted = new Set(options.only);
+    const { node, standalone, scale, rounds } = options;
+    const of = { folder, node, standalone, scale, rounds, program: PROGRAM };
+    const setting: Setting = { ...of, searchPath, peers, wanted, commands, signal, reporter };
+    const described = describeMachine(folder, node, peers.values());
+    for (const [index, group] of GROUPS.entries()) await measureGroup(setting, group, `group-${index}`);
+    return described;
+  });
+  const [date = ''] = new Date().toISOString().split('T');
+  const { scale, rounds } = options;
+  return { schema: 'vyre-cache.bench/1', date, scale, rounds, machine, rows, omitted };
+}
+
+function definedOf(env: Surroundings['env']): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  );
+}
+
+async function measureGroup(setting: Setting, group: Group, name: string): Promise<void> {
+  const wanted = group.rows.filter((id) => setting.wanted.has(id));
+  if (wanted.length === 0) return;
+  throwIfInterrupted(setting.signal);
+  const missing = missingPeers(setting, group.needs);
+  if (missing.length > 0) {
+    omitRows(setting, wanted, notInstalled(missing));
+    return;
+  }
+  const site = new Site(setting, name);
+  setting.reporter.step(`${wanted.join(', ')}: making the data`);
+  try {
+    site.demandSpace(group.spaceBytes(setting.scale));
+    await group.measure(site);
+  } catch (error) {
+    throw explained(error);
+  } finally {
+    site.remove();
+  }
+}
+
+/** A full disk, or one without permission, is no mistake of ours. */
+function explained(error: unknown): unknown {
+  if (error instanceof BenchError || error instanceof Interrupted) return error;
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return error;
+  if (!/^E[A-Z]+$/.test(error.code)) return error;
+  return new BenchError(error.message, { cause: error });
+}

@@ -1,0 +1,51 @@
+import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { entryChunks } from '../../src/model/entry.js';
+import { hashChunks, loadNativeBlake3, portableBlake3, type Blake3 } from '../../src/host/hash.js';
+import type { Site } from '../site.js';
+
+const DAY_SECONDS = 86_400;
+
+export interface EntriesOfHome {
+  readonly count: number;
+  readonly payloadBytes: number;
+  /** The ages are spread evenly up to here. */
+  readonly oldestDays: number;
+}
+
+/**
+ * Makes `<root>/pipelines/<64 hex digits>.bin` as vyre-runtime writes them: a payload, then its BLAKE3. Every payload
+ * and every name differs; all come out the same on every run.
+ */
+export async function makeEntries(
+  site: Site,
+  root: string,
+  { count, payloadBytes, oldestDays }: EntriesOfHome,
+): Promise<void> {
+  const store = join(root, 'pipelines');
+  mkdirSync(store, { recursive: true, mode: 0o700 });
+  const hash = loadNativeBlake3() ?? portableBlake3;
+  const payload = noise(hash, payloadBytes);
+  const nowSeconds = Date.now() / 1000;
+  await site.forEach(count, (index) => {
+    payload.writeUInt32LE(index, 0);
+    const path = join(store, `${nameOf(hash, index)}.bin`);
+    writeFileSync(path, Buffer.concat(entryChunks(payload, hashChunks(hash, [payload]))), { mode: 0o600 });
+    const seconds = nowSeconds - ((index + 0.5) / count) * oldestDays * DAY_SECONDS;
+    utimesSync(path, seconds, seconds);
+  });
+}
+
+/** 64 hex digits for a number, in no order. */
+export function nameOf(hash: Blake3, index: number): string {
+  return Buffer.from(hashChunks(hash, [Buffer.from(`bench ${index}`)])).toString('hex');
+}
+
+/** Bytes that no file system packs. */
+function noise(hash: Blake3, bytes: number): Buffer {
+  const chunks = Math.ceil(bytes / 32);
+  const blocks = Array.from({ length: chunks }, (_, index) =>
+    hashChunks(hash, [Buffer.from(`noise ${index}`)]),
+  );
+  return Buffer.concat(blocks).subarray(0, bytes);
+}

@@ -1,0 +1,70 @@
+import type { PeerName, Peer } from './peers.js';
+import type { Comparison } from './results.js';
+import type { Count, Rival, Row, RowId, Side } from './row.js';
+import type { Setting, Site } from './site.js';
+import { compare, summarise, type Summary } from './statistics.js';
+
+/**
+ * Measures the sides of a row in turns: ours, the rivals, ours, the rivals. The first round warms the page cache for
+ * all of them and is not counted; the peak of our memory is taken in it.
+ */
+export async function measureRow(site: Site, row: Row): Promise<void> {
+  const { reporter, rounds } = site.setting;
+  const rivals = installedRivals(site, row);
+  reporter.step(`${row.id}: warming up`);
+  const peakBytes = await warmUp(site, row, rivals);
+  const sides: readonly Side[] = [row.ours, ...rivals];
+  const samples = sides.map((): number[] => []);
+  for (let round = 1; round <= rounds; round += 1) {
+    reporter.step(`${row.id}: round ${round} of ${rounds}`);
+    for (const [index, side] of sides.entries()) samples[index]?.push(await side.run());
+  }
+  const [seconds, ...others] = samples.map(summarise);
+  if (seconds === undefined) throw new Error('expected samples of ours');
+  const comparisons = rivals.map((rival, index) => comparisonOf(seconds, rival, others[index]));
+  reporter.add({ kind: 'timed', id: row.id, title: row.title, seconds, peakBytes, comparisons });
+}
+
+async function warmUp(site: Site, { ours }: Row, rivals: readonly Rival[]): Promise<number | null> {
+  const peak =
+    ours.peakBytes === undefined ? await site.peakOf(async () => ours.run()) : await ours.peakBytes();
+  for (const rival of rivals) await rival.run();
+  return peak;
+}
+
+function comparisonOf(ours: Summary, { name, bound }: Rival, seconds: Summary | undefined): Comparison {
+  if (seconds === undefined) throw new Error(`expected samples of ${name}`);
+  const ratio = compare(ours, seconds);
+  return { rival: name, seconds, ratio, bound, met: bound === null ? null : ratio.ratio <= bound };
+}
+
+/** Tells of those that are not. */
+function installedRivals({ setting }: Site, { id, rivals }: Row): readonly Rival[] {
+  return rivals.filter(({ name, needs }) => {
+    const missing = missingPeers(setting, needs);
+    if (missing.length > 0) setting.reporter.omit({ id, rival: name, reason: notInstalled(missing) });
+    return missing.length === 0;
+  });
+}
+
+export function reportCount({ setting }: Site, { id, title, name, count, expected }: Count): void {
+  const met = expected === null ? null : count === expected;
+  setting.reporter.add({ kind: 'counted', id, title, name, count, expected, met });
+}
+
+/** Leaves rows out, with the reason. */
+export function omitRows({ reporter }: Setting, ids: readonly RowId[], reason: string): void {
+  for (const id of ids) reporter.omit({ id, rival: null, reason });
+}
+
+export function missingPeers({ peers }: Setting, needs: readonly PeerName[]): readonly Peer[] {
+  return needs.flatMap((name) => {
+    const peer = peers.get(name);
+    return peer === undefined || peer.path !== null ? [] : [peer];
+  });
+}
+
+export function notInstalled(missing: readonly Peer[]): string {
+  const names = missing.map(({ name, debianPackage }) => `${name} (Debian package ${debianPackage})`);
+  return `not installed: ${names.join(', ')}`;
+}

@@ -1,0 +1,63 @@
+import type { Ratio, Summary } from './statistics.js';
+import type { Machine } from './machine.js';
+import type { RowId } from './row.js';
+
+/** Ours against one rival. */
+export interface Comparison {
+  readonly rival: string;
+  /** Per unit of the row. */
+  readonly seconds: Summary;
+  readonly ratio: Ratio;
+  /** Null: for information. */
+  readonly bound: number | null;
+  readonly met: boolean | null;
+}
+
+export interface TimedResult {
+  readonly kind: 'timed';
+  readonly id: RowId;
+  readonly title: string;
+  readonly seconds: Summary;
+  /** The largest of a process of ours, in bytes; null where it could not be had. */
+  readonly peakBytes: number | null;
+  readonly comparisons: readonly Comparison[];
+}
+
+export interface CountedResult {
+  readonly kind: 'counted';
+  readonly id: RowId;
+  readonly title: string;
+  readonly name: string;
+  readonly count: number;
+  readonly expected: number | null;
+  readonly met: boolean | null;
+}
+
+/** What was wanted and is not there. */
+export interface Omission {
+  readonly id: RowId;
+  /** The rival that is missing; null: the whole row. */
+  readonly rival: string | null;
+  readonly reason: string;
+}
+
+export type RowResult = TimedResult | CountedResult;
+
+export interface BenchResult {
+  readonly schema: 'vyre-cache.bench/1';
+  /** ISO 8601, the day. */
+  readonly date: string;
+  readonly scale: number;
+  readonly rounds: number;
+  readonly machine: Machine;
+  readonly rows: readonly RowResult[];
+  readonly omitted: readonly Omission[];
+}
+
+/** Takes what the rows find. */
+export interface Reporter {
+  /** What goes on now; for a person who waits. */
+  step(text: string): void;
+  add(result: RowResult): void;
+  omit(omission: Omission): void;
+}

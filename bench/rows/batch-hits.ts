@@ -1,0 +1,80 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { BenchError } from '../bench-error.js';
+import { makeSources, tinyUnit, unitName } from '../data/c-sources.js';
+import { ccacheEnvironment, demandDirectHits } from '../data/ccache.js';
+import { compileLine, writeManifest, writeScript } from '../data/manifest.js';
+import { measureRow } from '../measure.js';
+import type { Group, Rival } from '../row.js';
+import type { Site } from '../site.js';
+
+const COUNT = 10_000;
+/** Of the inputs, those that ccache is asked for: a hit takes it the same time, whichever it is. */
+const SAMPLE = 500;
+/** Sources, objects, entries, records and notes of one unit. */
+const UNIT_BYTES = 32_768;
+
+export const batchHits: Group = {
+  rows: ['batch-hits'],
+  needs: ['gcc'],
+  spaceBytes: (scale) => Math.max(1, scale * COUNT) * UNIT_BYTES,
+  async measure(site) {
+    const count = site.count(COUNT);
+    const sample = Math.min(count, SAMPLE);
+    await makeSources(site, site.path('src'), { count, text: tinyUnit });
+    mkdirSync(site.path('out'));
+    writeManifest(site.path('manifest'), count);
+    const names = Array.from({ length: sample }, (_, index) => unitName(index));
+    writeFileSync(site.path('names'), names.map((name) => `${name}\n`).join(''));
+    writeScript(
+      site.path('one-by-one'),
+      names.map((name) => compileLine(name, 'ccache')),
+    );
+    site.setting.reporter.step(`batch-hits: ${count} compilations fill the cache`);
+    await site.time(site.ours(ARGS));
+    await measureRow(site, {
+      id: 'batch-hits',
+      title: `batch hits, ${count} inputs in one process, per hit`,
+      ours: { name: 'vyre-cache compile --manifest', needs: [], run: async () => hitAll(site, count) },
+      rivals: [
+        ccache(site, { name: 'ccache, one by one', line: 'sh one-by-one', sample, bound: 0.06 }),
+        ccache(site, {
+          name: 'ccache, xargs -P2',
+          line: `xargs -P2 -I{} ${compileLine('{}', 'ccache')} < names`,
+          sample,
+          bound: null,
+        }),
+      ],
+    });
+  },
+};
+
+const ARGS = ['compile', '--manifest', 'manifest', '--jobs', '2', '--cache-dir', 'home'];
+
+/** @throws BenchError when one of them was no hit. */
+async function hitAll(site: Site, count: number): Promise<number> {
+  const command = site.ours(ARGS, { captures: true });
+  const { seconds, stdout } = await site.run(command);
+  if (!stdout.includes(`${count} hits`.replace(/^1 hits$/, '1 hit')))
+    throw new BenchError(`expected ${count} hits, got "${stdout.trim()}"`);
+  return seconds / count;
+}
+
+interface Wrapped {
+  readonly name: string;
+  readonly line: string;
+  readonly sample: number;
+  readonly bound: number | null;
+}
+
+function ccache(site: Site, { name, line, sample, bound }: Wrapped): Rival {
+  const env = ccacheEnvironment(site);
+  let isFilled = false;
+  const run = async (): Promise<number> => {
+    if (!isFilled) await site.time(site.shell('sh one-by-one', { env }));
+    const seconds = await site.time(site.shell(line, { env }));
+    if (!isFilled) await demandDirectHits(site, env, sample);
+    isFilled = true;
+    return seconds / sample;
+  };
+  return { name, bound, needs: ['ccache', 'xargs'], run };
+}

@@ -1,0 +1,55 @@
+import { makeEntries } from '../data/entries.js';
+import { measureRow } from '../measure.js';
+import type { Group, Rival, Side } from '../row.js';
+import type { Site } from '../site.js';
+
+const COUNT = 200_000;
+const PAYLOAD_BYTES = 1024;
+const FILE_BYTES = 4096;
+const OLDEST_DAYS = 14;
+const BOUND = 1.5;
+
+/** What looks at every file and reads none. */
+export const store: Group = {
+  rows: ['stats', 'prune', 'prune-order'],
+  needs: [],
+  spaceBytes: (scale) => scale * COUNT * (FILE_BYTES + 512),
+  async measure(site) {
+    const count = site.count(COUNT);
+    await makeEntries(site, site.path('home'), {
+      count,
+      payloadBytes: PAYLOAD_BYTES,
+      oldestDays: OLDEST_DAYS,
+    });
+    if (site.wants('stats')) {
+      const row = { id: 'stats', title: `stats, ${count} entries`, ours: ours(site, ['stats']) } as const;
+      await measureRow(site, { ...row, rivals: [find(site, BOUND)] });
+    }
+    if (site.wants('prune')) {
+      // As a CI step has it: what is older than a week goes, and all that is left is far below the limit.
+      const args = ['prune', '--dry-run', '--ttl', '7d', '--max-size', '5GiB'];
+      const title = `prune --dry-run by age, ${count} entries, half of them too old`;
+      await measureRow(site, { id: 'prune', title, ours: ours(site, args), rivals: [find(site, BOUND)] });
+    }
+    if (site.wants('prune-order')) {
+      const args = ['prune', '--dry-run', '--max-size', `${Math.round((count * PAYLOAD_BYTES) / 2)}B`];
+      const title = `prune --dry-run by size, ${count} entries, half of them too many`;
+      await measureRow(site, {
+        id: 'prune-order',
+        title,
+        ours: ours(site, args),
+        rivals: [find(site, BOUND)],
+      });
+    }
+  },
+};
+
+function ours(site: Site, args: readonly string[]): Side {
+  const command = site.ours([...args, site.path('home')]);
+  return { name: `vyre-cache ${args.join(' ')}`, needs: [], run: async () => site.time(command) };
+}
+
+function find(site: Site, bound: number): Rival {
+  const line = String.raw`find home -printf '%s %T@ %p\n'`;
+  return { name: 'find -printf', bound, needs: ['find'], run: async () => site.time(site.shell(line)) };
+}

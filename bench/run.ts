@@ -1,0 +1,50 @@
+/** `npm run bench`: measures the built program against its peers. bench/README.md explains every row. */
+import { writeFileSync } from 'node:fs';
+import { bench } from './bench.js';
+import { BenchError, Interrupted } from './bench-error.js';
+import { readOptions, type Options } from './options.js';
+import { renderMarkdown, renderTable } from './report.js';
+
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+async function main(): Promise<void> {
+  const stopping = new AbortController();
+  let caught: NodeJS.Signals | null = null;
+  const stop = (signal: NodeJS.Signals): void => {
+    caught ??= signal;
+    stopping.abort();
+  };
+  for (const signal of SIGNALS) process.on(signal, stop);
+  // Whoever looks at the beginning only has seen enough; the data are removed all the same.
+  process.stdout.on('error', () => undefined);
+  process.stderr.on('error', () => undefined);
+  try {
+    const options = readOptions(process.argv.slice(2));
+    if (options !== null) await measure(options, stopping.signal);
+  } catch (error) {
+    if (!(error instanceof Interrupted)) process.exitCode = tell(error);
+  }
+  for (const signal of SIGNALS) process.off(signal, stop);
+  if (caught !== null) process.kill(process.pid, caught);
+}
+
+async function measure(options: Options, signal: AbortSignal): Promise<void> {
+  const step = (text: string): void => {
+    process.stderr.write(`bench: ${text}\n`);
+  };
+  const result = await bench(options, { env: process.env, signal, step });
+  if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  process.stdout.write(options.markdown ? renderMarkdown(result) : renderTable(result));
+}
+
+/** @returns the exit code. */
+function tell(error: unknown): number {
+  if (error instanceof BenchError) {
+    process.stderr.write(`bench: ${error.message}\n`);
+    return error.exitCode;
+  }
+  process.stderr.write(`bench: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  return 70;
+}
+
+await main();

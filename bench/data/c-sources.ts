@@ -38,10 +38,10 @@ size_t tiny_${index}(const char *text) { return strlen(text) * ${index + 3}u + P
 `;
 }
 
-/** A unit of some 600 lines: what an ordinary file of a C project asks of a compiler. */
+/** A unit of some 200 lines: what an ordinary file of a C project asks of a compiler. */
 export function ordinaryUnit(index: number): string {
   const next = numbers(index);
-  const functions = Array.from({ length: 24 }, (_, at) => {
+  const functions = Array.from({ length: 7 }, (_, at) => {
     const template = TEMPLATES[(at + index) % TEMPLATES.length] ?? hashing;
     return template(`u${index}_f${at}`, next);
   });

@@ -42,7 +42,7 @@ export function nameOf(hash: Blake3, index: number): string {
 }
 
 /** Bytes that no file system packs. */
-function noise(hash: Blake3, bytes: number): Buffer {
+export function noise(hash: Blake3, bytes: number): Buffer {
   const chunks = Math.ceil(bytes / 32);
   const blocks = Array.from({ length: chunks }, (_, index) =>
     hashChunks(hash, [Buffer.from(`noise ${index}`)]),

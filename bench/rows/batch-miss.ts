@@ -12,7 +12,7 @@ const LANES = 2;
 
 export const batchMiss = groupOf({
   id: 'batch-miss',
-  kind: 'C files of 600 lines',
+  kind: 'C files of 200 lines',
   text: ordinaryUnit,
   bound: 1.15,
 });

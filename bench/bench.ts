@@ -1,12 +1,13 @@
 import { Interrupted, BenchError } from './bench-error.js';
 import { GROUPS } from './catalogue.js';
 import { Commands, throwIfInterrupted } from './commands.js';
+import { growthSpaceBytes, measureGrowth } from './growth/growth.js';
 import { describeMachine } from './machine.js';
 import { missingPeers, notInstalled, omitRows } from './measure.js';
 import type { Options } from './options.js';
 import { findPeers } from './peers.js';
 import { buildIfAbsent, isBundleStale, PROGRAM } from './program.js';
-import type { BenchResult, Omission, Reporter, RowResult } from './results.js';
+import type { BenchResult, GrowthPoint, Omission, Reporter, RowResult } from './results.js';
 import type { Group } from './row.js';
 import { Site, type Setting } from './site.js';
 import { inWorkspace } from './workspace.js';
@@ -36,18 +37,18 @@ export async function bench(options: Options, { env, signal, step }: Surrounding
   await buildIfAbsent(commands, definedOf(env));
   if (isBundleStale())
     step('dist/ is older than src/: measuring what was built; `npm run build` builds it anew');
-  const machine = await inWorkspace(options.folder, async (folder) => {
+  const { machine, growth } = await inWorkspace(options.folder, async (folder) => {
     const wanted = new Set(options.only);
     const { node, standalone, scale, rounds } = options;
     const of = { folder, node, standalone, scale, rounds, program: PROGRAM };
     const setting: Setting = { ...of, searchPath, peers, wanted, commands, signal, reporter };
     const described = describeMachine(folder, node, peers.values());
     for (const [index, group] of GROUPS.entries()) await measureGroup(setting, group, `group-${index}`);
-    return described;
+    return { machine: described, growth: options.plot === null ? [] : await growthOf(setting) };
   });
   const [date = ''] = new Date().toISOString().split('T');
   const { scale, rounds } = options;
-  return { schema: 'vyre-cache.bench/1', date, scale, rounds, machine, rows, omitted };
+  return { schema: 'vyre-cache.bench/1', date, scale, rounds, machine, rows, growth, omitted };
 }
 
 function definedOf(env: Surroundings['env']): Readonly<Record<string, string>> {
@@ -65,11 +66,28 @@ async function measureGroup(setting: Setting, group: Group, name: string): Promi
     omitRows(setting, wanted, notInstalled(missing));
     return;
   }
-  const site = new Site(setting, name);
   setting.reporter.step(`${wanted.join(', ')}: making the data`);
+  await atSite(setting, { name, spaceBytes: group.spaceBytes(setting.scale) }, async (site) =>
+    group.measure(site),
+  );
+}
+
+async function growthOf(setting: Setting): Promise<readonly GrowthPoint[]> {
+  const missing = missingPeers(setting, ['gcc']);
+  if (missing.length > 0) throw new BenchError(`growth: ${notInstalled(missing)}`);
+  return atSite(setting, { name: 'growth', spaceBytes: growthSpaceBytes(setting.scale) }, measureGrowth);
+}
+
+/** Works where there is space for it. Nothing of it is left afterwards. */
+async function atSite<T>(
+  setting: Setting,
+  { name, spaceBytes }: { readonly name: string; readonly spaceBytes: number },
+  work: (site: Site) => Promise<T>,
+): Promise<T> {
+  const site = new Site(setting, name);
   try {
-    site.demandSpace(group.spaceBytes(setting.scale));
-    await group.measure(site);
+    site.demandSpace(spaceBytes);
+    return await work(site);
   } catch (error) {
     throw explained(error);
   } finally {

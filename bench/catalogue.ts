@@ -3,6 +3,7 @@ import { batchHits } from './rows/batch-hits.js';
 import { batchMiss, batchMissTiny } from './rows/batch-miss.js';
 import { flush } from './rows/flush.js';
 import { herd } from './rows/herd.js';
+import { memory } from './rows/memory.js';
 import { hitNode } from './rows/one-hit.js';
 import { hitStandalone } from './rows/standalone.js';
 import { store } from './rows/store.js';
@@ -22,4 +23,5 @@ export const GROUPS: readonly Group[] = [
   store,
   herd,
   flush,
+  memory,
 ];

@@ -26,6 +26,9 @@ export interface Service {
 /** Enough to see what went wrong. */
 const MAX_ERROR_CHARACTERS = 2000;
 
+/** Long enough for every program here to clean up. */
+const GRACE_MS = 10_000;
+
 /** Runs programs, each with what it starts in a process group of its own, so that an interruption ends them all. */
 export class Commands {
   readonly #signal: AbortSignal;
@@ -105,10 +108,24 @@ async function ending(child: ChildProcess): Promise<number | string> {
   });
 }
 
-function endGroup({ pid }: ChildProcess): void {
+/**
+ * Asks a program and what it started to end, as a compiler that runs in a group of its own is ended by the cache that
+ * runs it; whoever does not care is killed.
+ */
+function endGroup(child: ChildProcess): void {
+  signalGroup(child, 'SIGTERM');
+  const killing = setTimeout(() => {
+    signalGroup(child, 'SIGKILL');
+  }, GRACE_MS);
+  child.once('close', () => {
+    clearTimeout(killing);
+  });
+}
+
+function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   if (pid === undefined) return;
   try {
-    process.kill(-pid, 'SIGKILL');
+    process.kill(-pid, signal);
   } catch {
     // Nothing of it is left.
   }

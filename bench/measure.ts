@@ -1,6 +1,6 @@
 import type { PeerName, Peer } from './peers.js';
 import type { Comparison } from './results.js';
-import type { Count, Rival, Row, RowId, Side } from './row.js';
+import type { Figure, Rival, Row, RowId, Side } from './row.js';
 import type { Setting, Site } from './site.js';
 import { compare, summarise, type Summary } from './statistics.js';
 
@@ -47,9 +47,13 @@ function installedRivals({ setting }: Site, { id, rivals }: Row): readonly Rival
   });
 }
 
-export function reportCount({ setting }: Site, { id, title, name, count, expected }: Count): void {
-  const met = expected === null ? null : count === expected;
-  setting.reporter.add({ kind: 'counted', id, title, name, count, expected, met });
+export function reportFigure({ setting }: Site, figure: Figure): void {
+  setting.reporter.add({ ...figure, kind: 'figure', met: isMet(figure) });
+}
+
+function isMet({ value, bound }: Figure): boolean | null {
+  if (bound === null) return null;
+  return bound.kind === 'exactly' ? value === bound.value : value <= bound.value;
 }
 
 /** Leaves rows out, with the reason. */

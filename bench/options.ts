@@ -13,6 +13,8 @@ export interface Options {
   readonly node: string;
   readonly standalone: string;
   readonly markdown: boolean;
+  /** Where the figure of growth goes, absolute; null: growth is not measured. */
+  readonly plot: string | null;
   /** Absolute; null: none is written. */
   readonly json: string | null;
 }
@@ -28,6 +30,11 @@ export function readOptions(args: readonly string[]): Options | null {
     .option('--rounds <n>', `rounds that count; ${ROUNDS} unless set`, readRounds)
     .option('--scale <factor>', 'this share of the work; 1 unless set', readScale)
     .option('--quick', `${QUICK.scale} of the work in ${QUICK.rounds} rounds, unless set`)
+    .option(
+      '--growth',
+      'measure how times grow from 1,000 to 1,000,000 entries (takes 5 GB); the rows only where --only names some',
+    )
+    .option('--plot <file>', 'where the figure of growth goes; docs/growth.svg unless set')
     .option('--folder <dir>', 'where the data lie, in a fresh folder; where temporary files lie unless set')
     .option(
       '--node <file>',
@@ -37,13 +44,17 @@ export function readOptions(args: readonly string[]): Options | null {
     .option('--markdown', 'print the table as Markdown')
     .option('--json <file>', 'write all figures to this file')
     .allowExcessArguments(false)
+    .configureOutput({ writeErr: () => undefined })
     .exitOverride();
   try {
     program.parse([...args], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return null;
-    throw new BenchError(error.message.replace(/^error: /, ''), { exitCode: 2, cause: error });
+    throw new BenchError(error.message.replace(/^error: (?:.* is invalid\. )?/, ''), {
+      exitCode: 2,
+      cause: error,
+    });
   }
   return complete(program.opts<Given>());
 }
@@ -56,6 +67,8 @@ interface Given {
   readonly folder?: string;
   readonly node?: string;
   readonly standalone?: string;
+  readonly growth?: true;
+  readonly plot?: string;
   readonly markdown?: true;
   readonly json?: string;
 }
@@ -63,12 +76,14 @@ interface Given {
 function complete(given: Given): Options {
   const usual = given.quick === true ? QUICK : { rounds: ROUNDS, scale: 1 };
   return {
-    only: given.only ?? ROW_IDS,
+    // Growth alone, where nothing else was named with it.
+    only: given.only ?? (given.growth === true ? [] : ROW_IDS),
     rounds: given.rounds ?? usual.rounds,
     scale: given.scale ?? usual.scale,
     folder: resolve(given.folder ?? tmpdir()),
     node: given.node ?? process.execPath,
     standalone: resolve(given.standalone ?? join(PROJECT, 'dist', 'standalone', 'vyre-cache')),
+    plot: given.growth === true ? resolve(given.plot ?? join(PROJECT, 'docs', 'growth.svg')) : null,
     markdown: given.markdown === true,
     json: given.json === undefined ? null : resolve(given.json),
   };

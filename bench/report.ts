@@ -1,5 +1,12 @@
 import Table from 'cli-table3';
-import type { BenchResult, Comparison, RowResult, TimedResult } from './results.js';
+import type {
+  BenchResult,
+  Comparison,
+  FigureResult,
+  GrowthPoint,
+  RowResult,
+  TimedResult,
+} from './results.js';
 import type { Machine } from './machine.js';
 import { spreadOf, type Summary } from './statistics.js';
 
@@ -7,17 +14,48 @@ const HEAD = ['Work', 'Ours', 'Peer', 'Its time', 'Ratio', 'Rounds', 'Bound', 'M
 
 /** For a terminal. */
 export function renderTable(result: BenchResult): string {
-  const table = new Table({ head: [...HEAD], style: { head: [], border: [] } });
-  table.push(...cells(result.rows));
-  return [...factLines(result), table.toString(), ...omissionLines(result), ''].join('\n');
+  return render(result, (head, rows) => {
+    const table = new Table({ head: [...head], style: { head: [], border: [], compact: true } });
+    table.push(...rows.map((row) => [...row]));
+    return table.toString();
+  });
 }
 
 /** For docs/benchmarks.md. */
 export function renderMarkdown(result: BenchResult): string {
-  const line = (row: readonly string[]): string =>
-    `| ${row.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
-  const lines = [line(HEAD), line(HEAD.map(() => '---')), ...cells(result.rows).map(line)];
-  return [...factLines(result), '', ...lines, '', ...omissionLines(result), ''].join('\n');
+  return render(result, (head, rows) => [head, head.map(() => '---'), ...rows].map(markdownLine).join('\n'));
+}
+
+function markdownLine(row: readonly string[]): string {
+  return `| ${row.map((cell) => cell.replaceAll('|', String.raw`\|`)).join(' | ')} |`;
+}
+
+type TableOf = (head: readonly string[], rows: readonly (readonly string[])[]) => string;
+
+function render(result: BenchResult, table: TableOf): string {
+  const parts = [factLines(result).join('\n')];
+  if (result.rows.length > 0) parts.push(table(HEAD, cells(result.rows)));
+  if (result.growth.length > 0) parts.push(growthTable(result.growth, table));
+  if (result.omitted.length > 0) parts.push(omissionLines(result).join('\n'));
+  return `${parts.join('\n\n')}\n`;
+}
+
+/** A line per work, a column per number of entries. */
+function growthTable(points: readonly GrowthPoint[], table: TableOf): string {
+  const sizes = [...new Set(points.map(({ entries }) => entries))];
+  const works = [...new Set(points.map(({ name }) => name))];
+  const cell = (point: GrowthPoint | undefined): string => {
+    if (point === undefined) return '';
+    const time = formatSeconds(point.seconds.median);
+    return point.peakBytes === null ? time : `${time}, ${formatMebibytes(point.peakBytes)}`;
+  };
+  const row = (name: string): readonly string[] =>
+    sizes.map((size) => cell(points.find((point) => point.name === name && point.entries === size)));
+  const rows = works.map((name) => [name].concat(row(name)));
+  return table(
+    ['Time and peak memory with', ...sizes.map((size) => `${size.toLocaleString('en')} entries`)],
+    rows,
+  );
 }
 
 function factLines({ date, machine, scale, rounds }: BenchResult): readonly string[] {
@@ -26,7 +64,7 @@ function factLines({ date, machine, scale, rounds }: BenchResult): readonly stri
   );
   const size = scale === 1 ? 'all of the work' : `${scale} of the work, for which the bounds are not meant`;
   return [
-    `${date}; ${size}; ${rounds} rounds.`,
+    `${date}; ${size}; rounds that count: ${rounds}.`,
     `${machineLine(machine)}.`,
     `Peers: ${peers.length === 0 ? 'none' : peers.join(', ')}.`,
   ];
@@ -38,12 +76,12 @@ function machineLine({ cpu, cores, memoryBytes, kernel, node, fileSystem }: Mach
 }
 
 function cells(rows: readonly RowResult[]): string[][] {
-  return rows.flatMap((row) => (row.kind === 'timed' ? timedCells(row) : [countedCells(row)]));
+  return rows.flatMap((row) => (row.kind === 'timed' ? timedCells(row) : [figureCells(row)]));
 }
 
 function timedCells(row: TimedResult): string[][] {
   const first = [row.title, timeOf(row.seconds)];
-  const peak = row.peakBytes === null ? '' : `${Math.round(row.peakBytes / 1_048_576)} MiB`;
+  const peak = row.peakBytes === null ? '' : formatMebibytes(row.peakBytes);
   if (row.comparisons.length === 0) return [[...first, '', '', '', '', '', '', peak]];
   return row.comparisons.map((comparison, index) =>
     index === 0
@@ -64,24 +102,21 @@ function comparisonCells({ rival, seconds, ratio, bound, met }: Comparison): str
   ];
 }
 
-function countedCells({
-  title,
-  name,
-  count,
-  expected,
-  met,
-}: Extract<RowResult, { kind: 'counted' }>): string[] {
+function figureCells({ title, of, unit, value, bound, met }: FigureResult): string[] {
+  const figure = formatFigure(unit, value);
+  const told = of === null ? [title, figure, '', ''] : [title, '', of, figure];
   return [
-    title,
-    String(count),
-    name,
+    ...told,
     '',
     '',
-    '',
-    expected === null ? '' : `exactly ${expected}`,
+    bound === null ? '' : `${bound.kind === 'exactly' ? '' : 'at most '}${formatFigure(unit, bound.value)}`,
     answer(met),
     '',
   ];
+}
+
+function formatFigure(unit: FigureResult['unit'], value: number): string {
+  return unit === 'bytes' ? formatMebibytes(value) : String(value);
 }
 
 function answer(met: boolean | null): string {
@@ -99,6 +134,10 @@ export function formatSeconds(seconds: number): string {
   if (seconds >= 1) return `${seconds.toPrecision(3)} s`;
   if (seconds >= 1e-3) return `${(seconds * 1e3).toPrecision(3)} ms`;
   return `${(seconds * 1e6).toPrecision(3)} µs`;
+}
+
+function formatMebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1_048_576)} MiB`;
 }
 
 function formatRatio(ratio: number): string {

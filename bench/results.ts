@@ -1,6 +1,6 @@
 import type { Ratio, Summary } from './statistics.js';
 import type { Machine } from './machine.js';
-import type { RowId } from './row.js';
+import type { Figure, RowId } from './row.js';
 
 /** Ours against one rival. */
 export interface Comparison {
@@ -23,13 +23,8 @@ export interface TimedResult {
   readonly comparisons: readonly Comparison[];
 }
 
-export interface CountedResult {
-  readonly kind: 'counted';
-  readonly id: RowId;
-  readonly title: string;
-  readonly name: string;
-  readonly count: number;
-  readonly expected: number | null;
+export interface FigureResult extends Figure {
+  readonly kind: 'figure';
   readonly met: boolean | null;
 }
 
@@ -41,7 +36,15 @@ export interface Omission {
   readonly reason: string;
 }
 
-export type RowResult = TimedResult | CountedResult;
+export type RowResult = TimedResult | FigureResult;
+
+/** What something takes in a home with so many entries. */
+export interface GrowthPoint {
+  readonly name: string;
+  readonly entries: number;
+  readonly seconds: Summary;
+  readonly peakBytes: number | null;
+}
 
 export interface BenchResult {
   readonly schema: 'vyre-cache.bench/1';
@@ -51,6 +54,8 @@ export interface BenchResult {
   readonly rounds: number;
   readonly machine: Machine;
   readonly rows: readonly RowResult[];
+  /** Empty unless it was asked for. */
+  readonly growth: readonly GrowthPoint[];
   readonly omitted: readonly Omission[];
 }
 

@@ -27,14 +27,16 @@ export interface Row {
   readonly rivals: readonly Rival[];
 }
 
-/** What is counted and not timed. */
-export interface Count {
+/** What is not timed. */
+export interface Figure {
   readonly id: RowId;
   readonly title: string;
-  readonly name: string;
-  readonly count: number;
+  /** Whose figure it is; null: ours. */
+  readonly of: string | null;
+  readonly unit: 'count' | 'bytes';
+  readonly value: number;
   /** Null: for information. */
-  readonly expected: number | null;
+  readonly bound: { readonly kind: 'exactly' | 'at-most'; readonly value: number } | null;
 }
 
 export const ROW_IDS = [
@@ -52,6 +54,7 @@ export const ROW_IDS = [
   'prune-order',
   'herd',
   'flush',
+  'memory',
 ] as const;
 
 export type RowId = (typeof ROW_IDS)[number];

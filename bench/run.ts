@@ -2,6 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { bench } from './bench.js';
 import { BenchError, Interrupted } from './bench-error.js';
+import { plotGrowth } from './growth/plot.js';
 import { readOptions, type Options } from './options.js';
 import { renderMarkdown, renderTable } from './report.js';
 
@@ -34,6 +35,7 @@ async function measure(options: Options, signal: AbortSignal): Promise<void> {
   };
   const result = await bench(options, { env: process.env, signal, step });
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  if (options.plot !== null) writeFileSync(options.plot, plotGrowth(result.growth));
   process.stdout.write(options.markdown ? renderMarkdown(result) : renderTable(result));
 }
 

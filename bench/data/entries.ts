@@ -17,21 +17,32 @@ export interface EntriesOfHome {
  * Makes `<root>/pipelines/<64 hex digits>.bin` as vyre-runtime writes them: a payload, then its BLAKE3. Every payload
  * and every name differs; all come out the same on every run.
  */
-export async function makeEntries(
+export async function makeEntries(site: Site, root: string, entries: EntriesOfHome): Promise<void> {
+  mkdirSync(join(root, 'pipelines'), { recursive: true, mode: 0o700 });
+  await addEntries(site, root, { ...entries, from: 0, to: entries.count });
+}
+
+/** Those from one number up to, and without, another. */
+export async function addEntries(
   site: Site,
   root: string,
-  { count, payloadBytes, oldestDays }: EntriesOfHome,
+  {
+    from,
+    to,
+    payloadBytes,
+    oldestDays,
+  }: Omit<EntriesOfHome, 'count'> & { readonly from: number; readonly to: number },
 ): Promise<void> {
   const store = join(root, 'pipelines');
-  mkdirSync(store, { recursive: true, mode: 0o700 });
   const hash = loadNativeBlake3() ?? portableBlake3;
   const payload = noise(hash, payloadBytes);
   const nowSeconds = Date.now() / 1000;
-  await site.forEach(count, (index) => {
+  await site.forEach(to - from, (at) => {
+    const index = from + at;
     payload.writeUInt32LE(index, 0);
     const path = join(store, `${nameOf(hash, index)}.bin`);
     writeFileSync(path, Buffer.concat(entryChunks(payload, hashChunks(hash, [payload]))), { mode: 0o600 });
-    const seconds = nowSeconds - ((index + 0.5) / count) * oldestDays * DAY_SECONDS;
+    const seconds = nowSeconds - ((at + 0.5) / (to - from)) * oldestDays * DAY_SECONDS;
     utimesSync(path, seconds, seconds);
   });
 }

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync }
 import { ccacheEnvironment } from '../data/ccache.js';
 import { makeSources, ordinaryUnit, unitName } from '../data/c-sources.js';
 import { quote } from '../data/shell-loop.js';
-import { missingPeers, notInstalled, reportCount } from '../measure.js';
+import { missingPeers, notInstalled, reportFigure } from '../measure.js';
 import type { Group } from '../row.js';
 import type { Site } from '../site.js';
 
@@ -18,9 +18,10 @@ export const herd: Group = {
     const { setting } = site;
     await makeSources(site, site.path('src'), { count: 1, text: ordinaryUnit });
     const compiler = makeCountingCompiler(site);
-    const title = `${CALLERS} callers of one absent key: compilations`;
+    const title = `compilations for ${CALLERS} callers of one absent key`;
+    const figure = { id: 'herd', title, unit: 'count' } as const;
     const ours = await largestHerd(site, (caller) => quote(ourCall(site, compiler, caller)));
-    reportCount(site, { id: 'herd', title, name: '', count: ours, expected: 1 });
+    reportFigure(site, { ...figure, of: null, value: ours, bound: { kind: 'exactly', value: 1 } });
     const missing = missingPeers(setting, ['ccache']);
     if (missing.length > 0) {
       setting.reporter.omit({ id: 'herd', rival: 'ccache', reason: notInstalled(missing) });
@@ -30,13 +31,7 @@ export const herd: Group = {
     const call = (caller: number): string =>
       quote(['ccache', compiler, ...ARGUMENTS, `out/${caller}/${UNIT}.o`]);
     const theirs = await largestHerd(site, call, env);
-    reportCount(site, {
-      id: 'herd',
-      title: `${title} by ccache`,
-      name: 'ccache',
-      count: theirs,
-      expected: null,
-    });
+    reportFigure(site, { ...figure, of: 'ccache', value: theirs, bound: null });
   },
 };
 

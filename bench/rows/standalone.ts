@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
+import { relative } from 'node:path';
 import { ccacheEnvironment, demandDirectHits } from '../data/ccache.js';
 import { compileArgs, makeHome } from '../data/home.js';
 import { compileLine } from '../data/manifest.js';
@@ -6,6 +7,7 @@ import { unitName } from '../data/c-sources.js';
 import { demandHits, startSccache } from '../data/sccache.js';
 import { quote, shellLoop } from '../data/shell-loop.js';
 import { measureRow, missingPeers, omitRows } from '../measure.js';
+import { PROJECT } from '../program.js';
 import type { Group, Rival, Side } from '../row.js';
 import type { Site } from '../site.js';
 
@@ -19,9 +21,10 @@ export const hitStandalone: Group = {
   needs: ['gcc'],
   spaceBytes: () => SPACE_BYTES,
   async measure(site) {
-    const { standalone, setting } = { ...site.setting, setting: site.setting };
+    const { setting } = site;
+    const { standalone } = setting;
     if (!existsSync(standalone)) {
-      omitRows(setting, ['hit-standalone'], `no standalone executable at "${standalone}"`);
+      omitRows(setting, ['hit-standalone'], `no standalone executable at "${relative(PROJECT, standalone)}"`);
       return;
     }
     await makeHome(site, 'home');

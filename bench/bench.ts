@@ -20,7 +20,7 @@ export interface Surroundings {
 }
 
 /**
- * Runs the wanted rows. Leaves nothing behind.
+ * Runs the wanted rows; one that fails is left out with the reason. Leaves nothing behind.
  * @throws BenchError when it cannot go on, Interrupted when the signal stops it.
  */
 export async function bench(options: Options, { env, signal, step }: Surroundings): Promise<BenchResult> {
@@ -37,17 +37,27 @@ export async function bench(options: Options, { env, signal, step }: Surrounding
   await buildIfAbsent(commands, definedOf(env));
   if (isBundleStale())
     step('dist/ is older than src/: measuring what was built; `npm run build` builds it anew');
+  const { node, standalone, scale, rounds } = options;
   const { machine, growth } = await inWorkspace(options.folder, async (folder) => {
-    const wanted = new Set(options.only);
-    const { node, standalone, scale, rounds } = options;
-    const of = { folder, node, standalone, scale, rounds, program: PROGRAM };
-    const setting: Setting = { ...of, searchPath, peers, wanted, commands, signal, reporter };
+    const setting: Setting = {
+      folder,
+      node,
+      program: PROGRAM,
+      standalone,
+      searchPath,
+      peers,
+      scale,
+      rounds,
+      wanted: new Set(options.only),
+      commands,
+      signal,
+      reporter,
+    };
     const described = describeMachine(folder, node, peers.values());
     for (const [index, group] of GROUPS.entries()) await measureGroup(setting, group, `group-${index}`);
     return { machine: described, growth: options.plot === null ? [] : await growthOf(setting) };
   });
   const [date = ''] = new Date().toISOString().split('T');
-  const { scale, rounds } = options;
   return { schema: 'vyre-cache.bench/1', date, scale, rounds, machine, rows, growth, omitted };
 }
 
@@ -67,9 +77,15 @@ async function measureGroup(setting: Setting, group: Group, name: string): Promi
     return;
   }
   setting.reporter.step(`${wanted.join(', ')}: making the data`);
-  await atSite(setting, { name, spaceBytes: group.spaceBytes(setting.scale) }, async (site) =>
-    group.measure(site),
-  );
+  try {
+    await atSite(setting, { name, spaceBytes: group.spaceBytes(setting.scale) }, async (site) =>
+      group.measure(site),
+    );
+  } catch (error) {
+    if (!(error instanceof BenchError)) throw error;
+    // What was measured so far is not lost.
+    omitRows(setting, wanted, error.message, { failed: true });
+  }
 }
 
 async function growthOf(setting: Setting): Promise<readonly GrowthPoint[]> {

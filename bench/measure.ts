@@ -42,7 +42,8 @@ function comparisonOf(ours: Summary, { name, bound }: Rival, seconds: Summary | 
 function installedRivals({ setting }: Site, { id, rivals }: Row): readonly Rival[] {
   return rivals.filter(({ name, needs }) => {
     const missing = missingPeers(setting, needs);
-    if (missing.length > 0) setting.reporter.omit({ id, rival: name, reason: notInstalled(missing) });
+    if (missing.length > 0)
+      setting.reporter.omit({ id, rival: name, reason: notInstalled(missing), failed: false });
     return missing.length === 0;
   });
 }
@@ -57,8 +58,13 @@ function isMet({ value, bound }: Figure): boolean | null {
 }
 
 /** Leaves rows out, with the reason. */
-export function omitRows({ reporter }: Setting, ids: readonly RowId[], reason: string): void {
-  for (const id of ids) reporter.omit({ id, rival: null, reason });
+export function omitRows(
+  { reporter }: Setting,
+  ids: readonly RowId[],
+  reason: string,
+  { failed = false }: { readonly failed?: boolean } = {},
+): void {
+  for (const id of ids) reporter.omit({ id, rival: null, reason, failed });
 }
 
 export function missingPeers({ peers }: Setting, needs: readonly PeerName[]): readonly Peer[] {

@@ -145,7 +145,8 @@ function formatRatio(ratio: number): string {
 }
 
 function omissionLines({ omitted }: BenchResult): readonly string[] {
-  return omitted.map(
-    ({ id, rival, reason }) => `Left out: ${id}${rival === null ? '' : `, ${rival}`}: ${reason}`,
-  );
+  return omitted.map(({ id, rival, reason, failed }) => {
+    const [line = ''] = reason.split('\n');
+    return `${failed ? 'Failed' : 'Left out'}: ${id}${rival === null ? '' : `, ${rival}`}: ${line}`;
+  });
 }

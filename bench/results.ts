@@ -34,6 +34,8 @@ export interface Omission {
   /** The rival that is missing; null: the whole row. */
   readonly rival: string | null;
   readonly reason: string;
+  /** False: it was known before that it cannot be measured here. */
+  readonly failed: boolean;
 }
 
 export type RowResult = TimedResult | FigureResult;

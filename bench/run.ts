@@ -8,6 +8,9 @@ import { renderMarkdown, renderTable } from './report.js';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** A row that could be measured has failed. */
+const TROUBLE = 3;
+
 async function main(): Promise<void> {
   const stopping = new AbortController();
   let caught: NodeJS.Signals | null = null;
@@ -34,6 +37,11 @@ async function measure(options: Options, signal: AbortSignal): Promise<void> {
     process.stderr.write(`bench: ${text}\n`);
   };
   const result = await bench(options, { env: process.env, signal, step });
+  for (const { id, reason, failed } of result.omitted) {
+    if (!failed) continue;
+    process.stderr.write(`bench: ${id}: ${reason}\n`);
+    process.exitCode = TROUBLE;
+  }
   if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(result, null, 2)}\n`);
   if (options.plot !== null) writeFileSync(options.plot, plotGrowth(result.growth));
   process.stdout.write(options.markdown ? renderMarkdown(result) : renderTable(result));

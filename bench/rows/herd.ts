@@ -24,7 +24,7 @@ export const herd: Group = {
     reportFigure(site, { ...figure, of: null, value: ours, bound: { kind: 'exactly', value: 1 } });
     const missing = missingPeers(setting, ['ccache']);
     if (missing.length > 0) {
-      setting.reporter.omit({ id: 'herd', rival: 'ccache', reason: notInstalled(missing) });
+      setting.reporter.omit({ id: 'herd', rival: 'ccache', reason: notInstalled(missing), failed: false });
       return;
     }
     const env = ccacheEnvironment(site);

@@ -57,7 +57,7 @@ const RESULT: BenchResult = {
     },
   ],
   growth: GROWTH,
-  omitted: [{ id: 'hit-standalone', rival: 'sccache', reason: 'not installed' }],
+  omitted: [{ id: 'hit-standalone', rival: 'sccache', reason: 'not installed', failed: false }],
 };
 
 describe('the report of the bench', () => {

@@ -1,4 +1,5 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
+import { formatCount } from '../../src/model/units.js';
 import { BenchError } from '../bench-error.js';
 import { makeSources, tinyUnit, unitName } from '../data/c-sources.js';
 import { ccacheEnvironment, demandDirectHits } from '../data/ccache.js';
@@ -33,7 +34,7 @@ export const batchHits: Group = {
     await site.time(site.ours(ARGS));
     await measureRow(site, {
       id: 'batch-hits',
-      title: `batch hits, ${count} inputs in one process, per hit`,
+      title: `batch hits, ${formatCount(count)} inputs in one process, per hit`,
       ours: { name: 'vyre-cache compile --manifest', needs: [], run: async () => hitAll(site, count) },
       rivals: [
         ccache(site, { name: 'ccache, one by one', line: 'sh one-by-one', sample, bound: 0.06 }),
@@ -54,7 +55,7 @@ const ARGS = ['compile', '--manifest', 'manifest', '--jobs', '2', '--cache-dir',
 async function hitAll(site: Site, count: number): Promise<number> {
   const command = site.ours(ARGS, { captures: true });
   const { seconds, stdout } = await site.run(command);
-  if (!stdout.includes(`${count} hits`.replace(/^1 hits$/, '1 hit')))
+  if (!stdout.includes(count === 1 ? ' 1 hit' : ` ${formatCount(count)} hits`))
     throw new BenchError(`expected ${count} hits, got "${stdout.trim()}"`);
   return seconds / count;
 }

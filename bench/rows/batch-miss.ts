@@ -1,4 +1,5 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { formatCount } from '../../src/model/units.js';
 import { makeSources, ordinaryUnit, tinyUnit, unitName } from '../data/c-sources.js';
 import { compileLine, writeManifest } from '../data/manifest.js';
 import { measureRow } from '../measure.js';
@@ -48,7 +49,7 @@ function groupOf({ id, kind, text, bound }: Kind): Group {
       const line = `xargs -P${LANES} -I{} ${compileLine('{}')} < names`;
       await measureRow(site, {
         id,
-        title: `batch miss, ${count} ${kind}, ${LANES} lanes`,
+        title: `batch miss, ${formatCount(count)} ${kind}, ${LANES} lanes`,
         ours: {
           name: 'vyre-cache compile --manifest',
           needs: [],

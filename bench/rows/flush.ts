@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { formatCount } from '../../src/model/units.js';
 import { join } from 'node:path';
 import { openCache } from '../../src/index.js';
 import { hashChunks, loadNativeBlake3, portableBlake3 } from '../../src/host/hash.js';
@@ -24,7 +25,7 @@ export const flush: Group = {
     const sample = Math.min(count, SAMPLE);
     await measureRow(site, {
       id: 'flush',
-      title: `flush of ${count} entries, per entry`,
+      title: `flush of ${formatCount(count)} entries, per entry`,
       ours: {
         name: 'vyre-cache flush',
         needs: [],

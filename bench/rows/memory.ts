@@ -1,4 +1,5 @@
 import { makeEntries } from '../data/entries.js';
+import { formatCount } from '../../src/model/units.js';
 import { reportFigure } from '../measure.js';
 import type { Group } from '../row.js';
 
@@ -22,7 +23,7 @@ export const memory: Group = {
       const value = await site.peakOf(async () => site.time(site.ours([...args, home])));
       reportFigure(site, {
         id: 'memory',
-        title: `peak memory of ${name}, ${count} entries`,
+        title: `peak memory of ${name}, ${formatCount(count)} entries`,
         of: null,
         unit: 'bytes',
         value: value ?? Number.NaN,

@@ -1,4 +1,5 @@
 import { makeEntries } from '../data/entries.js';
+import { formatCount } from '../../src/model/units.js';
 import { measureRow } from '../measure.js';
 import type { Group, Rival, Side } from '../row.js';
 import type { Site } from '../site.js';
@@ -22,18 +23,22 @@ export const store: Group = {
       oldestDays: OLDEST_DAYS,
     });
     if (site.wants('stats')) {
-      const row = { id: 'stats', title: `stats, ${count} entries`, ours: ours(site, ['stats']) } as const;
+      const row = {
+        id: 'stats',
+        title: `stats, ${formatCount(count)} entries`,
+        ours: ours(site, ['stats']),
+      } as const;
       await measureRow(site, { ...row, rivals: [find(site, BOUND)] });
     }
     if (site.wants('prune')) {
       // As a CI step has it: what is older than a week goes, and all that is left is far below the limit.
       const args = ['prune', '--dry-run', '--ttl', '7d', '--max-size', '5GiB'];
-      const title = `prune --dry-run by age, ${count} entries, half of them too old`;
+      const title = `prune --dry-run by age, ${formatCount(count)} entries, half of them too old`;
       await measureRow(site, { id: 'prune', title, ours: ours(site, args), rivals: [find(site, BOUND)] });
     }
     if (site.wants('prune-order')) {
       const args = ['prune', '--dry-run', '--max-size', `${Math.round((count * PAYLOAD_BYTES) / 2)}B`];
-      const title = `prune --dry-run by size, ${count} entries, half of them too many`;
+      const title = `prune --dry-run by size, ${formatCount(count)} entries, half of them too many`;
       await measureRow(site, {
         id: 'prune-order',
         title,

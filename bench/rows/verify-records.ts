@@ -1,4 +1,5 @@
 import { makeRecordedEntries } from '../data/recorded-entries.js';
+import { formatCount } from '../../src/model/units.js';
 import { measureRow } from '../measure.js';
 import type { Group } from '../row.js';
 
@@ -18,7 +19,7 @@ export const verifyRecords: Group = {
     const line = `find home -name '*.bin' -print0 | xargs -0 b3sum`;
     await measureRow(site, {
       id: 'verify-records',
-      title: `verify, ${count} entries of 4 KiB with their records`,
+      title: `verify, ${formatCount(count)} entries of 4 KiB with their records`,
       ours: {
         name: 'vyre-cache verify',
         needs: [],

@@ -1,4 +1,5 @@
 import { makeEntries } from '../data/entries.js';
+import { formatCount } from '../../src/model/units.js';
 import { measureRow } from '../measure.js';
 import type { Group, Rival, Row, RowId, Side } from '../row.js';
 import type { Site } from '../site.js';
@@ -18,7 +19,7 @@ export const verifySmall: Group = {
     await makeEntries(site, site.path('home'), { ...SMALL, count: site.count(SMALL.count), oldestDays: 14 });
     await measureRow(site, {
       ...rowOver(site, 'verify-small'),
-      title: `verify, ${site.count(SMALL.count)} entries of 4 KiB`,
+      title: `verify, ${formatCount(site.count(SMALL.count))} entries of 4 KiB`,
       rivals: [
         b3sum(site, { name: 'find | xargs b3sum', options: '', bound: 0.6 }),
         b3sum(site, { name: 'the same, xargs -P2', options: '-P2 ', bound: null }),
@@ -40,7 +41,7 @@ export const verifyLarge: Group = {
     await makeEntries(site, site.path('home'), { ...LARGE, count: site.count(LARGE.count), oldestDays: 14 });
     await measureRow(site, {
       ...rowOver(site, 'verify-large'),
-      title: `verify, ${site.count(LARGE.count)} entries of 64 MiB`,
+      title: `verify, ${formatCount(site.count(LARGE.count))} entries of 64 MiB`,
       rivals: [b3sum(site, { name: 'b3sum', options: '', bound: 0.9 })],
     });
   },

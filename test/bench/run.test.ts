@@ -1,7 +1,15 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test, type TestContext } from 'node:test';
@@ -144,6 +152,32 @@ describe('the bench', () => {
       'Left out: hit-standalone: not installed: gcc (Debian package gcc)',
     ])
       assert.ok(stdout.includes(words), `expected "${words}" in\n${stdout}`);
+    assertNothingLeft(place);
+  });
+
+  test('runs an executable against those caches that are installed, and ends the server that it started', (t) => {
+    if (!has(t, 'gcc')) return;
+    const place = placeOf(t);
+    const standalone = join(place.env['HOME'] ?? '', 'standalone');
+    const program = join(ROOT, 'bin', 'vyre-cache.js');
+    writeFileSync(standalone, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, { mode: 0o700 });
+    const { status, stderr } = run(
+      place,
+      '--only',
+      'hit-standalone',
+      '--rounds',
+      '1',
+      '--standalone',
+      standalone,
+    );
+    assert.equal(status, 0, stderr);
+    const row = rowOf(place, 'hit-standalone');
+    assert.ok(row.kind === 'timed');
+    const missing = resultOf(place).omitted.map(({ rival }) => rival);
+    assert.deepEqual([...row.comparisons.map(({ rival }) => rival), ...missing].toSorted(), [
+      'ccache',
+      'sccache, its server running',
+    ]);
     assertNothingLeft(place);
   });
 

@@ -1,4 +1,8 @@
-/** `npm run bench`: measures the built program against its peers. bench/README.md explains every row. */
+/**
+ * `npm run bench`: measures the built program against its peers. bench/README.md explains every row. Node runs it with
+ * tsx loaded: the `tsx` command kills a program that does not answer a signal within some 60 ms, and removing the data
+ * takes longer.
+ */
 import { writeFileSync } from 'node:fs';
 import { bench } from './bench.js';
 import { BenchError, Interrupted } from './bench-error.js';

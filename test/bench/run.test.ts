@@ -222,6 +222,38 @@ describe('the bench', () => {
       assertNothingLeft(place);
     });
 
+  test('Ctrl-C in a terminal reaches npm and the bench at once: nothing is left either', async (t) => {
+    const place = placeOf(t);
+    const words = [
+      'run',
+      '--silent',
+      'bench',
+      '--',
+      '--folder',
+      place.folder,
+      '--only',
+      'stats',
+      '--scale',
+      '0.1',
+    ];
+    const npm = spawn('npm', words, {
+      env: place.env,
+      cwd: ROOT,
+      detached: true,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    const ended = once(npm, 'close');
+    for await (const line of createInterface({ input: npm.stderr })) {
+      if (!line.includes('stats: warming up') || npm.pid === undefined) continue;
+      process.kill(-npm.pid, 'SIGINT');
+      break;
+    }
+    npm.stderr.resume();
+    // Its stderr is that of the bench, too: it closes when both have ended.
+    await ended;
+    assertNothingLeft(place);
+  });
+
   for (const [what, mountOptions, message] of [
     ['too little space', 'size=1m', /expected \d+ MiB of free space in ".*", found 1 MiB/],
     ['a disk that fills up on the way', 'size=64m,nr_inodes=100', /ENOSPC/],

@@ -28,9 +28,9 @@ export function isThreadShortage(error: unknown): boolean {
 function startWorker(script: URL): Worker | null {
   try {
     // Loaded where a thread is started: a hit starts none.
-    const { SHARE_ENV, Worker } = process.getBuiltinModule('node:worker_threads');
+    const threads = process.getBuiltinModule('node:worker_threads');
     // Its own copy of the environment and the care for descriptors that are never left open would cost time.
-    return new Worker(script, { env: SHARE_ENV, trackUnmanagedFds: false });
+    return new threads.Worker(script, { env: threads.SHARE_ENV, trackUnmanagedFds: false });
   } catch (error) {
     if (!isThreadShortage(error)) throw error;
     return null;

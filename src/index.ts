@@ -1,7 +1,7 @@
 import { isAbsolute } from 'node:path';
 import { compile } from './compile/compile.js';
 import { fingerprintOfRequest } from './compile/fingerprint-request.js';
-import { getEntry } from './compile/lookup.js';
+import { getEntry } from './compile/stored-entry.js';
 import type {
   CompileOptions,
   CompileRequest,

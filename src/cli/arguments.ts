@@ -1,19 +1,18 @@
 import { Command, CommanderError, Option } from 'commander';
 import { CacheError } from '../model/error.js';
 import type { CliCommand, OptionSpec, ParsedOptions } from './command.js';
-import { globalOptions, GLOBAL_SETTINGS, settingOption } from './global-options.js';
 import { nearest } from './nearest.js';
-import type { SettingKey } from './settings/definitions.js';
+import { optionsOf, readFlags, readOptions, type OptionValue } from './parsed-options.js';
 import type { FlagValues } from './settings/settings.js';
 
-export type ParsedArguments =
-  | {
-      readonly kind: 'run';
-      readonly positionals: readonly string[];
-      readonly options: ParsedOptions;
-      readonly flags: FlagValues;
-    }
-  | { readonly kind: 'help'; readonly text: string };
+export interface ParsedRun {
+  readonly kind: 'run';
+  readonly positionals: readonly string[];
+  readonly options: ParsedOptions;
+  readonly flags: FlagValues;
+}
+
+export type ParsedArguments = ParsedRun | { readonly kind: 'help'; readonly text: string };
 
 /** Parses the words of one command, without its name and without what follows `--`. @throws CacheError `usage`. */
 export function parseArguments(command: CliCommand, words: readonly string[]): ParsedArguments {
@@ -33,7 +32,7 @@ export function parseArguments(command: CliCommand, words: readonly string[]): P
     if (error.code === 'commander.helpDisplayed') return { kind: 'help', text: help };
     throw usageError(command, parser, error);
   }
-  const values: Readonly<Record<string, unknown>> = parser.opts();
+  const values = valuesOf(parser.opts());
   return {
     kind: 'run',
     positionals: parser.args,
@@ -50,10 +49,6 @@ export function commandHelp(command: CliCommand): string {
   const parsed = parseArguments(command, ['--help']);
   if (parsed.kind !== 'help') throw new Error('expected the help of a command');
   return parsed.text;
-}
-
-function optionsOf(command: CliCommand): readonly OptionSpec[] {
-  return [...command.options, ...command.settings.map(settingOption), ...globalOptions()];
 }
 
 function buildParser(command: CliCommand): Command {
@@ -81,27 +76,13 @@ function asList(value: unknown): readonly string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
-function readOptions(values: Readonly<Record<string, unknown>>): ParsedOptions {
-  return {
-    text: (name) => {
-      const value = values[name];
-      return typeof value === 'string' ? value : null;
-    },
-    list: (name) => asList(values[name]),
-    flag: (name) => values[name] === true,
-    refused: (name) => values[name] === false,
-  };
-}
-
-function readFlags(command: CliCommand, values: Readonly<Record<string, unknown>>): FlagValues {
-  const flags = new Map<SettingKey, string | true>();
-  for (const key of [...GLOBAL_SETTINGS, ...command.settings]) {
-    const value = values[new Option(settingOption(key).flags).attributeName()];
-    if (typeof value === 'string' || value === true) flags.set(key, value);
-    // What `--no-color` leaves behind.
-    if (value === false) flags.set(key, 'never');
+function valuesOf(read: Readonly<Record<string, unknown>>): ReadonlyMap<string, OptionValue> {
+  const values = new Map<string, OptionValue>();
+  for (const [name, value] of Object.entries(read)) {
+    if (Array.isArray(value)) values.set(name, asList(value));
+    else if (typeof value === 'string' || typeof value === 'boolean') values.set(name, value);
   }
-  return flags;
+  return values;
 }
 
 /** Commander's mistakes in our words: what was expected, what was found, what to do. */

@@ -1,4 +1,4 @@
-import type { CacheSession } from '../compile/session.js';
+import { openSession, type CacheSession } from '../compile/session.js';
 import type { MemoryBudget } from '../store/memory-tier.js';
 import type { Call } from './command.js';
 import { loadPaint, type Paint } from './color.js';
@@ -57,7 +57,6 @@ export async function withSession<T>(
   use: SessionUse,
   work: (session: CacheSession) => Promise<T>,
 ): Promise<T> {
-  const { openSession } = await import('../compile/session.js');
   const session = openSession({
     root: use.root.path,
     stateDirectory: stateDirectory(context.call.environment),

@@ -1,3 +1,4 @@
+import { findByPrefix } from '../compile/stored-entry.js';
 import type { CacheSession } from '../compile/session.js';
 import { CacheError } from '../model/error.js';
 import {
@@ -23,7 +24,6 @@ export function requirePrefix(text: string): string {
 /** The entry that a fingerprint or prefix names; null when none begins so. @throws CacheError `usage` when several do. */
 export async function resolvePrefix(session: CacheSession, text: string): Promise<Fingerprint | null> {
   if (isFingerprint(text)) return text;
-  const { findByPrefix } = await import('../compile/lookup.js');
   const found = findByPrefix(session, text);
   if (found.length <= 1) return found[0] ?? null;
   const candidates = found.slice(0, SHOWN_CANDIDATES).join(', ');

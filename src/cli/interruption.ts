@@ -32,10 +32,11 @@ export class Interruption {
     this.#controller.abort();
   };
 
-  /** Does nothing when no signal came. */
-  end(): void {
+  /** @returns true when the process dies by the signal that came; false when none did. */
+  end(): boolean {
     if (this.#received !== null) this.#die(this.#received);
     for (const name of SIGNALS) process.off(name, this.#onSignal);
+    return this.#received !== null;
   }
 
   #die(name: EndingSignal): void {

@@ -1,10 +1,12 @@
 import type { Host } from '../host/host.js';
 import { CacheError } from '../model/error.js';
+import type { ParsedArguments } from './arguments.js';
 import { COMMANDS } from './command-table.js';
 import type { CliCommand, CommandEntry } from './command.js';
 import { describeFailure, EXIT } from './failure.js';
 import { programHelp } from './help.js';
 import { nearest } from './nearest.js';
+import { parsePlain } from './plain-arguments.js';
 import type { Environment } from './settings/environment.js';
 import type { Terminal } from './streams.js';
 import { VERSION } from './version.js';
@@ -19,7 +21,7 @@ export interface World {
   readonly signal: AbortSignal;
   /** @throws when the current directory is gone. */
   readonly cwd: () => string;
-  readonly host: () => Promise<Host>;
+  readonly host: () => Host;
   /** Called before a command runs that has something to clean up when a signal comes. */
   readonly onCleanUp: () => void;
 }
@@ -102,8 +104,7 @@ function findCommand(name: string): CommandEntry {
 }
 
 async function runCommand(world: World, words: Words, command: CliCommand): Promise<number> {
-  const { parseArguments } = await import('./arguments.js');
-  const parsed = parseArguments(command, words.own);
+  const parsed = parsePlain(command, words.own) ?? (await parseAny(command, words.own));
   const { environment, terminal, signal } = world;
   if (parsed.kind === 'help') {
     terminal.stdout.write(parsed.text);
@@ -111,7 +112,7 @@ async function runCommand(world: World, words: Words, command: CliCommand): Prom
   }
   const { positionals, options, flags } = parsed;
   const cwd = currentDirectory(world);
-  const host = await world.host();
+  const host = world.host();
   if (command.cleansUp) world.onCleanUp();
   return command.run({
     positionals,
@@ -124,6 +125,11 @@ async function runCommand(world: World, words: Words, command: CliCommand): Prom
     terminal,
     signal,
   });
+}
+
+async function parseAny(command: CliCommand, words: readonly string[]): Promise<ParsedArguments> {
+  const { parseArguments } = await import('./arguments.js');
+  return parseArguments(command, words);
 }
 
 function currentDirectory(world: World): string {

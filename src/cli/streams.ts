@@ -57,9 +57,14 @@ export function outputStream(name: 'stdout' | 'stderr', output: NodeOutput): Out
       if (failure === null) return;
       const cause = failure;
       failure = null;
-      throw new CacheError('environment', `${name} cannot be written (${errnoOf(cause) ?? cause.message})`, {
-        cause,
-      });
+      throw lostBytes(name, cause);
     },
   };
+}
+
+/** The error for bytes that did not get out. */
+export function lostBytes(name: 'stdout' | 'stderr', cause: Error): CacheError {
+  return new CacheError('environment', `${name} cannot be written (${errnoOf(cause) ?? cause.message})`, {
+    cause,
+  });
 }

@@ -4,7 +4,7 @@ import { JobQueue, type Priority } from '../schedule/job-queue.js';
 import { forEachUnit } from '../schedule/units.js';
 import { compilePlan, type Deferred } from './compile.js';
 import type { Plan } from './plan.js';
-import type { Effort } from './production.js';
+import type { Effort } from './hit.js';
 import type { CompileOptions, CompileResult } from './request.js';
 import type { CacheSession } from './session.js';
 

@@ -1,20 +1,18 @@
 import type { HomeProblem } from '../store/home.js';
-import { ACTIVE_VARIABLE } from '../store/worker-directory.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
-import { isHit, type Degraded, type Uncacheable } from '../model/lifecycle.js';
+import { ACTIVE_VARIABLE, isHit, type Degraded, type Uncacheable } from '../model/lifecycle.js';
 import { formatDuration } from '../model/units.js';
 import { describe, type Description } from './description.js';
 import { handOver } from './handover.js';
-import { failureInForce, repeatFailure } from './failure-memory.js';
-import { findReadOnly } from './lookup-store.js';
+import { hit, productOf, type Effort } from './hit.js';
+import type { Job } from './job.js';
+import { find, findReadOnly } from './lookup-store.js';
 import { makePlan, type Plan } from './plan.js';
-import { produce, productOf, type Effort } from './production.js';
 import type { Produced, Product } from './product.js';
 import { readHistory, requestShape, settingDigest } from './request-history.js';
 import type { CompileOptions, CompileRequest, CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
-import { runInCallerSetting } from './uncached.js';
 
 /**
  * Delivers the artifact of a request: from the cache, or by compiling it once. Trouble of the cache never changes what
@@ -110,6 +108,7 @@ async function findQuietly(
   try {
     const found = await findReadOnly(session, { plan, description });
     if (found.hit) return productOf(found);
+    const { failureInForce, repeatFailure } = await import('./failure-memory.js');
     const known = failureInForce(
       session,
       { plan, options, askedAtMs: session.host.clock.nowMs() },
@@ -141,7 +140,9 @@ async function inFlight(
   const limits = [refresh, timeoutMs, memoryBytes, failureMemory, retryFailed];
   const key = JSON.stringify([description.primary, plan.request.cwd, ...limits]);
   if (options.effort !== 'wait' && session.flights.isRunning(key)) return deferred(description.primary);
-  const flight = await session.flights.run(key, async () => produce({ session, ...job }, options.effort));
+  const flight = await session.flights.run(key, async () =>
+    takeOrProduce({ session, ...job }, options.effort),
+  );
   // Whoever is joined may have left without waiting; this caller decides for itself.
   if (flight.value === 'deferred')
     return flight.joined ? inFlight(session, job) : deferred(description.primary);
@@ -153,6 +154,22 @@ async function inFlight(
     return uncached(session, { plan, options, word: null });
   }
   return { ...flight.value, joined: flight.joined };
+}
+
+/** Looks up, and ends with a hit. For all else it loads what compiles, which is several times as much. */
+async function takeOrProduce(job: Job, effort: Effort): Promise<Produced | 'deferred'> {
+  const { session, home, plan, description, options } = job;
+  const atMs = timeOfRequest(session, options);
+  const first = await find(session, home, { plan, description });
+  if (first.hit && !options.refresh) return hit(job, first, false);
+  const { produce } = await import('./production.js');
+  return produce(job, effort, { first, atMs });
+}
+
+/** When a request was made, from the monotonic time of its start. */
+function timeOfRequest({ host }: CacheSession, { startedAtMs }: Pick<CompileOptions, 'startedAtMs'>): number {
+  const nowMs = host.clock.nowMs();
+  return startedAtMs === undefined ? nowMs : nowMs - Math.trunc(host.clock.monotonicMs() - startedAtMs);
 }
 
 interface UncachedCall {
@@ -167,6 +184,7 @@ async function uncached(session: CacheSession, call: UncachedCall): Promise<Obta
 }
 
 async function runUncached(session: CacheSession, call: UncachedCall): Promise<Obtained> {
+  const { runInCallerSetting } = await import('./uncached.js');
   const product = await runInCallerSetting(session, call);
   return { product: { ...product, notStored: call.word }, waited: false, degraded: false, joined: false };
 }

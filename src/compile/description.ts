@@ -11,7 +11,7 @@ import {
   type Fingerprint,
 } from '../model/fingerprint.js';
 import type { FileDigest } from './file-digests.js';
-import type { Identity } from './identity.js';
+import { identifierOf, type Identity } from './identity.js';
 import { escapeLiteral, expand } from './placeholders.js';
 import type { NamedFile, Plan } from './plan.js';
 import type { CacheSession } from './session.js';
@@ -39,7 +39,7 @@ function objection(unreadable: readonly string[], identity: Identity): Identity[
 
 /** What identifies the compiler of a plan now. */
 export async function identityOf(session: CacheSession, plan: Plan, signal?: AbortSignal): Promise<Identity> {
-  return session.identifier.identify({
+  return identifierOf(session).identify({
     line: plan.line,
     program: plan.program,
     preset: plan.preset,

@@ -12,14 +12,8 @@ import { pathOf } from './file-names.js';
 import { identityOf } from './description.js';
 import type { Job } from './job.js';
 import { namesDepfile } from './placeholders.js';
-import type { Plan } from './plan.js';
+import { discovers, type Plan } from './plan.js';
 import { sameState } from './delivery.js';
-
-/** True where a compilation tells which further files it read. */
-export function discovers(plan: Plan): boolean {
-  const listing = plan.preset?.listing(plan.line) ?? null;
-  return namesDepfile(plan.templates) || listing !== null;
-}
 
 export type Discovered =
   | { readonly ok: true; readonly set: DependencySet }

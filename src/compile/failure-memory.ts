@@ -12,11 +12,11 @@ import type { Fingerprint } from '../model/fingerprint.js';
 import type { WorkerDirectory } from '../store/worker-directory.js';
 import { holdComplete } from './complete-lock.js';
 import { rememberSet, type DependencySet } from './dependency-sets.js';
-import { compilerUnchanged, discover, discovers, inputsUnchanged } from './discovery.js';
+import { compilerUnchanged, discover, inputsUnchanged } from './discovery.js';
 import { embeds, leftovers, type Execution } from './execution.js';
 import type { Job } from './job.js';
 import { completeFingerprint, type KnownFailure } from './lookup-store.js';
-import type { Plan } from './plan.js';
+import { discovers, type Plan } from './plan.js';
 import type { Product } from './product.js';
 import { provenanceOf } from './provenance.js';
 import type { CompileOptions } from './request.js';
@@ -55,15 +55,6 @@ export function failureInForce(
 /** `--retry-failed` asks for a new attempt; one that somebody else has made meanwhile is new enough. */
 function isRefused({ lastAtMs }: Failure, { options, askedAtMs }: FailureRequest): boolean {
   return options.retryFailed && lastAtMs <= askedAtMs;
-}
-
-/** When a request was made, from the monotonic time of its start. */
-export function timeOfRequest(
-  { host }: CacheSession,
-  { startedAtMs }: Pick<CompileOptions, 'startedAtMs'>,
-): number {
-  const nowMs = host.clock.nowMs();
-  return startedAtMs === undefined ? nowMs : nowMs - Math.trunc(host.clock.monotonicMs() - startedAtMs);
 }
 
 /** The run would remove old outputs at their real places, which no repetition of its words does. */

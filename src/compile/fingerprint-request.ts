@@ -11,11 +11,12 @@ import {
   type DependencySet,
 } from './dependency-sets.js';
 import { describe, type Description } from './description.js';
-import { discover, discovers } from './discovery.js';
+import { discover } from './discovery.js';
 import { execute, succeeded } from './execution.js';
 import { completeFingerprint } from './lookup-store.js';
 import { namesOutput } from './placeholders.js';
-import { makePlan, type Plan } from './plan.js';
+import { memoisedBy } from './identity.js';
+import { discovers, makePlan, type Plan } from './plan.js';
 import type { CompileOptions, CompileRequest, FingerprintResult } from './request.js';
 import { exitCodeOf } from './runner.js';
 import type { CacheSession, Home } from './session.js';
@@ -83,6 +84,7 @@ async function dependenciesOf(session: CacheSession, request: Discovery): Promis
       hint: 'Name a usable cache with --cache-dir: the dependencies of this command are found out by running it there.',
     });
   }
+  await session.sweep(access.home);
   return discoverByRunning(session, access.home, request);
 }
 
@@ -102,7 +104,7 @@ async function discoverByRunning(
       options,
       setting,
       onOverflow: null,
-      memoised: session.memoised(plan.line),
+      memoised: memoisedBy(session, plan.line),
     });
     if (!succeeded(execution.run)) {
       const status = exitCodeOf(execution.run.end);

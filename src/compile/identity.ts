@@ -10,9 +10,10 @@ import type { FileDigests } from './file-digests.js';
 import { IdentityFields, type CompilerFile } from './identity-fields.js';
 import { Libraries } from './libraries.js';
 import { findPackage, type FoundPackage } from './package-version.js';
-import type { CommandLine, Facts, Preset } from './presets/preset.js';
+import type { CommandLine, Facts, ListingRun, Preset } from './presets/preset.js';
 import { describeGpus, describeProcessor } from './processor.js';
 import { hasOwnIdentity, isInterpreterName, ProgramMemo, type ProgramDescription } from './program.js';
+import type { CacheSession } from './session.js';
 
 /** A `--tool`. */
 export interface Tool {
@@ -229,4 +230,18 @@ function unreadableFile(path: string): Identity['uncacheable'] {
 
 function uncoveredLine(line: CommandLine): string {
   return `what "${line.typed}" runs is not part of the fingerprint: name its files with --deps, or the program with --tool or --compiler-version`;
+}
+
+const IDENTIFIERS = new WeakMap<CacheSession, Identifier>();
+
+/** What a session knows about compilers. It is no part of the session, which most commands open for other things. */
+export function identifierOf(session: CacheSession): Identifier {
+  const known = IDENTIFIERS.get(session) ?? new Identifier(session.host, session.digests);
+  IDENTIFIERS.set(session, known);
+  return known;
+}
+
+/** Asks the compiler of a command line what does not change between compilations. */
+export function memoisedBy(session: CacheSession, line: CommandLine): NonNullable<ListingRun['memoised']> {
+  return async (argv, dependsOn) => identifierOf(session).ask(line, argv, dependsOn);
 }

@@ -1,5 +1,5 @@
 import { dirname, resolve } from 'node:path';
-import { readRegularFile, type Files } from '../host/files.js';
+import { readRegularFile, statOrNull, type Files } from '../host/files.js';
 import { decodeElfFacts, encodeElfFacts, readElf, type ElfFacts } from './elf.js';
 import type { Stamps } from './stamps.js';
 
@@ -53,6 +53,8 @@ export class Libraries {
   readonly #files: Files;
   readonly #stamps: Stamps;
   #configured: readonly string[] | null = null;
+  /** What one walk has seen, by path: the same folders are searched for every library. */
+  readonly #seen = new Map<string, ElfFacts | null>();
 
   constructor(files: Files, stamps: Stamps) {
     this.#files = files;
@@ -64,6 +66,7 @@ export class Libraries {
    * programs and for files that are no ELF.
    */
   of(program: string, context: LoaderContext): readonly Library[] {
+    this.#seen.clear();
     const found = new Map<string, Library>();
     const queue: Search[] = [];
     const root = this.#search(program, []);
@@ -101,6 +104,15 @@ export class Libraries {
   }
 
   #facts(path: string): ElfFacts | null {
+    const seen = this.#seen.get(path);
+    if (seen !== undefined) return seen;
+    // Most folders do not hold it: to look is cheaper than to resolve what is not there.
+    const facts = statOrNull(this.#files, path) === null ? null : this.#read(path);
+    this.#seen.set(path, facts);
+    return facts;
+  }
+
+  #read(path: string): ElfFacts | null {
     const realPath = this.#realPath(path);
     const stat = realPath === null ? null : this.#files.lstat(realPath);
     if (realPath === null || stat === null || stat.type !== 'file') return null;
@@ -122,7 +134,8 @@ export class Libraries {
       const folder = resolve(given.cwd, listed);
       const path = `${folder}/${name}`;
       if (!this.#fits(path, search)) continue;
-      const variants = VARIANTS.map((variant) => ({
+      const hasVariants = statOrNull(this.#files, `${folder}/glibc-hwcaps`) !== null;
+      const variants = (hasVariants ? VARIANTS : []).map((variant) => ({
         name: `glibc-hwcaps/${variant}/${name}`,
         path: `${folder}/glibc-hwcaps/${variant}/${name}`,
       }));

@@ -2,7 +2,7 @@ import type { DiskTier } from '../store/disk-tier.js';
 import { LayeredStore } from '../store/layered-store.js';
 import type { Artifact } from '../store/tier.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
-import { unpackMembers, type Member } from '../model/archive.js';
+import type { Member } from '../model/archive.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
 import type { ArtifactRecord, FailureRecord } from '../model/record.js';
@@ -14,9 +14,9 @@ import {
   type DependencySet,
 } from './dependency-sets.js';
 import { fingerprint, type Description } from './description.js';
-import { discovers } from './discovery.js';
-import type { Plan } from './plan.js';
+import { discovers, type Plan } from './plan.js';
 import type { CacheSession } from './session.js';
+import { unpackOutputs } from './stored-outputs.js';
 
 /** A verified artifact that answers a request, taken apart into its outputs. */
 export interface Found {
@@ -132,13 +132,4 @@ async function readArtifact(
   const outputs = unpackOutputs(artifact.payload, record);
   if (outputs === null || outputs.length !== outputCount) return { hit: false, reason: 'record-mismatch' };
   return { hit: true, tier, artifact, record, outputs };
-}
-
-/** The outputs inside a payload; null when record and payload do not fit. */
-export function unpackOutputs(payload: Buffer, record: ArtifactRecord): readonly Member[] | null {
-  const [only] = record.outputs;
-  if (record.outputs.length === 1 && only !== undefined)
-    return [{ bytes: payload, executable: only.executable }];
-  const unpacked = unpackMembers(payload);
-  return unpacked.ok && unpacked.value.length === record.outputs.length ? unpacked.value : null;
 }

@@ -7,7 +7,7 @@ import { folderError } from './delivery.js';
 import { pathOf } from './file-names.js';
 import { declareProgram, environmentFiles, type DeclaredEnvironment } from './environment.js';
 import type { Tool } from './identity.js';
-import { expand, namesOutput, parseTemplate, type Template } from './placeholders.js';
+import { expand, namesDepfile, namesOutput, parseTemplate, type Template } from './placeholders.js';
 import type { CommandLine, Facts, Preset } from './presets/preset.js';
 import { presetFor } from './presets/registry.js';
 import { resolveProgram, type ProgramDescription } from './program.js';
@@ -102,6 +102,12 @@ export function makePlan(host: Host, request: CompileRequest): Plan {
     inWorker: relocatable && named,
     uncacheable: judge({ request, outputs, facts, environment }),
   };
+}
+
+/** True where a compilation tells which further files it read. */
+export function discovers(plan: Plan): boolean {
+  const listing = plan.preset?.listing(plan.line) ?? null;
+  return namesDepfile(plan.templates) || listing !== null;
 }
 
 /** The error for a missing command. */

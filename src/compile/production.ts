@@ -7,17 +7,12 @@ import {
 import { fingerprintByte } from '../store/lock-file.js';
 import { errnoOf, troubleKind } from '../model/error.js';
 import { isDamage, type MissReason, type Uncacheable } from '../model/lifecycle.js';
-import { rememberSet } from './dependency-sets.js';
 import { embeds, execute, judgeExecution, succeeded, type Execution } from './execution.js';
+import { memoisedBy } from './identity.js';
 import type { Job } from './job.js';
-import {
-  failureInForce,
-  isMemorable,
-  rememberFailure,
-  repeatFailure,
-  timeOfRequest,
-} from './failure-memory.js';
-import { find, type Found, type NotFound } from './lookup-store.js';
+import { failureInForce, isMemorable, rememberFailure, repeatFailure } from './failure-memory.js';
+import { hit, type Asked, type Effort } from './hit.js';
+import { find, type NotFound } from './lookup-store.js';
 import { missReason } from './miss-reason.js';
 import { claimingOutputs } from './output-claims.js';
 import type { Produced, Product } from './product.js';
@@ -35,27 +30,17 @@ const NEARLY_FULL_BYTES = 16_777_216;
 const TAKEOVER_LOOKS = 5;
 const TAKEOVER_WAIT_MS = 10;
 
-/** A dependency set this far from the front is put there when it is used: half of those that are kept. */
-const RENEWED_AGE = 4;
-
 const WITHOUT_LOCKS =
   'processes that ask for the same artifact at once all compile it: the optional package "fs-native-extensions" is not installed';
 
-/**
- * How far a caller goes for an artifact: `look` only takes what the cache has, `try` compiles unless somebody else is
- * at it, `wait` waits for who is. What it does not do is `deferred`.
- */
-export type Effort = 'look' | 'try' | 'wait';
-
-/** Steps 1 to 6 of the life of an artifact: look up, lock, take over, compile, publish. */
-export async function produce(job: Job, effort: Effort): Promise<Produced | 'deferred'> {
+/** Steps 2 to 6 of the life of an artifact, for what was not found: lock, take over, compile, publish. */
+export async function produce(job: Job, effort: Effort, asked: Asked): Promise<Produced | 'deferred'> {
   const { session, home, plan, description, options } = job;
-  const askedMs = timeOfRequest(session, options);
-  const first = await find(session, home, { plan, description });
-  if (first.hit && !options.refresh) return hit(job, first, false);
+  const { first, atMs: askedMs } = asked;
   const repeated = first.hit ? null : repeat(job, first, { askedAtMs: askedMs, waited: false });
   if (repeated !== null) return repeated;
   if (effort === 'look') return 'deferred';
+  await session.sweep(home);
   const miss = first.hit ? null : first;
   const reason =
     miss === null || options.refresh ? 'refresh' : missReason(session, home, { plan, description, miss });
@@ -93,14 +78,6 @@ const STOPPED: Product = {
   compileSeconds: 0,
   outputs: null,
 };
-
-function hit(job: Job, found: Found, waited: boolean): Produced {
-  const { session, home, description } = job;
-  home.disk.markUsed(found.fingerprint);
-  // Sets are dropped by the age of their use; one far back comes to the front before it is.
-  if (found.setAge >= RENEWED_AGE) rememberSet(session.host, home.paths, description.primary, found.set);
-  return { product: productOf(found), waited, degraded: false };
-}
 
 /** The answer of a failure that is in force; null without one. */
 function repeat(
@@ -251,7 +228,7 @@ async function compileIn(
       setting: { mode, worker, primary: description.primary },
       onOverflow,
       asksAfterFailure: (result) => isMemorable(job, result),
-      memoised: session.memoised(plan.line),
+      memoised: memoisedBy(session, plan.line),
     });
   } catch (error) {
     return degrade(job, { error, waited: state.waited });
@@ -369,21 +346,4 @@ async function unstored(
   const outcome = product.exitCode === 0 ? outcomeOf(why.reason) : 'failed';
   const { reason, notStored, waited } = why;
   return { product: { ...product, outcome, reason, notStored }, waited, degraded: false };
-}
-
-/** A hit as a product. */
-export function productOf(found: Found): Product {
-  return {
-    fingerprint: found.fingerprint,
-    outcome: found.tier,
-    reason: null,
-    notStored: null,
-    exitCode: 0,
-    stdout: found.record.stdout,
-    stderr: found.record.stderr,
-    streamed: false,
-    stopped: false,
-    compileSeconds: found.record.cost.wallSeconds,
-    outputs: found.outputs,
-  };
 }

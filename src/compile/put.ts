@@ -47,6 +47,7 @@ export async function put(
     return { stored: false, reason: access.problem.reason };
   }
   const { home } = access;
+  await session.sweep(home);
   const { fingerprint } = content;
   const waiting = { timeoutMs: details.lockTimeoutMs ?? DEFAULT_LOCK_TIMEOUT_MS };
   try {

@@ -1,4 +1,4 @@
-import { ACTIVE_VARIABLE } from '../store/worker-directory.js';
+import { ACTIVE_VARIABLE } from '../model/lifecycle.js';
 import { errnoOf, CacheError, messageOf } from '../model/error.js';
 import { MAX_CAPTURED_BYTES } from '../model/record.js';
 import type { Host } from '../host/host.js';

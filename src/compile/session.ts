@@ -20,8 +20,6 @@ import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { Host } from '../host/host.js';
 import { FileDigests } from './file-digests.js';
-import { Identifier } from './identity.js';
-import type { CommandLine, ListingRun } from './presets/preset.js';
 import type { Produced } from './product.js';
 import type { Trouble } from './request.js';
 import { Stamps } from './stamps.js';
@@ -70,9 +68,6 @@ export class CacheSession {
   readonly paths: HomePaths;
   readonly tally = new Tally();
   readonly flights = new SingleFlight<Produced | 'deferred'>();
-  readonly stamps: Stamps;
-  readonly digests: FileDigests;
-  readonly identifier: Identifier;
   readonly #savings = new Map<Fingerprint, Saving>();
   /** Called once per kind of trouble. */
   onTrouble: ((trouble: Trouble) => void) | null = null;
@@ -83,6 +78,8 @@ export class CacheSession {
   readonly #notes = new Set<string>();
   #hasPublished = false;
   #access: Promise<HomeAccess> | null = null;
+  #swept: Promise<void> | null = null;
+  #digests: FileDigests | null = null;
   #store: DiskTier | null = null;
   /** Undefined until it is asked for. */
   #lock: LockFile | null | undefined;
@@ -93,14 +90,12 @@ export class CacheSession {
     this.root = options.root;
     this.maxPayloadBytes = options.maxPayloadBytes;
     this.paths = new HomePaths(options.root);
-    this.stamps = new Stamps(this.host, this.paths);
-    this.digests = new FileDigests(this.host, this.stamps);
-    this.identifier = new Identifier(this.host, this.digests);
   }
 
-  /** Asks the compiler of a command line what does not change between compilations. */
-  memoised(line: CommandLine): NonNullable<ListingRun['memoised']> {
-    return async (argv, dependsOn) => this.identifier.ask(line, argv, dependsOn);
+  /** What is known about files. Read when the first is hashed. */
+  get digests(): FileDigests {
+    this.#digests ??= new FileDigests(this.host, new Stamps(this.host, this.paths));
+    return this.#digests;
   }
 
   get troubles(): readonly Trouble[] {
@@ -150,7 +145,7 @@ export class CacheSession {
     this.onNote?.(line);
   }
 
-  /** The home, made if need be and swept once per process; or why this user cannot publish into it. */
+  /** The home, made if need be; or why this user cannot publish into it. */
   async openHome(): Promise<HomeAccess> {
     this.#access ??= this.#openHome();
     return this.#access;
@@ -171,12 +166,19 @@ export class CacheSession {
     });
     const memory = new MemoryTier(this.host.hash, this.#options.memory ?? MEMORY_DEFAULTS);
     const store = new LayeredStore([memory, disk]);
-    const swept = await this.#options.sweep?.(this.host, { paths, lock });
-    if (swept !== undefined && swept.workers > 0) this.#addSwept(state, swept.workers);
     return { ok: true, home: { paths, lock, state, memory, disk, store } };
   }
 
-  #addSwept(state: PrivateState, workers: number): void {
+  /** Sweeps the home, once per process. Called before something is made in it: a hit leaves that to others. */
+  async sweep(home: Home): Promise<void> {
+    this.#swept ??= this.#sweep(home);
+    return this.#swept;
+  }
+
+  async #sweep({ paths, lock, state }: Home): Promise<void> {
+    const swept = await this.#options.sweep?.(this.host, { paths, lock });
+    if (swept === undefined || swept.workers === 0) return;
+    const { workers } = swept;
     const what = workers === 1 ? 'a worker directory' : `${workers} worker directories`;
     const message = `${what} of dead processes removed`;
     const atMs = this.host.clock.nowMs();
@@ -279,7 +281,7 @@ export class CacheSession {
   /** Writes counters and stamps. Best effort: a cache that cannot be written loses the figures of this process. */
   async close(): Promise<void> {
     const access = await this.#access;
-    if (access?.ok === true) this.stamps.save();
+    if (access?.ok === true) this.#digests?.stamps.save();
     await this.saveCounters();
     if (this.#hasPublished) await this.#options.care?.(this);
     this.#hasPublished = false;

@@ -1,4 +1,5 @@
 import { execute, type ExecutionRequest } from './execution.js';
+import { memoisedBy } from './identity.js';
 import { claimingOutputs, type Claim } from './output-claims.js';
 import type { Plan } from './plan.js';
 import type { Product } from './product.js';
@@ -33,7 +34,7 @@ async function runClaimed(session: CacheSession, job: CallerJob): Promise<Produc
     options,
     setting: { mode: 'caller' },
     onOverflow,
-    memoised: session.memoised(plan.line),
+    memoised: memoisedBy(session, plan.line),
   });
   const streams = job.silent === true ? { stdout: EMPTY, stderr: EMPTY } : execution.run;
   return {

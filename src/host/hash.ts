@@ -1,5 +1,5 @@
-import { createRequire } from 'node:module';
 import { blake3 } from '@noble/hashes/blake3.js';
+import { loadAddon, type AddonPackage } from './addon.js';
 
 /** An incremental BLAKE3. `digest` ends it. */
 export interface HashState {
@@ -30,6 +30,11 @@ export const portableBlake3: Blake3 = {
   matches: (bytes, digest) => digest.equals(blake3(bytes)),
 };
 
+const PACKAGE: AddonPackage = {
+  name: '@napi-rs/blake-hash',
+  binary: (platform) => `@napi-rs/blake-hash-${platform}-gnu`,
+};
+
 interface NativeHasher {
   update(bytes: Uint8Array): unknown;
   digestBuffer(): Uint8Array;
@@ -53,14 +58,9 @@ function isNativeModule(value: unknown): value is NativeModule {
 
 /** The native implementation, or null where its optional package is not installed for this platform. */
 export function loadNativeBlake3(): Blake3 | null {
-  let loaded: unknown;
-  try {
-    loaded = createRequire(import.meta.url)('@napi-rs/blake-hash');
-  } catch {
-    // Best effort: without the native package the portable implementation does the same work, slower.
-    return null;
-  }
-  if (!isNativeModule(loaded)) return null;
+  // Best effort: without the native package the portable implementation does the same work, slower.
+  const loaded = loadAddon(PACKAGE, isNativeModule);
+  if (loaded === null) return null;
   const { Blake3Hasher, blake3UrlSafeBase64 } = loaded;
   return {
     name: 'native',

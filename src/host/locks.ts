@@ -1,4 +1,5 @@
-import { createRequire } from 'node:module';
+import { errnoOf } from '../model/error.js';
+import { loadAddon, type AddonPackage } from './addon.js';
 
 /**
  * Byte-range locks that die with their process and belong to an open file description: closing another descriptor of
@@ -21,8 +22,15 @@ export interface LockRange {
   readonly shared?: boolean;
 }
 
+const PACKAGE: AddonPackage = {
+  name: 'fs-native-extensions/binding.js',
+  binary: (platform) => `fs-native-extensions/prebuilds/${platform}/fs-native-extensions.node`,
+};
+
+/** What the package's JavaScript stands on. */
 interface LockAddon {
-  readonly tryLock: (fd: number, offset: number, length: number, options: { shared: boolean }) => boolean;
+  /** Throws EAGAIN when somebody else holds the lock. */
+  readonly tryLock: (fd: number, offset: number, length: number, isExclusive: boolean) => void;
   readonly unlock: (fd: number, offset: number, length: number) => void;
 }
 
@@ -45,20 +53,22 @@ export const noLocks: FileLocks = {
 
 /** Open file description locks of the optional addon, or {@link noLocks}. */
 export function loadLocks(): FileLocks {
-  let addon: unknown;
-  try {
-    addon = createRequire(import.meta.url)('fs-native-extensions');
-  } catch {
-    // Best effort: without the addon every process compiles for itself; publishing stays atomic.
-    return noLocks;
-  }
-  if (!isLockAddon(addon)) return noLocks;
-  const { tryLock, unlock } = addon;
+  // Best effort: without the addon every process compiles for itself; publishing stays atomic.
+  const addon = loadAddon(PACKAGE, isLockAddon);
+  if (addon === null) return noLocks;
   return {
     available: true,
-    tryLock: (fd, range) => tryLock(fd, range.offset, range.length, { shared: range.shared === true }),
-    unlock: (fd, range) => {
-      unlock(fd, range.offset, range.length);
+    tryLock: (fd, { offset, length, shared = false }) => {
+      try {
+        addon.tryLock(fd, offset, length, !shared);
+        return true;
+      } catch (error) {
+        if (errnoOf(error) === 'EAGAIN') return false;
+        throw error;
+      }
+    },
+    unlock: (fd, { offset, length }) => {
+      addon.unlock(fd, offset, length);
     },
   };
 }

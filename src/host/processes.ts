@@ -1,4 +1,5 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import type * as childProcesses from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import type { Readable } from 'node:stream';
@@ -217,6 +218,11 @@ function isGroupAlive(group: number): boolean {
   }
 }
 
+/** Loaded where something is started: a hit starts nothing. */
+function childProcess(): typeof childProcesses {
+  return process.getBuiltinModule('node:child_process');
+}
+
 /** Hands every chunk on; while the sink waits nothing is read, and the writer waits when the pipe is full. */
 function feed(stream: Readable | null, sink: Sink): void {
   stream?.on('data', (chunk: Buffer) => {
@@ -231,7 +237,7 @@ function feed(stream: Readable | null, sink: Sink): void {
 }
 
 async function start(options: SpawnOptions, sinks: Sinks): Promise<RunningProcess> {
-  const child = spawn(options.program, [...options.args], {
+  const child = childProcess().spawn(options.program, [...options.args], {
     argv0: options.argv0,
     cwd: options.cwd,
     env: options.environment,
@@ -263,7 +269,7 @@ async function inherit(
   options: SpawnOptions,
   streams: { readonly stdout: number; readonly stderr: number; readonly signal?: AbortSignal },
 ): Promise<Exit> {
-  const child = spawn(options.program, [...options.args], {
+  const child = childProcess().spawn(options.program, [...options.args], {
     argv0: options.argv0,
     cwd: options.cwd,
     env: options.environment,

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { SHARE_ENV, Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { errnoOf } from '../model/error.js';
 
 /** A thread that works beside this one. */
@@ -27,8 +27,10 @@ export function isThreadShortage(error: unknown): boolean {
 
 function startWorker(script: URL): Worker | null {
   try {
+    // Loaded where a thread is started: a hit starts none.
+    const threads = process.getBuiltinModule('node:worker_threads');
     // Its own copy of the environment and the care for descriptors that are never left open would cost time.
-    return new Worker(script, { env: SHARE_ENV, trackUnmanagedFds: false });
+    return new threads.Worker(script, { env: threads.SHARE_ENV, trackUnmanagedFds: false });
   } catch (error) {
     if (!isThreadShortage(error)) throw error;
     return null;

@@ -90,3 +90,6 @@ export const DEGRADED = [
   'io-error',
 ] as const;
 export type Degraded = (typeof DEGRADED)[number];
+
+/** Tells a child which compilations it is part of: `<fingerprint>/<worker>` each, separated by `:`. */
+export const ACTIVE_VARIABLE = 'VYRE_CACHE_ACTIVE';

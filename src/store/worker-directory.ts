@@ -4,10 +4,8 @@ import type { Host } from '../host/host.js';
 import { OWNER_FILE, WORKER_PREFIX, type HomePaths } from '../layouts/vyre/home-paths.js';
 import { decoding, mismatch, parseJson, Reader } from '../model/decoder.js';
 import { errnoOf } from '../model/error.js';
+import { ACTIVE_VARIABLE } from '../model/lifecycle.js';
 import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
-
-/** Tells a child which compilations it is part of: `<fingerprint>/<worker>` each, separated by `:`. */
-export const ACTIVE_VARIABLE = 'VYRE_CACHE_ACTIVE';
 
 const SCHEMA = 'vyre-cache.owner/1';
 const MAX_OWNER_BYTES = 65_536;

@@ -60,7 +60,7 @@ export async function cli(place: Place, argv: readonly string[], options: RunOpt
     terminal: { stdout, stderr },
     signal: new AbortController().signal,
     cwd: () => options.cwd ?? place.work,
-    host: async () => Promise.resolve(options.host ?? systemHost()),
+    host: () => options.host ?? systemHost(),
     onCleanUp: () => undefined,
   });
   return { code, stdout: stdout.text(), stderr: stderr.text() };

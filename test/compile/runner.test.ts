@@ -8,7 +8,7 @@ import { run, type RunRequest, type RunResult } from '../../src/compile/runner.j
 import { Stamps } from '../../src/compile/stamps.js';
 import { systemHost, type Host } from '../../src/host/host.js';
 import { pageBytesIn, type Captured, type Processes } from '../../src/host/processes.js';
-import { ACTIVE_VARIABLE } from '../../src/store/worker-directory.js';
+import { ACTIVE_VARIABLE } from '../../src/model/lifecycle.js';
 import { eventually } from '../support/eventually.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 

@@ -305,7 +305,7 @@ describe('without the lock addon', () => {
       `const Module = require('node:module');
       const resolve = Module._resolveFilename;
       Module._resolveFilename = function (name, ...rest) {
-        if (name === 'fs-native-extensions') throw Object.assign(new Error(name), { code: 'MODULE_NOT_FOUND' });
+        if (name.startsWith('fs-native-extensions')) throw Object.assign(new Error(name), { code: 'MODULE_NOT_FOUND' });
         return resolve.call(this, name, ...rest);
       };`,
     );

@@ -18,8 +18,8 @@ import type { Host } from '../../src/host/host.js';
 import { noLocks } from '../../src/host/locks.js';
 import { HomePaths } from '../../src/layouts/vyre/home-paths.js';
 import { openHome } from '../../src/store/home.js';
+import { ACTIVE_VARIABLE } from '../../src/model/lifecycle.js';
 import {
-  ACTIVE_VARIABLE,
   activeMark,
   createWorkerDirectory,
   findWorkers,

@@ -1,4 +1,6 @@
 import { basename } from 'node:path';
+import { compile } from '../../compile/compile.js';
+import { presetFor } from '../../compile/presets/registry.js';
 import type { CompileResult } from '../../compile/request.js';
 import { CacheError } from '../../model/error.js';
 import { bareRun } from '../bare-run.js';
@@ -15,7 +17,9 @@ import {
 } from '../compile-request.js';
 import { openContext, rootOf, withSession, type Context } from '../context.js';
 import { EXIT, problemLines } from '../failure.js';
-import { renderCompileJson, renderCompileLine } from '../rendering/compile.js';
+
+/** One compilation asks for its artifact once. */
+const NO_MEMORY = { entriesPerShard: 0, bytesPerShard: 0 } as const;
 
 /** Settings of a manifest's jobs. */
 const BATCH_SETTINGS = ['jobs', 'jobs_hard'] as const;
@@ -61,12 +65,12 @@ async function run(call: Call): Promise<number> {
   if (context.settings.disable) return runDisabled(context, launcher);
   if (launcher) return runLauncher(context, program);
   const request = await readRequest(call);
-  const { compile } = await import('../../compile/compile.js');
-  const { result, troubled } = await withSession(context, { root: rootOf(context) }, async (session) => ({
+  const use = { root: rootOf(context), memory: NO_MEMORY };
+  const { result, troubled } = await withSession(context, use, async (session) => ({
     result: await compile(session, request, compileOptions(context)),
     troubled: session.troubles.length > 0,
   }));
-  deliver(context, result);
+  await deliver(context, result);
   return exitCode(context, result, troubled);
 }
 
@@ -81,13 +85,12 @@ function refuseBatchOptions({ flags, options }: Call): void {
 async function runDisabled(context: Context, launcher: boolean): Promise<number> {
   const { call } = context;
   const result = await bareRun(context, launcher ? bareRequest(call) : await readRequest(call));
-  deliver(context, result);
+  await deliver(context, result);
   return exitCode(context, result, false);
 }
 
 /** The command line of a known compiler as it is: until that is understood, it runs untouched and is counted. */
 async function runLauncher(context: Context, program: string): Promise<number> {
-  const { presetFor } = await import('../../compile/presets/registry.js');
   if (presetFor(basename(program)) === null) {
     throw new CacheError(
       'usage',
@@ -106,17 +109,19 @@ async function runLauncher(context: Context, program: string): Promise<number> {
       troubled: session.troubles.length > 0,
     };
   });
-  deliver(context, result);
+  await deliver(context, result);
   return exitCode(context, result, troubled);
 }
 
 /** The compiler's own words byte by byte; ours only where they were asked for. */
-function deliver(context: Context, result: CompileResult): void {
+async function deliver(context: Context, result: CompileResult): Promise<void> {
   const { json, verbose } = context;
   const { stdout, stderr } = context.call.terminal;
   compilerStream(context, 'stdout').write(result.stdout);
   stderr.write(result.stderr);
   if (result.error !== null) stderr.write(problemLines(result.error));
+  if (!verbose && !json) return;
+  const { renderCompileJson, renderCompileLine } = await import('../rendering/compile.js');
   if (verbose) stderr.write(`${renderCompileLine(result)}\n`);
   if (json) stdout.write(renderCompileJson([result]));
 }

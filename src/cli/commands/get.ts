@@ -1,6 +1,8 @@
 import { resolve } from 'node:path';
+import { deliver } from '../../compile/delivery.js';
 import type { LookupResult } from '../../compile/request.js';
 import type { CacheSession } from '../../compile/session.js';
+import { extractOutputs, getEntry } from '../../compile/stored-entry.js';
 import { CacheError } from '../../model/error.js';
 import type { Call, CliCommand } from '../command.js';
 import {
@@ -99,7 +101,6 @@ function readWord({ call, json }: Context): string {
 }
 
 async function find(session: CacheSession, word: string): Promise<LookupResult> {
-  const { getEntry } = await import('../../compile/lookup.js');
   const fingerprint = await resolvePrefix(session, word);
   return fingerprint === null
     ? { hit: false, fingerprint: null, reason: 'absent' }
@@ -113,12 +114,10 @@ async function writePayload(context: Context, session: CacheSession, hit: Hit): 
   const folder = call.options.text('extract');
   const [file] = call.options.list('output');
   if (folder !== null) {
-    const { extractOutputs } = await import('../../compile/lookup.js');
     const { buffer, byteOffset, byteLength } = hit.payload;
     const entry = { fingerprint: hit.fingerprint, payload: Buffer.from(buffer, byteOffset, byteLength) };
     await extractOutputs(session, entry, resolve(call.cwd, folder));
   } else if (file !== undefined) {
-    const { deliver } = await import('../../compile/delivery.js');
     const output = { path: resolve(call.cwd, file), executable: false, content: hit.payload };
     await deliver(call.host, output, call.signal);
   } else {

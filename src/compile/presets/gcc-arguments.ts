@@ -243,3 +243,10 @@ export function withoutExtension(path: string): string {
   const dot = name.lastIndexOf('.');
   return dot <= 0 ? path : path.slice(0, path.length - (name.length - dot));
 }
+
+const PREPROCESSED_LANGUAGES: ReadonlySet<string> = new Set(['c', 'c++', 'objc', 'assembler-with-cpp']);
+
+/** True when a source goes through the preprocessor. */
+export function isPreprocessed(parsed: GccArguments): boolean {
+  return parsed.sources.some((source) => PREPROCESSED_LANGUAGES.has(source.language));
+}

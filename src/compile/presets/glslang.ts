@@ -1,9 +1,5 @@
-import { dirname, resolve } from 'node:path';
-import { statOrNull } from '../../host/files.js';
-import { depfilePrerequisites } from '../depfile.js';
-import { readFollowing } from './file-text.js';
-import { glslangFailedReads, includedNames } from './glslang-failed.js';
-import type { CommandLine, Facts, Listed, Listing, ListingRun, Preset } from './preset.js';
+import { resolve } from 'node:path';
+import type { CommandLine, Facts, Listing, Preset } from './preset.js';
 import { isDeclaredOutput } from './written.js';
 
 const NAME = /^(?:glslangValidator|glslang)(?:-[0-9.]+)?$/;
@@ -119,53 +115,12 @@ function listing(line: CommandLine): Listing | null {
       depfile = parse(args).depfile;
       return depfile === null ? [...args, '--depfile', listPath] : args;
     },
-    collect: async (run) =>
-      collect(run, parsed, depfile === null ? run.listPath : resolve(run.line.cwd, depfile)),
-    collectFailed: async (run) => glslangFailedReads(run, parsed),
+    collect: async (run) => {
+      const listPath = depfile === null ? run.listPath : resolve(run.line.cwd, depfile);
+      return (await import('./glslang-lists.js')).collect(run, parsed, listPath);
+    },
+    collectFailed: async (run) => (await import('./glslang-failed.js')).glslangFailedReads(run, parsed),
   };
-}
-
-async function collect(run: ListingRun, parsed: GlslangArguments, listPath: string): Promise<Listed> {
-  const { cwd } = run.line;
-  const list = readFollowing(run.files, listPath);
-  if (list === null) return unlisted('glslangValidator wrote no list');
-  const files = [...new Set([...depfilePrerequisites(list), ...parsed.sources])];
-  const names = new Set<string>();
-  for (const file of files) {
-    const text = readFollowing(run.files, resolve(cwd, file));
-    if (text === null) return unlisted(`"${file}" cannot be read`);
-    const included = includedNames(text);
-    if (included === null) return unlisted(`an include of "${file}" is computed`);
-    for (const name of included) names.add(name);
-  }
-  return { ok: true, files, absent: shadows(run, { names, files, folders: parsed.includeFolders }) };
-}
-
-/**
- * A name is looked for in the folders of all files on the way to it, innermost first, then in those of -I. Which files
- * those were is not listed, so every folder counts.
- */
-function shadows(
-  run: ListingRun,
-  searched: {
-    readonly names: ReadonlySet<string>;
-    readonly files: readonly string[];
-    readonly folders: readonly string[];
-  },
-): readonly string[] {
-  const folders = new Set([...searched.files.map((file) => dirname(file)), ...searched.folders]);
-  const absent: string[] = [];
-  for (const name of searched.names) {
-    for (const folder of folders) {
-      const candidate = folder === '.' ? name : `${folder}/${name}`;
-      if (statOrNull(run.files, resolve(run.line.cwd, candidate)) === null) absent.push(candidate);
-    }
-  }
-  return absent;
-}
-
-function unlisted(detail: string): Listed {
-  return { ok: false, word: 'preset:unlisted-read', detail };
 }
 
 /** Khronos' reference compiler. */

@@ -10,7 +10,6 @@ import {
   type NvccArguments,
   type NvccStage,
 } from './nvcc-arguments.js';
-import { nvccDelegates } from './nvcc-toolkit.js';
 import { nvccListing } from './nvcc-listing.js';
 import type { CommandLine, Facts, Preset } from './preset.js';
 import { isDeclaredOutput } from './written.js';
@@ -113,7 +112,8 @@ export const nvcc: Preset = {
   name: 'nvcc',
   matches: (baseName) => baseName === 'nvcc' || /^nvcc-[0-9.]+$/.test(baseName),
   facts,
-  delegates: async (context) => nvccDelegates(context, parseNvccArguments(context.line.args)),
+  delegates: async (context) =>
+    (await import('./nvcc-toolkit.js')).nvccDelegates(context, parseNvccArguments(context.line.args)),
   versionArgs: ['--version'],
   environment: [],
   // The host compiler writes what is linked or preprocessed.

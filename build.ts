@@ -1,0 +1,99 @@
+import { dirname, join, resolve } from 'node:path';
+import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
+
+/**
+ * Bundles the sources into `dist/`: the library and the script of its threads as ES modules, the program as CommonJS,
+ * which Node starts sooner. docs/start.md says which file holds what.
+ */
+const folder = import.meta.dirname;
+const start = join(folder, 'src/cli/main.ts');
+const compile = join(folder, 'src/cli/commands/compile.ts');
+
+const common = {
+  absWorkingDir: folder,
+  outdir: join(folder, 'dist'),
+  platform: 'node',
+  target: 'node20.19',
+  sourcemap: 'linked',
+  sourcesContent: false,
+  logLevel: 'warning',
+} as const satisfies BuildOptions;
+
+const bundled = {
+  ...common,
+  bundle: true,
+  splitting: true,
+  format: 'esm',
+  external: ['@napi-rs/*', 'fs-native-extensions'],
+} as const satisfies BuildOptions;
+
+async function buildLibrary(): Promise<void> {
+  await build({
+    ...bundled,
+    entryPoints: ['src/index.ts', 'src/maintenance/bulk-thread.ts'],
+    entryNames: '[name]',
+    banner: {
+      js: "import{createRequire as __bannerCreateRequire}from'node:module';const require=__bannerCreateRequire(import.meta.url);",
+    },
+  });
+}
+
+/**
+ * Keeps what the start needs in one file, and what a hit of `compile` needs in a second one. esbuild makes a file of the
+ * modules that the same entry points reach, and each dynamic import is an entry point. So each of them reaches all that
+ * the start does; and those of compilations all that `compile` does.
+ */
+const fewFiles: Plugin = {
+  name: 'few-files',
+  setup(bundle) {
+    bundle.onResolve({ filter: /./ }, ({ kind, path, resolveDir }) => {
+      if (kind !== 'dynamic-import') return null;
+      const isOwn = path.startsWith('.');
+      const target = isOwn ? resolve(resolveDir, path).replace(/\.js$/, '.ts') : path;
+      return { path: target, namespace: 'later', pluginData: isOwn ? dirname(target) : resolveDir };
+    });
+    bundle.onLoad({ filter: /./, namespace: 'later' }, ({ path, pluginData }) => ({
+      contents: entryOf(path),
+      resolveDir: String(pluginData),
+    }));
+  },
+};
+
+function entryOf(path: string): string {
+  const name = JSON.stringify(path);
+  const before = /src.compile.|compile-batch|commands.fingerprint/.test(path) ? [start, compile] : [start];
+  return [
+    ...before.map((file) => `import ${JSON.stringify(file)};`),
+    `export * from ${name};`,
+    // Packages in CommonJS have nothing else.
+    ...(path.startsWith('/') ? [] : [`import * as all from ${name}; export default all['default'];`]),
+  ].join('\n');
+}
+
+/** esbuild splits ES modules only: its files are converted in a second step. */
+async function buildProgram(): Promise<Metafile> {
+  const { metafile } = await build({
+    ...bundled,
+    entryPoints: [start],
+    outExtension: { '.js': '.cjs' },
+    metafile: true,
+    plugins: [fewFiles],
+    logOverride: { 'import-is-undefined': 'silent' },
+  });
+  await build({
+    ...common,
+    entryPoints: Object.keys(metafile.outputs).filter((file) => file.endsWith('.cjs')),
+    outExtension: { '.js': '.cjs' },
+    allowOverwrite: true,
+    format: 'cjs',
+    supported: { 'dynamic-import': false },
+    // A third less to read and to compile at each start.
+    minify: true,
+    define: { 'import.meta.url': '__moduleUrl' },
+    banner: { js: "const __moduleUrl=require('node:url').pathToFileURL(__filename).href;" },
+  });
+  return metafile;
+}
+
+await buildLibrary();
+await buildProgram();

@@ -1,0 +1,45 @@
+import { rememberSet } from './dependency-sets.js';
+import type { Job } from './job.js';
+import type { Found, NotFound } from './lookup-store.js';
+import type { Produced, Product } from './product.js';
+
+/** A dependency set this far from the front is put there when it is used: half of those that are kept. */
+const RENEWED_AGE = 4;
+
+/**
+ * How far a caller goes for an artifact: `look` only takes what the cache has, `try` compiles unless somebody else is
+ * at it, `wait` waits for who is. What it does not do is `deferred`.
+ */
+export type Effort = 'look' | 'try' | 'wait';
+
+/** What was found when a caller asked, and when that was, in milliseconds since 1970. */
+export interface Asked {
+  readonly first: Found | NotFound;
+  readonly atMs: number;
+}
+
+/** Notes the use of what was found. */
+export function hit(job: Job, found: Found, waited: boolean): Produced {
+  const { session, home, description } = job;
+  home.disk.markUsed(found.fingerprint);
+  // Sets are dropped by the age of their use; one far back comes to the front before it is.
+  if (found.setAge >= RENEWED_AGE) rememberSet(session.host, home.paths, description.primary, found.set);
+  return { product: productOf(found), waited, degraded: false };
+}
+
+/** A hit as a product. */
+export function productOf(found: Found): Product {
+  return {
+    fingerprint: found.fingerprint,
+    outcome: found.tier,
+    reason: null,
+    notStored: null,
+    exitCode: 0,
+    stdout: found.record.stdout,
+    stderr: found.record.stderr,
+    streamed: false,
+    stopped: false,
+    compileSeconds: found.record.cost.wallSeconds,
+    outputs: found.outputs,
+  };
+}

@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { basename, dirname, join, relative, resolve } from 'node:path';
+import { describe, it, type TestContext } from 'node:test';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const ROOT = join(import.meta.dirname, '../..');
+const BIN = join(ROOT, 'bin/vyre-cache.js');
+const PAGE = readFileSync(join(ROOT, 'docs/start.md'), 'utf8');
+
+interface Loaded {
+  /** Files of this project and its packages, relative to the project. */
+  readonly files: readonly string[];
+  /** Modules of Node that `node -e 0` does not load. */
+  readonly builtins: readonly string[];
+}
+
+/** Runs Node with a script before the program that tells what was loaded in the end. */
+function modulesOf(t: TestContext, folder: string, argv: readonly string[]): Loaded {
+  const observer = join(folder, 'observer.cjs');
+  const report = join(folder, 'report.json');
+  writeFileSync(
+    observer,
+    `process.on('exit', () => require('fs').writeFileSync(${JSON.stringify(report)},
+      JSON.stringify({ files: Object.keys(require.cache), builtins: process.moduleLoadList })));`,
+  );
+  const run = (words: readonly string[]): { files: string[]; builtins: string[] } => {
+    execFileSync(process.execPath, ['--require', observer, ...words], {
+      cwd: folder,
+      env: { PATH: process.env['PATH'], HOME: folder },
+      stdio: 'ignore',
+    });
+    // What the script above wrote.
+    return JSON.parse(readFileSync(report, 'utf8')) as { files: string[]; builtins: string[] };
+  };
+  const empty = join(folder, 'empty.cjs');
+  writeFileSync(empty, '');
+  const bare = new Set([...run(['-e', '0']).builtins, ...run([empty]).builtins]);
+  const { files, builtins } = run([BIN, ...argv]);
+  t.diagnostic(`${files.length} files, ${builtins.length} modules of Node`);
+  return {
+    files: files.map((file) => relative(ROOT, file)).filter((file) => !file.endsWith('observer.cjs')),
+    builtins: builtins.filter((name) => !bare.has(name)).map((name) => name.replace(/^NativeModule /, '')),
+  };
+}
+
+/** The sources in the files of the bundle, by their source maps. */
+function sourcesOf(files: readonly string[]): readonly string[] {
+  const found = new Set<string>();
+  for (const file of files.filter((name) => name.startsWith('dist/'))) {
+    const map = JSON.parse(readFileSync(join(ROOT, `${file}.map`), 'utf8')) as { sources: string[] };
+    for (const source of map.sources) {
+      const path = relative(ROOT, resolve(ROOT, dirname(file), source));
+      if (/^(?:src|node_modules)\//.test(path)) found.add(path);
+    }
+  }
+  return [...found].toSorted();
+}
+
+/** The list below a heading of the page. */
+function listed(heading: string): readonly string[] {
+  const section = PAGE.split(/^#+ /m).find((text) => text.startsWith(`${heading}\n`));
+  assert.ok(section !== undefined, `expected "${heading}" in docs/start.md`);
+  return [...section.matchAll(/^\| `([^`]+)` \|/gm)].map((match) => match[1] ?? '').toSorted();
+}
+
+function compileArguments(): readonly string[] {
+  return ['compile', 'a.c', '-o', 'a.o', '--', 'gcc', '-O2', '-c', '{input}', '-o', '{output}'];
+}
+
+/** A folder whose one compilation is in the cache; its fingerprint. */
+function warm(t: TestContext): { readonly folder: string; readonly fingerprint: string } {
+  const folder = temporaryFolder(t);
+  writeFileSync(join(folder, 'a.c'), 'int answer(void) { return 42; }\n');
+  const options = {
+    cwd: folder,
+    env: { PATH: process.env['PATH'], HOME: folder },
+    encoding: 'utf8',
+  } as const;
+  execFileSync(process.execPath, [BIN, ...compileArguments()], options);
+  const shown = execFileSync(process.execPath, [BIN, 'fingerprint', ...compileArguments().slice(1)], options);
+  return { folder, fingerprint: shown.trim() };
+}
+
+const ALLOWED_BUILTINS =
+  /^(?:Internal Binding (?:os|signal_wrap)|os|module|internal\/abort_controller|internal\/event_target|internal\/modules\/.*|internal\/source_map\/.*|internal\/vm\/module)$/;
+
+describe('a start of the program', () => {
+  it('loads for a hit of get what docs/start.md lists, and nothing else', (t) => {
+    const { folder, fingerprint } = warm(t);
+    const loaded = modulesOf(t, folder, ['get', fingerprint, '-o', 'b.o']);
+    assert.deepEqual(readFileSync(join(folder, 'b.o')), readFileSync(join(folder, 'a.o')));
+    assert.deepEqual(
+      loaded.builtins.filter((name) => !ALLOWED_BUILTINS.test(name)),
+      [],
+    );
+    assert.deepEqual(sourcesOf(loaded.files), listed('Every start'));
+    assert.deepEqual(addonsAndFiles(loaded.files), { addons: 2, bundle: 2 });
+  });
+
+  it('loads for a hit of compile what docs/start.md lists besides', (t) => {
+    const { folder } = warm(t);
+    const loaded = modulesOf(t, folder, compileArguments());
+    assert.deepEqual(
+      loaded.builtins.filter((name) => !ALLOWED_BUILTINS.test(name)),
+      [],
+    );
+    assert.deepEqual(
+      sourcesOf(loaded.files),
+      [...listed('Every start'), ...listed('A hit of compile')].toSorted(),
+    );
+    assert.deepEqual(addonsAndFiles(loaded.files), { addons: 2, bundle: 4 });
+  });
+});
+
+/** Native addons, and files of the bundle. */
+function addonsAndFiles(files: readonly string[]): { readonly addons: number; readonly bundle: number } {
+  const others = files.filter((file) => !file.startsWith('dist/') && !file.endsWith('.node'));
+  assert.deepEqual(
+    others.map((file) => basename(file)),
+    ['vyre-cache.js'],
+  );
+  return {
+    addons: files.filter((file) => file.endsWith('.node')).length,
+    bundle: files.filter((file) => file.startsWith('dist/')).length,
+  };
+}

@@ -6,8 +6,10 @@ import { BulkWork } from './bulk-work.js';
 
 /** One lane of bulk work in a thread of its own: a script, started by `bulk.ts`, sometimes before it is known whether there is work. */
 async function main(order: BulkOrder): Promise<void> {
-  const work = new BulkWork(systemHost(), ArtifactTable.of(order.table), order.places, order.task);
-  await runLane(work, order, { breathe: async () => Promise.resolve(), signal: null });
+  const host = systemHost();
+  const work = new BulkWork(host, ArtifactTable.of(order.table), order.places, order.task);
+  // What belongs to an addon is freed between two turns of the event loop only.
+  await runLane(work, order, { breathe: async () => host.clock.breathe(), signal: null });
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin.
   parentPort?.postMessage(work.failures);
 }

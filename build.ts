@@ -1,3 +1,6 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 
@@ -95,5 +98,29 @@ async function buildProgram(): Promise<Metafile> {
   return metafile;
 }
 
+/** Runs the program, and keeps what V8 made of its files in the end. */
+const KEEP_CODE = `
+  const { codeFile, load, scripts } = require(${JSON.stringify(join(folder, 'bin/load.js'))});
+  process.on('exit', () => {
+    for (const [file, script] of scripts) require('node:fs').writeFileSync(codeFile(file), script.createCachedData());
+  });
+  load('main.cjs').main();`;
+
+/** A compilation, then a hit, which leaves the code of what a hit runs beside the bundle. */
+function keepCode(): void {
+  const scratch = mkdtempSync(join(tmpdir(), 'vyre-cache-build-'));
+  try {
+    writeFileSync(join(scratch, 'in'), '');
+    const request = ['compile', '--cache-dir', 'home', 'in', '-o', 'out', '--', 'cp', '{input}', '{output}'];
+    // oxlint-disable-next-line node/no-process-env -- the search path of a build is that of its caller.
+    const env = { PATH: process.env['PATH'], HOME: scratch };
+    for (const words of [[join(folder, 'bin/vyre-cache.js')], ['-e', KEEP_CODE, 'vyre-cache']])
+      execFileSync(process.execPath, [...words, ...request], { cwd: scratch, env });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
 await buildLibrary();
 await buildProgram();
+keepCode();

@@ -17,7 +17,7 @@ function fail(exitCode, lines) {
 
 /** True where the bundle itself is absent; a missing part of it is a damaged installation and shown as it is. */
 function isNotBuilt(error) {
-  return Boolean(error) && error.code === 'MODULE_NOT_FOUND' && error.requireStack[0] === __filename;
+  return Boolean(error) && error.code === 'ENOENT' && /[\\/]dist[\\/]main\.cjs$/.test(error.path);
 }
 
 function explain(error) {
@@ -38,7 +38,7 @@ if (isTooOld(process.versions.node)) {
 } else {
   try {
     // oxlint-disable-next-line typescript/no-require-imports -- this file is CommonJS.
-    require('../dist/main.cjs').main().catch(explain);
+    require('./load.js').load('main.cjs').main().catch(explain);
   } catch (error) {
     explain(error);
   }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import { temporaryFolder } from '../support/temporary-folder.js';
@@ -84,7 +84,7 @@ function warm(t: TestContext): { readonly folder: string; readonly fingerprint: 
 }
 
 const ALLOWED_BUILTINS =
-  /^(?:Internal Binding (?:os|signal_wrap)|os|module|internal\/abort_controller|internal\/event_target|internal\/modules\/.*|internal\/source_map\/.*|internal\/vm\/module)$/;
+  /^(?:Internal Binding (?:os|signal_wrap)|os|module|vm|internal\/abort_controller|internal\/event_target|internal\/modules\/.*|internal\/source_map\/.*|internal\/vm\/module)$/;
 
 describe('a start of the program', () => {
   it('loads for a hit of get what docs/start.md lists, and nothing else', (t) => {
@@ -114,12 +114,45 @@ describe('a start of the program', () => {
   });
 });
 
+describe('the code that a build keeps', () => {
+  it('is taken from there by a hit, and the program runs without it', (t) => {
+    const { folder, fingerprint } = warm(t);
+    const copy = join(folder, 'copy');
+    for (const name of ['bin', 'dist', 'package.json'])
+      cpSync(join(ROOT, name), join(copy, name), { recursive: true });
+    symlinkSync(join(ROOT, 'node_modules'), join(copy, 'node_modules'));
+    const rejected = join(folder, 'rejected.cjs');
+    writeFileSync(
+      rejected,
+      `const { scripts } = require(${JSON.stringify(join(copy, 'bin/load.js'))});
+       process.on('exit', () => console.log([...scripts.values()].map((script) => String(script.cachedDataRejected)).join()));`,
+    );
+    const env = { PATH: process.env['PATH'], HOME: folder };
+    const run = (): string =>
+      execFileSync(
+        process.execPath,
+        ['--require', rejected, join(copy, 'bin/vyre-cache.js'), 'get', fingerprint, '-o', 'b.o'],
+        { cwd: folder, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
+      ).trim();
+    assert.equal(run(), 'false,false');
+    const kept = readdirSync(join(copy, 'dist')).filter((name) => name.endsWith('.code'));
+    assert.ok(kept.length >= 4, `expected the code of 4 files, got ${kept.length}`);
+    for (const name of kept) writeFileSync(join(copy, 'dist', name), 'of another V8');
+    rmSync(join(folder, 'b.o'));
+    assert.equal(run(), 'true,true');
+    for (const name of kept) rmSync(join(copy, 'dist', name));
+    rmSync(join(folder, 'b.o'));
+    assert.equal(run(), 'undefined,undefined');
+    assert.deepEqual(readFileSync(join(folder, 'b.o')), readFileSync(join(folder, 'a.o')));
+  });
+});
+
 /** Native addons, and files of the bundle. */
 function addonsAndFiles(files: readonly string[]): { readonly addons: number; readonly bundle: number } {
   const others = files.filter((file) => !file.startsWith('dist/') && !file.endsWith('.node'));
   assert.deepEqual(
     others.map((file) => basename(file)),
-    ['vyre-cache.js'],
+    ['vyre-cache.js', 'load.js'],
   );
   return {
     addons: files.filter((file) => file.endsWith('.node')).length,

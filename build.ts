@@ -9,7 +9,7 @@ import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
  * which Node starts sooner. docs/start.md says which file holds what.
  */
 const folder = import.meta.dirname;
-const start = join(folder, 'src/cli/main.ts');
+const start = join(folder, 'src/cli/node.ts');
 const compile = join(folder, 'src/cli/commands/compile.ts');
 
 const common = {
@@ -77,7 +77,7 @@ function entryOf(path: string): string {
 async function buildProgram(): Promise<Metafile> {
   const { metafile } = await build({
     ...bundled,
-    entryPoints: [start],
+    entryPoints: { main: start },
     outExtension: { '.js': '.cjs' },
     metafile: true,
     plugins: [fewFiles],

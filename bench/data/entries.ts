@@ -1,7 +1,8 @@
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { entryChunks } from '../../src/model/entry.js';
-import { hashChunks, loadNativeBlake3, portableBlake3, type Blake3 } from '../../src/host/hash.js';
+import { hashChunks, loadNativeBlake3, type Blake3 } from '../../src/host/hash.js';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import type { Site } from '../site.js';
 
 const DAY_SECONDS = 86_400;

@@ -1,7 +1,8 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BenchError } from '../bench-error.js';
-import { hashChunks, loadNativeBlake3, portableBlake3, type Blake3 } from '../../src/host/hash.js';
+import { hashChunks, loadNativeBlake3, type Blake3 } from '../../src/host/hash.js';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import { entryChunks } from '../../src/model/entry.js';
 import { isDigest, isFingerprint } from '../../src/model/fingerprint.js';
 import { decodeRecord, encodeRecord, isFailureRecord, type ArtifactRecord } from '../../src/model/record.js';

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { loadNativeBlake3, portableBlake3 } from '../../src/host/hash.js';
+import { loadNativeBlake3 } from '../../src/host/hash.js';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import { addEntries, nameOf } from '../data/entries.js';
 import { compileArgs, makeHome } from '../data/home.js';
 import type { GrowthPoint } from '../results.js';

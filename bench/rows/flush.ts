@@ -2,7 +2,8 @@ import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSyn
 import { formatCount } from '../../src/model/units.js';
 import { join } from 'node:path';
 import { openCache } from '../../src/index.js';
-import { hashChunks, loadNativeBlake3, portableBlake3 } from '../../src/host/hash.js';
+import { hashChunks, loadNativeBlake3 } from '../../src/host/hash.js';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import { entryChunks } from '../../src/model/entry.js';
 import { nameOf, noise } from '../data/entries.js';
 import { measureRow } from '../measure.js';

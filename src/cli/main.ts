@@ -1,11 +1,11 @@
-import { systemHost } from '../host/host.js';
+import type { Host } from '../host/host.js';
 import { descriptorOutput } from './descriptor-output.js';
 import { Interruption } from './interruption.js';
 import { run } from './run.js';
 import { processEnvironment } from './settings/environment.js';
 
 /** The program: runs the call that is in the arguments of this process and sets its exit code. */
-export async function main(): Promise<void> {
+export async function main(host: () => Host): Promise<void> {
   const interruption = new Interruption();
   const terminal = {
     stdout: descriptorOutput({ name: 'stdout', fd: 1, stream: () => process.stdout }),
@@ -17,7 +17,7 @@ export async function main(): Promise<void> {
     terminal,
     signal: interruption.signal,
     cwd: () => process.cwd(),
-    host: systemHost,
+    host,
     onCleanUp: () => {
       interruption.listen();
     },

@@ -1,4 +1,3 @@
-import { blake3 } from '@noble/hashes/blake3.js';
 import { loadAddon, type AddonPackage } from './addon.js';
 
 /** An incremental BLAKE3. `digest` ends it. */
@@ -14,21 +13,6 @@ export interface Blake3 {
   /** True when `digest`, 32 bytes, is that of the bytes. Cheaper than a state for small ones. */
   matches(bytes: Uint8Array, digest: Buffer): boolean;
 }
-
-/** The pure JavaScript implementation: some 100 times slower, available everywhere, the oracle of the tests. */
-export const portableBlake3: Blake3 = {
-  name: 'portable',
-  create() {
-    const state = blake3.create({});
-    return {
-      update(bytes) {
-        state.update(bytes);
-      },
-      digest: () => state.digest(),
-    };
-  },
-  matches: (bytes, digest) => digest.equals(blake3(bytes)),
-};
 
 const PACKAGE: AddonPackage = {
   name: '@napi-rs/blake-hash',
@@ -59,8 +43,12 @@ function isNativeModule(value: unknown): value is NativeModule {
 /** The native implementation, or null where its optional package is not installed for this platform. */
 export function loadNativeBlake3(): Blake3 | null {
   // Best effort: without the native package the portable implementation does the same work, slower.
-  const loaded = loadAddon(PACKAGE, isNativeModule);
-  if (loaded === null) return null;
+  return nativeBlake3(loadAddon(PACKAGE, isNativeModule));
+}
+
+/** The native implementation in a loaded addon; null when it is something else. */
+export function nativeBlake3(loaded: unknown): Blake3 | null {
+  if (!isNativeModule(loaded)) return null;
   const { Blake3Hasher, blake3UrlSafeBase64 } = loaded;
   return {
     name: 'native',

@@ -25,7 +25,7 @@ export function isThreadShortage(error: unknown): boolean {
   return typeof code === 'string' && (code.startsWith('ERR_WORKER_') || errnoOf(error) !== null);
 }
 
-function startWorker(script: URL): Worker | null {
+function startWorker(script: URL | string): Worker | null {
   try {
     // Loaded where a thread is started: a hit starts none.
     const threads = process.getBuiltinModule('node:worker_threads');
@@ -38,28 +38,30 @@ function startWorker(script: URL): Worker | null {
 }
 
 export const systemThreads: Threads = {
-  start(script) {
-    if (!existsSync(fileURLToPath(script))) return null;
-    const worker = startWorker(script);
-    if (worker === null) return null;
-    const result = new Promise<unknown>((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('error', reject);
-      worker.once('exit', (code) => {
-        reject(new Error(`a thread ended with ${code} before it was done`));
-      });
-    });
-    // Whoever stops it does not wait for its result.
-    result.catch(() => undefined);
-    return {
-      result,
-      send: (order) => {
-        // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin.
-        worker.postMessage(order);
-      },
-      stop: async () => {
-        await worker.terminate();
-      },
-    };
-  },
+  start: (script) => (existsSync(fileURLToPath(script)) ? startThread(script) : null),
 };
+
+/** @returns null where the machine has no more threads. */
+export function startThread(script: URL | string): Thread | null {
+  const worker = startWorker(script);
+  if (worker === null) return null;
+  const result = new Promise<unknown>((resolve, reject) => {
+    worker.once('message', resolve);
+    worker.once('error', reject);
+    worker.once('exit', (code) => {
+      reject(new Error(`a thread ended with ${code} before it was done`));
+    });
+  });
+  // Whoever stops it does not wait for its result.
+  result.catch(() => undefined);
+  return {
+    result,
+    send: (order) => {
+      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin.
+      worker.postMessage(order);
+    },
+    stop: async () => {
+      await worker.terminate();
+    },
+  };
+}

@@ -10,10 +10,12 @@ import { decodeNotes, mergeNotes } from '../../src/store/pending-list.js';
 import { entryBytes, fingerprintFrom } from '../support/artifacts.js';
 import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
 import { listing } from '../support/listing.js';
+import { REMOVALS } from '../support/program.js';
 import { findTool, has } from '../support/tools.js';
 import { Workbench } from '../support/workbench.js';
 import { cli, makePlace, type Place } from './support.js';
 
+const [UNLINK] = REMOVALS;
 const A = fingerprintFrom('a');
 const B = fingerprintFrom('b');
 const C = fingerprintFrom('c');
@@ -166,7 +168,16 @@ async function traced(
   readonly synced: readonly string[];
 }> {
   const log = join(bench.folder, 'trace');
-  const words = ['-f', '-y', '-qq', '-o', log, '-e', 'trace=fsync,fdatasync,rename,unlink,write', ...inject];
+  const words = [
+    '-f',
+    '-y',
+    '-qq',
+    '-o',
+    log,
+    '-e',
+    `trace=fsync,fdatasync,rename,${UNLINK},write`,
+    ...inject,
+  ];
   const line = `exec ${findTool('strace') ?? ''} ${words.join(' ')} ${bench.commandLine(['flush'])}`;
   const { signal, status } = await bench.spawn('sh', ['-c', line]).ended;
   return { signal, status, synced: syncsIn(readFileSync(log, 'latin1')) };
@@ -206,7 +217,7 @@ describe('the system calls of a flush', () => {
     }
   });
 
-  for (const step of ['rename', 'unlink', 'fsync', 'write'] as const) {
+  for (const step of ['rename', UNLINK, 'fsync', 'write']) {
     it(`may each be the last one: after SIGKILL at any ${step} no entry is forgotten`, async (t) => {
       if (!mayTrace(t)) return;
       let number = 1;

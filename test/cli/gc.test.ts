@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { renderGc } from '../../src/cli/rendering/gc.js';
 import type { RemovalReport } from '../../src/maintenance/reports.js';
 import { LOCK_BYTES } from '../../src/store/lock-file.js';
@@ -11,13 +10,12 @@ import { startChild } from '../support/child.js';
 import { FakeClock, fakeHost } from '../support/fake-host.js';
 import { TestHome } from '../support/homes.js';
 import { listing, tree } from '../support/listing.js';
+import { shellLine, SOURCES } from '../support/program.js';
 import { findTool } from '../support/tools.js';
 import { cli, makePlace, type Place, type Ran } from './support.js';
 
 const HEX = 'a'.repeat(64);
 const HOUR = 3_600_000;
-const START = fileURLToPath(new URL('start.ts', import.meta.url));
-const TSX = import.meta.resolve('tsx');
 
 /** A home with one left-over temporary file, and a host for which two hours have passed since. */
 function makeLitter(t: TestContext): {
@@ -292,8 +290,7 @@ describe('gc --restart on the command line', () => {
       }
       const place = makePlace(t);
       const root = makeArtifacts(place);
-      const words = [process.execPath, '--import', TSX, START, 'gc', '--restart', root];
-      const command = words.map((word) => `'${word}'`).join(' ');
+      const command = shellLine([...SOURCES, 'gc', '--restart', root]);
       const ran = spawnSync(script, ['-qec', command, '/dev/null'], {
         input: `${answer}\n`,
         encoding: 'utf8',

@@ -10,6 +10,7 @@ import { fingerprintFrom } from '../support/artifacts.js';
 import { childProgram } from '../support/child-program.js';
 import { FakeClock, fakeHost } from '../support/fake-host.js';
 import { mountNamespace } from '../support/mount-namespace.js';
+import { shellLine, SOURCES } from '../support/program.js';
 import { manyNames, NOW_MS, storedNames, storeFiles, type StoredFile } from '../support/store-files.js';
 import { findTool, has } from '../support/tools.js';
 import { Workbench } from '../support/workbench.js';
@@ -274,9 +275,6 @@ describe('the rules of prune', () => {
 });
 
 describe('prune --all', () => {
-  const START = fileURLToPath(new URL('start.ts', import.meta.url));
-  const TSX = fileURLToPath(import.meta.resolve('tsx'));
-
   it('asks on a terminal, and takes only a yes for one', (t) => {
     if (!has(t, 'script')) return;
     for (const [answer, code, left] of [
@@ -286,7 +284,7 @@ describe('prune --all', () => {
       ['y', 0, 0],
     ] as const) {
       const place = placeWith(t);
-      const line = `'${process.execPath}' --import '${TSX}' '${START}' prune --all`;
+      const line = shellLine([...SOURCES, 'prune', '--all']);
       const ran = spawnSync(findTool('script') ?? '', ['-qec', line, '/dev/null'], {
         cwd: place.work,
         env: place.environment,
@@ -348,9 +346,7 @@ describe('prune beside others', () => {
 });
 
 describe('prune on a file system', () => {
-  const START = fileURLToPath(new URL('start.ts', import.meta.url));
-  const TSX = fileURLToPath(import.meta.resolve('tsx'));
-  const SELF = `'${process.execPath}' --import '${TSX}' '${START}'`;
+  const SELF = shellLine(SOURCES);
 
   function inNamespace(place: Place, words: readonly string[], lines: readonly string[]): readonly string[] {
     const [program = '', ...args] = words;

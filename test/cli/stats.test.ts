@@ -4,7 +4,6 @@ import { once } from 'node:events';
 import { mkdirSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { renderPrometheus } from '../../src/cli/rendering/prometheus.js';
 import { systemFiles } from '../../src/host/files.js';
@@ -15,6 +14,7 @@ import { CacheError } from '../../src/model/error.js';
 import { DEGRADED, isHit, MISS_REASONS, OUTCOMES, UNCACHEABLE } from '../../src/model/lifecycle.js';
 import { eventually } from '../support/eventually.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
+import { shellLine, SOURCES } from '../support/program.js';
 import { parsePrometheus, valueOf } from '../support/prometheus-text.js';
 import { checkProperty } from '../support/properties.js';
 import { EMPTY_STATS } from '../support/stats-reports.js';
@@ -298,12 +298,7 @@ describe('stats --watch', () => {
 
   it('ends by the signal when Ctrl-C is typed', async (t) => {
     const place = await used(t);
-    const words = [
-      '--import',
-      fileURLToPath(import.meta.resolve('tsx')),
-      join(import.meta.dirname, 'start.ts'),
-    ];
-    const command = [process.execPath, ...words, 'stats', '--watch'].map((word) => `'${word}'`).join(' ');
+    const command = shellLine([...SOURCES, 'stats', '--watch']);
     // `script` gives it a terminal, and tells how it ended: 128 and the signal's number.
     const child = spawn('script', ['-qfec', `exec ${command}`, '/dev/null'], {
       cwd: place.work,

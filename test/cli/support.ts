@@ -3,10 +3,10 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { run } from '../../src/cli/run.js';
 import type { OutputStream } from '../../src/cli/streams.js';
 import { systemHost, type Host } from '../../src/host/host.js';
+import { EXECUTABLE, shellLine, SOURCES } from '../support/program.js';
 
 /** A folder of its own for a test: `home` is $HOME, `work` the current directory below it. */
 export interface Place {
@@ -50,8 +50,14 @@ export interface RunOptions {
   readonly host?: Host;
 }
 
-/** Runs one call inside this process. */
+/** Runs one call inside this process; with the executable where that is tested, and the call needs nothing of this process. */
 export async function cli(place: Place, argv: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  if (EXECUTABLE !== null && options.host === undefined && options.terminal !== true) {
+    const environment = { ...place.environment, ...options.environment };
+    const ended = await start({ ...place, environment, work: options.cwd ?? place.work }, argv);
+    const { code, stdout, stderr } = ended;
+    return { code, stdout, stderr };
+  }
   const stdout = collector(options.terminal === true);
   const stderr = collector(options.terminal === true);
   const code = await run({
@@ -79,9 +85,6 @@ function collector(isTerminal: boolean): OutputStream & { text(): string } {
   };
 }
 
-const START = fileURLToPath(new URL('start.ts', import.meta.url));
-const TSX = fileURLToPath(import.meta.resolve('tsx'));
-
 export interface Ended extends Ran {
   readonly signal: NodeJS.Signals | null;
 }
@@ -102,10 +105,9 @@ export async function start(
   argv: readonly string[],
   options: StartOptions = {},
 ): Promise<Ended> {
-  const words = [process.execPath, '--import', TSX, START, ...argv];
-  const command = words.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(' ');
+  const words = [...SOURCES, ...argv];
   const [program = '', ...args] =
-    options.shell === undefined ? words : ['/bin/bash', '-c', options.shell(command)];
+    options.shell === undefined ? words : ['/bin/bash', '-c', options.shell(shellLine(words))];
   const child = spawn(program, args, {
     cwd: place.work,
     env: place.environment,

@@ -13,7 +13,6 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
 import { systemFiles } from '../../src/host/files.js';
 import { HomePaths } from '../../src/layouts/vyre/home-paths.js';
 import { openHome } from '../../src/store/home.js';
@@ -23,14 +22,13 @@ import { write } from '../support/fixture-home.js';
 import { listing, tree } from '../support/listing.js';
 import { hexOf, moduleName } from '../support/other-caches.js';
 import { asOtherUser } from '../support/other-user.js';
+import { shellLine, SOURCES } from '../support/program.js';
 import { findTool, has } from '../support/tools.js';
 import { cli, makePlace, start, type Place, type Ran, type RunOptions } from './support.js';
 
 const A = fingerprintFrom('a');
 const B = fingerprintFrom('b');
 const HOUR = 3_600_000;
-const START = fileURLToPath(new URL('start.ts', import.meta.url));
-const TSX = fileURLToPath(import.meta.resolve('tsx'));
 
 interface Verified extends Place {
   readonly paths: HomePaths;
@@ -318,7 +316,7 @@ describe('verify --delete', () => {
       ['y', true],
     ] as const) {
       const place = placeWith(t);
-      const line = `'${process.execPath}' --import '${TSX}' '${START}' verify --delete`;
+      const line = shellLine([...SOURCES, 'verify', '--delete']);
       const ran = spawnSync(findTool('script') ?? '', ['-qec', line, '/dev/null'], {
         cwd: place.work,
         env: place.environment,

@@ -22,7 +22,8 @@ import {
 import { FileDigests } from '../../src/compile/file-digests.js';
 import { Stamps } from '../../src/compile/stamps.js';
 import { systemFiles } from '../../src/host/files.js';
-import { hashChunks, portableBlake3 } from '../../src/host/hash.js';
+import { hashChunks } from '../../src/host/hash.js';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import { HomePaths } from '../../src/layouts/vyre/home-paths.js';
 import { fingerprintOf, textField, type Fingerprint } from '../../src/model/fingerprint.js';
 import { openHome } from '../../src/store/home.js';

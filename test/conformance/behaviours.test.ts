@@ -15,7 +15,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { portableBlake3 } from '../../src/host/hash.js';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import type { CompileRequest } from '../../src/index.js';
 import { hitRatePpm } from '../../src/model/counters.js';
 import { LayeredStore } from '../../src/store/layered-store.js';

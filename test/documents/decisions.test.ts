@@ -16,7 +16,16 @@ function packages(): ReadonlyMap<string, string> {
   const all = ['dependencies', 'optionalDependencies', 'devDependencies'].flatMap((group) =>
     Object.entries((groups.get(group) ?? {}) as Readonly<Record<string, string>>),
   );
-  return new Map(all);
+  return new Map(all.flatMap(([name, version]) => partsOf(name, version)));
+}
+
+/** A package of this tree stands for those that it brings. */
+function partsOf(name: string, version: string): readonly (readonly [string, string])[] {
+  if (!version.startsWith('file:')) return [[name, version]];
+  const { optionalDependencies } = JSON.parse(read(join(version.slice('file:'.length), 'package.json'))) as {
+    readonly optionalDependencies: Readonly<Record<string, string>>;
+  };
+  return Object.entries(optionalDependencies);
 }
 
 test('docs/decisions/dependencies.md lists each package with its version', () => {

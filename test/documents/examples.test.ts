@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, realpathSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
+import { PROGRAM } from '../support/program.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { has, SEARCH_PATH, type ToolName } from '../support/tools.js';
 
@@ -107,7 +108,7 @@ function preparePlace(t: TestContext): Place {
   const bin = join(folder, 'bin');
   for (const path of [home, bin]) mkdirSync(path);
   cpSync(join(ROOT, 'fixtures/sources'), project, { recursive: true });
-  symlinkSync(join(ROOT, 'bin/vyre-cache.js'), join(bin, 'vyre-cache'));
+  symlinkSync(PROGRAM, join(bin, 'vyre-cache'));
   symlinkSync(realpathSync(join(ROOT, 'node_modules/esbuild/bin/esbuild')), join(bin, 'esbuild'));
   symlinkSync(process.execPath, join(bin, 'node'));
   return { project, home, environment: { HOME: home, PATH: `${bin}:${SEARCH_PATH}` } };

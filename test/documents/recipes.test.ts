@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { PROGRAM } from '../support/program.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
 import { has, SEARCH_PATH } from '../support/tools.js';
 
@@ -34,7 +35,7 @@ class Machine {
     cpSync(join(ROOT, 'fixtures/sources'), this.project, { recursive: true });
     const bin = join(folder, 'bin');
     mkdirSync(bin);
-    symlinkSync(join(ROOT, 'bin/vyre-cache.js'), join(bin, 'vyre-cache'));
+    symlinkSync(PROGRAM, join(bin, 'vyre-cache'));
     symlinkSync(process.execPath, join(bin, 'node'));
     this.#environment = { HOME: folder, PATH: `${bin}:${SEARCH_PATH}` };
   }

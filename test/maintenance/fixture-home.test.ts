@@ -26,12 +26,12 @@ import {
 } from '../support/fixture-home.js';
 import { sessionOf, TestHome } from '../support/homes.js';
 import { listing, tree } from '../support/listing.js';
+import { BUILT } from '../support/program.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { writeAot, writeDriverPipeline, writeWgpu } from '../support/vyre-files.js';
 
 const DAY = 86_400_000;
 const PROJECT = join(import.meta.dirname, '../..');
-const BIN = join(PROJECT, 'bin/vyre-cache.js');
 
 interface Fixture {
   readonly home: TestHome;
@@ -74,10 +74,11 @@ interface Ran {
 }
 
 /** Runs the built program as a process of its own. */
-async function built(home: TestHome, argv: readonly string[], program = BIN): Promise<Ran> {
+async function built(home: TestHome, argv: readonly string[], words = BUILT): Promise<Ran> {
+  const [program = '', ...args] = [...words, ...argv];
   const env = { HOME: dirname(home.root), XDG_STATE_HOME: home.stateDirectory };
   return new Promise((resolve, reject) => {
-    execFile(process.execPath, [program, ...argv], { env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
+    execFile(program, args, { env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : error.code;
       if (typeof code === 'number') resolve({ code, stdout, stderr });
       else reject(error ?? new Error('no status'));
@@ -220,9 +221,10 @@ describe('the built program on such a home', () => {
       cpSync(join(PROJECT, name), join(folder, name), { recursive: true });
     symlinkSync(join(PROJECT, 'node_modules'), join(folder, 'node_modules'));
     const argv = ['verify', home.root, '--json'];
-    assert.equal((await built(home, argv, join(folder, 'bin/vyre-cache.js'))).code, 1);
+    const copy = [process.execPath, join(folder, 'bin/vyre-cache.js')];
+    assert.equal((await built(home, argv, copy)).code, 1);
     writeFileSync(join(folder, 'dist/bulk-thread.js'), 'throw new Error("made by a test");\n');
-    const ran = await built(home, argv, join(folder, 'bin/vyre-cache.js'));
+    const ran = await built(home, argv, copy);
     // One processor does all the work itself.
     if (availableParallelism() === 1) assert.equal(ran.code, 1);
     else assert.deepEqual([ran.code, /"message":"made by a test"/.test(ran.stdout)], [70, true]);

@@ -14,9 +14,8 @@ import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-h
 import { sessionOf, TestHome } from '../support/homes.js';
 import { listing, tree } from '../support/listing.js';
 import { mountNamespace } from '../support/mount-namespace.js';
+import { shellLine, SOURCES } from '../support/program.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
-
-const TSX = import.meta.resolve('tsx');
 
 async function restart(t: TestContext, root: string, host = fakeHost()): Promise<RemovalReport> {
   return sweepAsAtStart(sessionOf(t, root, { host }), { dryRun: false });
@@ -158,12 +157,10 @@ describe('gc --restart', () => {
     fill(root);
     const mounted = join(root, 'worker-dir-prepare-test', 'mounted');
     mkdirSync(mounted);
-    const start = join(import.meta.dirname, '../cli/start.ts');
-    const node = `'${process.execPath}' --import '${TSX}' '${start}'`;
     const script = [
       `mount -t tmpfs tmpfs '${mounted}'`,
       `echo x > '${mounted}/precious'`,
-      `for how in --dry-run --yes; do ${node} gc --restart '${root}' --json $how || echo "exit $?"; done`,
+      `for how in --dry-run --yes; do ${shellLine(SOURCES)} gc --restart '${root}' --json $how || echo "exit $?"; done`,
       `cat '${mounted}/precious'`,
     ].join('\n');
     const [program = '', ...args] = words;

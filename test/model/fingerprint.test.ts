@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { hashChunks, loadNativeBlake3, portableBlake3 } from '../../src/host/hash.js';
+import { hashChunks, loadNativeBlake3 } from '../../src/host/hash.js';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import {
   digestField,
   digestOfBytes,

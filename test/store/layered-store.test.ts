@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, statSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { portableBlake3 } from '../../src/host/hash.js';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import { StorePaths } from '../../src/layouts/vyre/home-paths.js';
 import { encodeRecord } from '../../src/model/record.js';
 import { DiskTier } from '../../src/store/disk-tier.js';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import fc from 'fast-check';
-import { portableBlake3 } from '../../src/host/hash.js';
 import type { Fingerprint } from '../../src/model/fingerprint.js';
 import { MEMORY_DEFAULTS, MEMORY_OF_BATCH, MemoryTier } from '../../src/store/memory-tier.js';
 import { fingerprintFrom, makeArtifact } from '../support/artifacts.js';

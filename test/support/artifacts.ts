@@ -1,4 +1,5 @@
-import { hashChunks, portableBlake3 } from '../../src/host/hash.js';
+import { hashChunks } from '../../src/host/hash.js';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import {
   digestOfBytes,
   isFingerprint,

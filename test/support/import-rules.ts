@@ -63,6 +63,7 @@ const PACKAGES: Readonly<Record<string, readonly Layer[]>> = {
   '@noble/hashes': ['host'],
   '@napi-rs/blake-hash': ['host'],
   'fs-native-extensions': ['host'],
+  'bun:ffi': ['host'],
 };
 
 /** Pure: bytes in memory, nothing of the outside. */

@@ -13,10 +13,9 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { openCache, type Cache, type CacheOptions, type CompileRequest } from '../../src/index.js';
 import { eventually } from './eventually.js';
+import { BUILT, shellLine } from './program.js';
 import type { Cleanup } from './temporary-folder.js';
 import { SEARCH_PATH } from './tools.js';
-
-const BIN = join(import.meta.dirname, '../../bin/vyre-cache.js');
 
 /** How a process ended. */
 export interface Ended {
@@ -182,12 +181,13 @@ export class Workbench {
 
   /** Starts the program of this package. */
   start(args: readonly string[], options: RunOptions = {}): Running {
-    return this.spawn(process.execPath, [BIN, ...args], options);
+    const [program = '', ...words] = BUILT;
+    return this.spawn(program, [...words, ...args], options);
   }
 
   /** A call of the program of this package, for a shell. */
   commandLine(args: readonly string[]): string {
-    return [process.execPath, BIN, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`).join(' ');
+    return shellLine([...BUILT, ...args]);
   }
 
   async run(args: readonly string[], options: RunOptions = {}): Promise<Ended> {

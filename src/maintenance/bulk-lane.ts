@@ -1,0 +1,20 @@
+import { parentPort } from 'node:worker_threads';
+import type { Host } from '../host/host.js';
+import { ArtifactTable } from './artifact-table.js';
+import { runLane, type BulkOrder } from './bulk.js';
+import { BulkWork } from './bulk-work.js';
+
+/**
+ * Waits for the order of `bulk.ts`, sometimes before it is known whether there is work; then does one lane of it, and
+ * sends what could not be looked at.
+ */
+export function waitAsLane(host: () => Host): void {
+  parentPort?.once('message', (order: BulkOrder) => void work(host(), order));
+}
+
+async function work(host: Host, order: BulkOrder): Promise<void> {
+  const lane = new BulkWork(host, ArtifactTable.of(order.table), order.places, order.task);
+  await runLane(lane, order, { breathe: async () => Promise.resolve(), signal: null });
+  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin.
+  parentPort?.postMessage(lane.failures);
+}

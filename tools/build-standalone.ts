@@ -1,0 +1,84 @@
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { addonTrailer } from '../src/host/attached-addon.js';
+
+// tsx tools/build-standalone.ts [FILE]: makes the standalone executable, dist/standalone/vyre-cache unless told otherwise.
+
+const PROJECT = join(import.meta.dirname, '..');
+const ENTRY = join(PROJECT, 'src/cli/standalone.ts');
+const EXECUTABLE = join(PROJECT, 'dist/standalone/vyre-cache');
+
+/** Node's names of processors, and Bun's. */
+const PROCESSORS = { x64: 'x64', arm64: 'aarch64' } as const;
+
+const FLAGS = [
+  '--compile',
+  // A chunk per command: what a call does not need is never looked at. With bytecode, nothing is parsed at start.
+  '--splitting',
+  '--format=esm',
+  '--bytecode',
+  '--minify',
+  // A start is over before most of what the compilers of a JavaScript engine would speed up.
+  '--compile-jit-policy=100',
+  // A project's .env must not reach a compilation, nor its bunfig.toml this program.
+  '--no-compile-autoload-dotenv',
+  '--no-compile-autoload-bunfig',
+];
+
+/** The program of the devDependency for this machine; null where it was not installed. */
+export function findBun(): string | null {
+  if (process.platform !== 'linux' || !isProcessor(process.arch)) return null;
+  try {
+    return createRequire(import.meta.url).resolve(`@oven/bun-linux-${PROCESSORS[process.arch]}/bin/bun`);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'MODULE_NOT_FOUND')) throw error;
+    return null;
+  }
+}
+
+/** @throws where the optional package for this machine was not installed. */
+function findAddon(): string {
+  return createRequire(import.meta.url).resolve(`@napi-rs/blake-hash-linux-${process.arch}-gnu`);
+}
+
+function isProcessor(name: string): name is keyof typeof PROCESSORS {
+  return Object.hasOwn(PROCESSORS, name);
+}
+
+/** Builds the executable into `file`, which is there whole or not at all. @throws what Bun said. */
+export function buildStandalone(bun: string, file: string): void {
+  mkdirSync(dirname(file), { recursive: true });
+  const folder = mkdtempSync(join(dirname(file), '.building-'));
+  try {
+    const built = join(folder, 'vyre-cache');
+    const args = ['build', ...FLAGS, ENTRY, '--outfile', built];
+    const { status, signal, error, stdout, stderr } = spawnSync(bun, args, { cwd: folder, encoding: 'utf8' });
+    if (error !== undefined) throw error;
+    if (status !== 0) throw new Error(`bun ended with ${status ?? signal}\n${stdout}${stderr}`);
+    const addon = readFileSync(findAddon());
+    appendFileSync(built, Buffer.concat([addon, addonTrailer(addon.byteLength)]));
+    renameSync(built, file);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function main(file: string): void {
+  const bun = findBun();
+  if (bun === null) {
+    process.stderr.write(
+      `expected Bun for ${process.platform} ${process.arch}, found none\n` +
+        'hint: run `npm ci` without --omit; there is one for Linux with glibc on x64 and arm64.\n',
+    );
+    process.exitCode = 3;
+    return;
+  }
+  buildStandalone(bun, file);
+  process.stdout.write(`${file}, ${(statSync(file).size / 1e6).toFixed(0)} MB\n`);
+}
+
+const [, script = '', file = EXECUTABLE] = process.argv;
+if (import.meta.url === pathToFileURL(script).href) main(file);

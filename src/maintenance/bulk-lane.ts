@@ -14,7 +14,8 @@ export function waitAsLane(host: () => Host): void {
 
 async function work(host: Host, order: BulkOrder): Promise<void> {
   const lane = new BulkWork(host, ArtifactTable.of(order.table), order.places, order.task);
-  await runLane(lane, order, { breathe: async () => Promise.resolve(), signal: null });
+  // What belongs to an addon is freed between two turns of the event loop only.
+  await runLane(lane, order, { breathe: async () => host.clock.breathe(), signal: null });
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port has no origin.
   parentPort?.postMessage(lane.failures);
 }

@@ -7,6 +7,7 @@ import type { Plan } from './plan.js';
 import type { Effort } from './hit.js';
 import type { CompileOptions, CompileResult } from './request.js';
 import type { CacheSession } from './session.js';
+import { SharedLooks } from './shared-looks.js';
 
 /** One compilation of a batch. */
 export interface BatchJob {
@@ -40,6 +41,10 @@ export interface BatchOptions {
 /** The counters are written this often, so that a batch that is killed loses little. */
 const COUNTERS_MS = 10_000;
 
+/** Signals and compilers that have ended wait for lookups this long at most, besides the one that is going on. */
+const BREATH_MS = 1;
+const BREATH_JOBS = 64;
+
 /** A compiler that the machine cannot start for want of processes, memory or descriptors is tried this often. */
 const MAX_DEATHS = 5;
 const SHORTAGE: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
@@ -68,6 +73,9 @@ class Batch {
   /** After a bug nothing more is begun. */
   #isBroken = false;
   #savedAtMs: number;
+  #breathedAtMs = 0;
+  #sinceBreath = 0;
+  readonly #looks: SharedLooks;
 
   constructor(session: CacheSession, jobs: readonly BatchJob[], options: BatchOptions) {
     this.#session = session;
@@ -75,6 +83,7 @@ class Batch {
     this.#options = options;
     this.#told = new Uint8Array(jobs.length);
     this.#savedAtMs = session.host.clock.monotonicMs();
+    this.#looks = new SharedLooks(session.host.clock);
   }
 
   async run(): Promise<void> {
@@ -90,12 +99,22 @@ class Batch {
         for (const index of order.subarray(start, end)) {
           if (this.#isStopped) return;
           await this.#lookUp(index);
-          await this.#session.host.clock.breathe();
+          await this.#breathe();
         }
       });
     } finally {
       this.#queue.close();
     }
+  }
+
+  /** A turn of the event loop for each hit would cost as much as its system calls. */
+  async #breathe(): Promise<void> {
+    const { clock } = this.#session.host;
+    this.#sinceBreath += 1;
+    if (clock.monotonicMs() - this.#breathedAtMs < BREATH_MS && this.#sinceBreath < BREATH_JOBS) return;
+    await clock.breathe();
+    this.#breathedAtMs = clock.monotonicMs();
+    this.#sinceBreath = 0;
   }
 
   /** Critical jobs first: what they miss is in the queue before anything else is. */
@@ -145,7 +164,8 @@ class Batch {
       memoryBytes: memoryBytes ?? compile.memoryBytes,
     };
     try {
-      const answer = await compilePlan(this.#session, plan, { ...compile, ...limits, effort });
+      const shared = effort === 'look' ? { looks: this.#looks } : {};
+      const answer = await compilePlan(this.#session, plan, { ...compile, ...limits, ...shared, effort });
       if ('deferred' in answer) return answer;
       this.#tell({ index, result: answer, error: null });
     } catch (error) {
@@ -186,7 +206,7 @@ class Batch {
 
   async #saveCounters(): Promise<void> {
     const nowMs = this.#session.host.clock.monotonicMs();
-    if (nowMs - this.#savedAtMs < COUNTERS_MS) return;
+    if (nowMs - this.#savedAtMs < COUNTERS_MS && !this.#session.isFull) return;
     this.#savedAtMs = nowMs;
     await this.#session.saveCounters();
   }

@@ -46,6 +46,9 @@ export class CommandMemo {
   readonly #stamps: Stamps;
   readonly #answers = new Map<string, Asked>();
   readonly #environmentKeys = new WeakMap<Question['environment'], string>();
+  /** A number for each environment by its content: it stands in the keys of this process. */
+  readonly #environmentNumbers = new Map<string, number>();
+  readonly #numbers = new WeakMap<Question['environment'], number>();
 
   constructor(host: Host, stamps: Stamps) {
     this.#host = host;
@@ -58,10 +61,11 @@ export class CommandMemo {
    * aborted question is answered as by a program that was killed, and asked again by the next one.
    */
   async ask(question: Question, dependsOn: readonly string[]): Promise<Captured> {
-    const key = JSON.stringify([question.argv, question.cwd, this.#environmentKey(question.environment)]);
+    const { argv, cwd, environment } = question;
+    const key = `${this.#environmentNumber(environment)}\0${cwd}\0${argv.join('\0')}`;
     for (;;) {
       const known = this.#answers.get(key);
-      const asked = known ?? { answer: this.#askOrRecall(key, question, dependsOn), signal: question.signal };
+      const asked = known ?? { answer: this.#askOrRecall(question, dependsOn), signal: question.signal };
       this.#answers.set(key, asked);
       const answer = await asked.answer;
       if (!wasAborted(asked, answer)) return answer;
@@ -69,6 +73,16 @@ export class CommandMemo {
       // What another caller stopped is asked again, what this one stopped is not.
       if (known === undefined) return answer;
     }
+  }
+
+  #environmentNumber(environment: Question['environment']): number {
+    const known = this.#numbers.get(environment);
+    if (known !== undefined) return known;
+    const key = this.#environmentKey(environment);
+    const number = this.#environmentNumbers.get(key) ?? this.#environmentNumbers.size;
+    this.#environmentNumbers.set(key, number);
+    this.#numbers.set(environment, number);
+    return number;
   }
 
   /** The same object comes with every question about one command line. */
@@ -80,7 +94,9 @@ export class CommandMemo {
     return key;
   }
 
-  async #askOrRecall(key: string, question: Question, dependsOn: readonly string[]): Promise<Captured> {
+  async #askOrRecall(question: Question, dependsOn: readonly string[]): Promise<Captured> {
+    const { argv, cwd, environment } = question;
+    const key = JSON.stringify([argv, cwd, this.#environmentKey(environment)]);
     const place = this.#place(key, dependsOn);
     const kept = place === null ? null : this.#stamps.get(place.kind, place.realPath, place.stat);
     const known = kept === null ? null : decodeAnswer(kept);

@@ -13,6 +13,7 @@ import type { Produced, Product } from './product.js';
 import { readHistory, requestShape, settingDigest } from './request-history.js';
 import type { CompileOptions, CompileRequest, CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
+import type { SharedLooks } from './shared-looks.js';
 
 /**
  * Delivers the artifact of a request: from the cache, or by compiling it once. Trouble of the cache never changes what
@@ -40,6 +41,8 @@ export async function compile(
 
 export interface PlanOptions extends CompileOptions {
   readonly effort: Effort;
+  /** What the lookups of a batch share; for those who only look. */
+  readonly looks?: SharedLooks;
 }
 
 /** What the effort did not reach; counted nowhere. */
@@ -72,7 +75,8 @@ async function obtain(session: CacheSession, plan: Plan, options: PlanOptions): 
   if (description.uncacheable !== null) {
     return uncacheable(session, { plan, options, ...description.uncacheable });
   }
-  if (isEmbedding(session, access.home, { plan, description })) {
+  // Who compiles it asks; who only looks takes what is there, which is nothing where results are not kept.
+  if (options.effort !== 'look' && isEmbedding(session, access.home, { plan, description })) {
     const detail = 'its result told where it was made, or it left files in its HOME or TMPDIR';
     return uncacheable(session, { plan, options, word: 'embeds-path', detail });
   }
@@ -140,9 +144,7 @@ async function inFlight(
   const limits = [refresh, timeoutMs, memoryBytes, failureMemory, retryFailed];
   const key = JSON.stringify([description.primary, plan.request.cwd, ...limits]);
   if (options.effort !== 'wait' && session.flights.isRunning(key)) return deferred(description.primary);
-  const flight = await session.flights.run(key, async () =>
-    takeOrProduce({ session, ...job }, options.effort),
-  );
+  const flight = await session.flights.run(key, async () => takeOrProduce({ session, ...job }, options));
   // Whoever is joined may have left without waiting; this caller decides for itself.
   if (flight.value === 'deferred')
     return flight.joined ? inFlight(session, job) : deferred(description.primary);
@@ -157,11 +159,15 @@ async function inFlight(
 }
 
 /** Looks up, and ends with a hit. For all else it loads what compiles, which is several times as much. */
-async function takeOrProduce(job: Job, effort: Effort): Promise<Produced | 'deferred'> {
+async function takeOrProduce(
+  job: Job,
+  { effort, looks }: Pick<PlanOptions, 'effort' | 'looks'>,
+): Promise<Produced | 'deferred'> {
   const { session, home, plan, description, options } = job;
   const atMs = timeOfRequest(session, options);
-  const first = await find(session, home, { plan, description });
-  if (first.hit && !options.refresh) return hit(job, first, false);
+  const shared = looks === undefined ? {} : { looks };
+  const first = effort === 'try' ? null : await find(session, home, { plan, description, ...shared });
+  if (first?.hit === true && !options.refresh) return hit(job, first, false);
   const { produce } = await import('./production.js');
   return produce(job, effort, { first, atMs });
 }

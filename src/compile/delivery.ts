@@ -1,7 +1,8 @@
 import { basename, dirname, join } from 'node:path';
-import { withFile, type FileStat } from '../host/files.js';
+import { withFile, type Files, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { CacheError, errnoOf } from '../model/error.js';
+import { sameState } from './file-state.js';
 
 /** Mode bits before the umask, as a compiler would create its output. */
 const PLAIN_MODE = 0o666;
@@ -34,19 +35,23 @@ export interface Deliverable {
 
 /**
  * Writes an output where the user wants it. Nothing or a regular file: a temporary file in the same folder and a
- * rename, so that a reader sees the old or the new output whole; the time is now, the mode follows the umask. A link:
+ * rename, so that a reader sees the old or the new output whole; the time is now, the mode follows the umask. A file that
+ * is that already only gets the time. A link:
  * its target, in the same way. Anything else (`/dev/null`, a pipe, `/dev/stdout`) is written in place; a pipe is waited
  * for without blocking until somebody reads it or the signal comes.
  * @throws CacheError environment naming the path.
  */
 export async function deliver(host: Host, output: Deliverable, signal?: AbortSignal): Promise<void> {
   try {
-    const there = host.files.stat(output.path);
+    const own = host.files.lstat(output.path);
+    const isLink = own?.type === 'link';
+    const there = isLink ? host.files.stat(output.path) : own;
     if (there?.type === 'directory') throw folderError(output.path);
     // By the path as given: what a link of `/proc` leads to has no path of its own.
     if (there?.type === 'other') await new Stream(host, output.path, signal).deliver(output.content);
-    else if (isDescriptor(host, output.path)) writeInPlace(host, output.path, output);
-    else replace(host, resolveLink(host, output.path), output);
+    else if (isLink && DESCRIPTOR.test(output.path)) writeInPlace(host, output.path, output);
+    else if (there === null || isLink || !renew(host, output, there))
+      replace(host, isLink ? resolveLink(host, output.path) : output.path, output);
   } catch (error) {
     const errno = errnoOf(error);
     if (error instanceof CacheError || errno === null) throw error;
@@ -79,9 +84,43 @@ export function folderError(path: string): CacheError {
 }
 
 /** `/dev/stdout` and its like: a rename would leave the descriptor of the one who opened the file with the old one. */
-function isDescriptor(host: Host, path: string): boolean {
-  if (!/^\/(?:dev|proc)\//.test(path)) return false;
-  return host.files.lstat(path)?.type === 'link';
+const DESCRIPTOR = /^\/(?:dev|proc)\//;
+
+/**
+ * A file that is what would be delivered already, byte for byte and by its mode, gets the time of its delivery and
+ * nothing else: a rename over a file makes some file systems write the new one to the disk at once. False where
+ * anything differs, other names lead to it, or it cannot be changed.
+ */
+function renew(host: Host, output: Deliverable, there: FileStat): boolean {
+  const { files, user, clock } = host;
+  const { content, executable, path } = output;
+  if (!(content instanceof Uint8Array) || there.bytes !== content.byteLength) return false;
+  if (there.uid !== user.uid || there.links !== 1) return false;
+  const umask = host.umask();
+  if (umask === null || there.mode !== ((executable ? EXECUTABLE_MODE : PLAIN_MODE) & ~umask)) return false;
+  try {
+    return withFile(files, { path, flags: 'read' }, (fd) => {
+      if (!sameState(files.fstat(fd), there) || !holds(files, fd, content)) return false;
+      // The end of this millisecond: the time of an input that was written within it must not be later.
+      const atMs = clock.nowMs() + 1;
+      files.setTimes(fd, atMs, atMs);
+      return true;
+    });
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
+}
+
+/** True when an open file of as many bytes holds these. */
+function holds(files: Files, fd: number, content: Uint8Array): boolean {
+  const buffer = Buffer.allocUnsafe(Math.min(content.byteLength, COPY_BYTES));
+  for (let position = 0; position < content.byteLength; position += buffer.byteLength) {
+    const expected = content.subarray(position, position + buffer.byteLength);
+    const count = files.readAt(fd, buffer, expected.byteLength, position);
+    if (Buffer.compare(buffer.subarray(0, count), expected) !== 0) return false;
+  }
+  return true;
 }
 
 function writeInPlace(host: Host, path: string, output: Deliverable): void {
@@ -201,15 +240,4 @@ function removeQuietly(host: Host, path: string): void {
   } catch {
     // Best effort: it was never created, or its folder is gone.
   }
-}
-
-/** What identifies one state of a file: a compiler that writes it changes at least one of these. */
-export function sameState(a: FileStat, b: FileStat): boolean {
-  return (
-    a.inode === b.inode &&
-    a.device === b.device &&
-    a.bytes === b.bytes &&
-    a.mtimeMs === b.mtimeMs &&
-    a.ctimeMs === b.ctimeMs
-  );
 }

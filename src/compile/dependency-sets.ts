@@ -3,7 +3,7 @@ import type { Host } from '../host/host.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import { mismatch, Reader } from '../model/decoder.js';
 import { isDigest, type Digest, type Field, type Fingerprint } from '../model/fingerprint.js';
-import { readChecked, writeChecked } from '../store/checked-file.js';
+import { readChecked, writeChecked, type KnownDocuments } from '../store/checked-file.js';
 import { pathOf } from './file-names.js';
 import type { FileDigests } from './file-digests.js';
 
@@ -19,30 +19,64 @@ export interface DependencySet {
   readonly absent: readonly string[];
 }
 
+/** Sets that were decoded before: sources of one project have read the same headers. */
+export type KnownSets = KnownDocuments<readonly DependencySet[]>;
+
+/** Tells of a set whether every file of it is as it was. */
+export type IsCurrent = (set: DependencySet) => boolean;
+
 /** The set of a compilation that reads nothing but what is declared. */
 export const NO_DEPENDENCIES: DependencySet = { files: [], absent: [] };
 
 /** The fields that complete a primary description; names that it has already are left out. */
 export function dependencyFields(set: DependencySet, primary: ReadonlySet<string>): readonly Field[] {
+  let fields = fieldsOfSets.get(set);
+  if (fields === undefined) {
+    fields = fieldsOf(set);
+    fieldsOfSets.set(set, fields);
+  }
+  // Nearly always none of them is declared as well: then all compilations with this set share one array.
+  return fields.some((field) => primary.has(field.name))
+    ? fields.filter((field) => !primary.has(field.name))
+    : fields;
+}
+
+/** Many compilations have read the same files. */
+const fieldsOfSets = new WeakMap<DependencySet, readonly Field[]>();
+
+function fieldsOf(set: DependencySet): readonly Field[] {
   const fields = new Map<string, Field>();
   for (const { name, digest } of set.files)
     fields.set(`dep/${name}`, { name: `dep/${name}`, kind: 'digest', digest });
   for (const name of set.absent) {
     if (!fields.has(`dep/${name}`)) fields.set(`dep/${name}`, { name: `dep/${name}`, kind: 'absent' });
   }
-  return [...fields.values()].filter((field) => !primary.has(field.name));
+  return [...fields.values()];
 }
 
 /** All fields of a compilation: those that were known before it, then what it has read. */
 export function completeFields(primary: readonly Field[], set: DependencySet): readonly Field[] {
-  return [...primary, ...dependencyFields(set, new Set(primary.map((field) => field.name)))];
+  return [...primary, ...furtherFields(primary, set)];
+}
+
+/** Those that a compilation has besides the ones that were known before it. */
+export function furtherFields(primary: readonly Field[], set: DependencySet): readonly Field[] {
+  const declared = primary.filter(({ name }) => name.startsWith('dep/')).map(({ name }) => name);
+  return dependencyFields(set, new Set(declared));
 }
 
 /**
  * Tells of a set whether every file of it is as it was, stopping at the first difference. Sets share most of their
  * files: within one pass each file is looked at once.
  */
-export function currentSets(host: Host, digests: FileDigests, cwd: string): (set: DependencySet) => boolean {
+export function currentSets(host: Host, digests: FileDigests, cwd: string): IsCurrent {
+  const absent = new Map<string, boolean>();
+  const isAbsent = (name: string): boolean => {
+    // A path that the system refuses leads nowhere for the compiler, either.
+    const answer = absent.get(name) ?? statOrNull(host.files, pathOf(cwd, name)) === null;
+    absent.set(name, answer);
+    return answer;
+  };
   const seen = new Map<string, Digest | null>();
   const digestNow = (name: string): Digest | null => {
     let digest = seen.get(name);
@@ -53,14 +87,22 @@ export function currentSets(host: Host, digests: FileDigests, cwd: string): (set
     return digest;
   };
   return (set) =>
-    set.files.every(({ name, digest }) => digestNow(name) === digest) &&
-    // A path that the system refuses leads nowhere for the compiler, either.
-    set.absent.every((name) => statOrNull(host.files, pathOf(cwd, name)) === null);
+    set.files.every(({ name, digest }) => digestNow(name) === digest) && set.absent.every(isAbsent);
 }
 
 /** The known sets of a primary fingerprint, most recently used first. Damaged or absent: none. */
-export function readSets(host: Host, paths: HomePaths, primary: Fingerprint): readonly DependencySet[] {
-  return readChecked(host, { path: paths.dependencies(primary), maxBytes: MAX_BYTES }, decodeSets) ?? [];
+export function readSets(
+  host: Host,
+  paths: HomePaths,
+  primary: Fingerprint,
+  known?: KnownSets,
+): readonly DependencySet[] {
+  const file = {
+    path: paths.dependencies(primary),
+    maxBytes: MAX_BYTES,
+    ...(known === undefined ? {} : { known }),
+  };
+  return readChecked(host, file, decodeSets) ?? [];
 }
 
 /** Puts a set in front and drops the least recently used ones. Best effort: a lost set costs a compilation. */

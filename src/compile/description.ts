@@ -4,7 +4,7 @@ import type { Host } from '../host/host.js';
 import {
   digestField,
   FINGERPRINT_SCHEMA,
-  fingerprintOf,
+  fingerprintOfGroups,
   numbered,
   textField,
   type Field,
@@ -19,6 +19,8 @@ import type { CacheSession } from './session.js';
 /** A compilation as its fingerprint sees it, all but the discovered dependencies. */
 export interface Description {
   readonly fields: readonly Field[];
+  /** The same: what comes from one source together. */
+  readonly groups: readonly (readonly Field[])[];
   /** Of `fields`: leads to the dependency sets, and is the fingerprint where nothing is discovered. */
   readonly primary: Fingerprint;
   /** The inputs and declared dependencies as they were hashed. */
@@ -74,33 +76,53 @@ export async function describe(
     const isExecutable = group === 'input' && (digest.stat.mode & 0o100) !== 0;
     return isExecutable ? [field, textField(`input-mode/${file.name}`, 'executable')] : [field];
   };
-  const fields = distinct([
-    textField('schema', FINGERPRINT_SCHEMA),
-    textField('platform', host.machine.platform),
-    textField('arch', host.machine.arch),
-    ...argumentFields(plan),
-    ...identity.fields,
-    ...(plan.relocatable ? [] : [textField('cwd', plan.request.cwd)]),
-    ...plan.dependencies.flatMap((file) => hashFile('dep', file)),
-    ...plan.environment.fields,
-    ...plan.inputs.flatMap((file) => hashFile('input', file)),
-    ...plan.request.keys.map((key, index) => textField(numbered('key', index), key)),
+  const groups = [
+    ...machineGroups(host),
+    argumentFields(plan),
+    identity.fields,
+    plan.relocatable ? [] : [textField('cwd', plan.request.cwd)],
+    distinct(plan.dependencies.flatMap((file) => hashFile('dep', file))),
+    plan.environment.fields,
+    distinct(plan.inputs.flatMap((file) => hashFile('input', file))),
+    plan.request.keys.map((key, index) => textField(numbered('key', index), key)),
     ...plan.outputs.map((output, index) => {
       const name = plan.relocatable ? basename(output.name) : output.name;
-      return textField(output.isStdout ? 'stdout' : numbered('output', index), name);
+      return [textField(output.isStdout ? 'stdout' : numbered('output', index), name)];
     }),
-  ]);
-  const primary = fingerprint(host, fields);
-  return { fields, primary, hashed, identity, uncacheable: objection(unreadable, identity) };
+  ];
+  const primary = fingerprint(host, groups);
+  return {
+    fields: groups.flat(),
+    groups,
+    primary,
+    hashed,
+    identity,
+    uncacheable: objection(unreadable, identity),
+  };
 }
 
-/** The fingerprint of fields, with this host's BLAKE3. */
-export function fingerprint(host: Host, fields: readonly Field[]): Fingerprint {
-  return fingerprintOf(fields, (chunks) => hashChunks(host.hash, chunks));
+const knownMachines = new WeakMap<Host['machine'], Description['groups']>();
+
+function machineGroups({ machine }: Host): Description['groups'] {
+  const known = knownMachines.get(machine);
+  if (known !== undefined) return known;
+  const groups = [
+    [textField('schema', FINGERPRINT_SCHEMA)],
+    [textField('platform', machine.platform)],
+    [textField('arch', machine.arch)],
+  ];
+  knownMachines.set(machine, groups);
+  return groups;
+}
+
+/** The fingerprint of groups of fields, with this host's BLAKE3. */
+export function fingerprint(host: Host, groups: Description['groups']): Fingerprint {
+  return fingerprintOfGroups(groups, (chunks) => hashChunks(host.hash, chunks));
 }
 
 /** A file may be named twice, as an input and by an argument; the same name means the same field. */
 function distinct(fields: readonly Field[]): readonly Field[] {
+  if (fields.length < 2) return fields;
   return [...new Map(fields.map((field) => [field.name, field])).values()];
 }
 

@@ -13,7 +13,7 @@ import { identityOf } from './description.js';
 import type { Job } from './job.js';
 import { namesDepfile } from './placeholders.js';
 import { discovers, type Plan } from './plan.js';
-import { sameState } from './delivery.js';
+import { sameState } from './file-state.js';
 
 export type Discovered =
   | { readonly ok: true; readonly set: DependencySet }
@@ -94,7 +94,7 @@ export function inputsUnchanged(job: Job): boolean {
 export async function compilerUnchanged(job: Job): Promise<boolean> {
   const now = await identityOf(job.session, job.plan);
   const before = job.description.identity;
-  return JSON.stringify(now.fields) === JSON.stringify(before.fields);
+  return now.fields === before.fields || JSON.stringify(now.fields) === JSON.stringify(before.fields);
 }
 
 /** A link or a folder on the way to a file, switched while the compiler ran, leads to another file than was read. */

@@ -1,12 +1,13 @@
 import { basename, join } from 'node:path';
-import { lstatOrNull, readRegularFile, withFile, type FileStat } from '../host/files.js';
+import { lstatOrNull, withFile, type FileStat } from '../host/files.js';
+import { readRegularFile } from '../host/regular-file.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import { ACTIVE_VARIABLE } from '../model/lifecycle.js';
 import { activeMark, type WorkerDirectory } from '../store/worker-directory.js';
-import { sameState } from './delivery.js';
+import { sameState } from './file-state.js';
 import { expand, namesDepfile } from './placeholders.js';
 import type { Plan } from './plan.js';
 import type { FailedRun, Listed, Listing, ListingRun } from './presets/preset.js';
@@ -53,8 +54,8 @@ export interface ExecutionRequest {
   readonly memoised: NonNullable<ListingRun['memoised']>;
 }
 
-/** Subfolders of a worker directory. The owner file lies beside them. */
-const FOLDERS = { outputs: 'out', home: 'home', lists: 'list' } as const;
+/** Subfolders of a worker directory. The owner file and the lists lie beside them. */
+const FOLDERS = { outputs: 'out', home: 'home' } as const;
 const LIST_NAME = 'read';
 const DEPFILE_NAME = 'depfile';
 const STDOUT_NAME = 'stdout';
@@ -118,13 +119,12 @@ function layoutOf(plan: Plan, setting: Setting): Layout {
     return { outputs, home: null, folders: [], listPath: null, depfile: '/dev/null', stdout };
   }
   const root = setting.worker.path;
-  const lists = join(root, FOLDERS.lists);
   const home = join(root, FOLDERS.home);
   const outputFolder = join(root, FOLDERS.outputs);
-  const folders = [outputFolder, home, lists];
+  const folders = [outputFolder, home];
   const taken = new Set<string>();
   const outputs = plan.outputs.map((output, index) => {
-    if (output.isStdout) return join(lists, STDOUT_NAME);
+    if (output.isStdout) return join(root, STDOUT_NAME);
     if (setting.mode === 'place') return output.path;
     const name = basename(output.name);
     if (!taken.has(name)) {
@@ -140,8 +140,8 @@ function layoutOf(plan: Plan, setting: Setting): Layout {
     outputs,
     home,
     folders,
-    listPath: join(lists, LIST_NAME),
-    depfile: join(lists, DEPFILE_NAME),
+    listPath: join(root, LIST_NAME),
+    depfile: join(root, DEPFILE_NAME),
     stdout,
   };
 }
@@ -335,19 +335,27 @@ function holdsStranger(host: Host, folder: string, declared: ReadonlySet<string>
 export function embeds(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
   const needle = Buffer.from(worker.random, 'latin1');
   if (execution.run.stdout.includes(needle) || execution.run.stderr.includes(needle)) return true;
-  return execution.outputs.some((output) => output.isUsable && fileContains(host, output.path, needle));
+  return execution.outputs.some(
+    ({ isUsable, path, stat }) => isUsable && fileContains(host, { path, bytes: stat?.bytes ?? 0 }, needle),
+  );
 }
 
 const SCAN_BYTES = 1_048_576;
 
-function fileContains(host: Host, path: string, needle: Buffer): boolean {
+function fileContains(
+  host: Host,
+  { path, bytes }: { readonly path: string; readonly bytes: number },
+  needle: Buffer,
+): boolean {
   const { files } = host;
-  const buffer = Buffer.allocUnsafe(SCAN_BYTES);
+  // One byte more than the file should have shows its end; longer than the needle, so that each step goes on.
+  const length = Math.min(SCAN_BYTES, Math.max(bytes + 1, 2 * needle.byteLength));
+  const buffer = Buffer.allocUnsafe(length);
   return withFile(files, { path, flags: 'read' }, (fd) => {
-    for (let position = 0; ; position += SCAN_BYTES - needle.byteLength) {
-      const count = files.readAt(fd, buffer, SCAN_BYTES, position);
+    for (let position = 0; ; position += length - needle.byteLength) {
+      const count = files.readAt(fd, buffer, length, position);
       if (buffer.subarray(0, count).includes(needle)) return true;
-      if (count < SCAN_BYTES) return false;
+      if (count < length) return false;
     }
   });
 }

@@ -1,7 +1,7 @@
 import { CacheError } from '../model/error.js';
 import { isHit } from '../model/lifecycle.js';
 import { deliver } from './delivery.js';
-import { claimingOutputs } from './output-claims.js';
+import { claimingQuietly } from './output-claims.js';
 import type { Plan } from './plan.js';
 import type { Product } from './product.js';
 import type { CompileOptions, DeliveredOutput } from './request.js';
@@ -30,7 +30,7 @@ export async function handOver(
     )
   ) {
     try {
-      await claimingOutputs(session, plan, async () => deliverAll(session, request, product));
+      await claimingQuietly(session, plan, async () => deliverAll(session, request, product));
     } catch (problem) {
       if (!(problem instanceof CacheError) || wasHit(product)) throw problem;
       error = problem.message;

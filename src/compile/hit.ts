@@ -12,16 +12,19 @@ const RENEWED_AGE = 4;
  */
 export type Effort = 'look' | 'try' | 'wait';
 
-/** What was found when a caller asked, and when that was, in milliseconds since 1970. */
+/**
+ * What was found when a caller asked, and when that was, in milliseconds since 1970. Null for who has looked before and
+ * will look under the lock.
+ */
 export interface Asked {
-  readonly first: Found | NotFound;
+  readonly first: Found | NotFound | null;
   readonly atMs: number;
 }
 
 /** Notes the use of what was found. */
 export function hit(job: Job, found: Found, waited: boolean): Produced {
   const { session, home, description } = job;
-  home.disk.markUsed(found.fingerprint);
+  home.disk.markUsed(found.fingerprint, found.artifact.usedAtMs);
   // Sets are dropped by the age of their use; one far back comes to the front before it is.
   if (found.setAge >= RENEWED_AGE) rememberSet(session.host, home.paths, description.primary, found.set);
   return { product: productOf(found), waited, degraded: false };

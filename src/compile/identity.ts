@@ -87,7 +87,8 @@ export class Identifier {
       cwd: line.cwd,
     });
     return {
-      fields: [...fields, ...texts],
+      // The array of the files alone stays the same from one request to the next, and is encoded once.
+      fields: texts.length === 0 ? fields : [...fields, ...texts],
       uncovered: covered ? null : uncoveredLine(line),
       uncacheable: unreadable === null ? machine : unreadableFile(unreadable),
     };

@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
-import { readRegularFile, statOrNull, type Files } from '../host/files.js';
+import { statOrNull, type Files } from '../host/files.js';
+import { readRegularFile } from '../host/regular-file.js';
 import { decodeElfFacts, encodeElfFacts, readElf, type ElfFacts } from './elf.js';
 import type { Stamps } from './stamps.js';
 

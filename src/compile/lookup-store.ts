@@ -1,21 +1,23 @@
 import type { DiskTier } from '../store/disk-tier.js';
 import { LayeredStore } from '../store/layered-store.js';
-import type { Artifact } from '../store/tier.js';
+import type { FoundArtifact } from '../store/tier.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import type { Member } from '../model/archive.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
-import type { ArtifactRecord, FailureRecord } from '../model/record.js';
+import type { ArtifactSummary, FailureRecord } from '../model/record.js';
 import {
-  completeFields,
   currentSets,
+  furtherFields,
   NO_DEPENDENCIES,
   readSets,
   type DependencySet,
+  type IsCurrent,
 } from './dependency-sets.js';
 import { fingerprint, type Description } from './description.js';
 import { discovers, type Plan } from './plan.js';
 import type { CacheSession } from './session.js';
+import type { SharedLooks } from './shared-looks.js';
 import { unpackOutputs } from './stored-outputs.js';
 
 /** A verified artifact that answers a request, taken apart into its outputs. */
@@ -23,8 +25,8 @@ export interface Found {
   readonly hit: true;
   readonly tier: 'memory' | 'disk';
   readonly fingerprint: Fingerprint;
-  readonly artifact: Artifact;
-  readonly record: ArtifactRecord;
+  readonly artifact: FoundArtifact;
+  readonly record: ArtifactSummary;
   readonly outputs: readonly Member[];
   /** What the compilation has read. */
   readonly set: DependencySet;
@@ -39,8 +41,6 @@ export interface NotFound {
   readonly fingerprint: Fingerprint | null;
   /** False when the compiler lists what it reads, lists are known, and none of them is current. */
   readonly discoveredKnown: boolean;
-  /** The known dependency sets, as text: who waited compares it to see whether somebody published. */
-  readonly sets: string;
   /** What has failed with these very inputs and dependencies, in force or not. */
   readonly failures: readonly KnownFailure[];
 }
@@ -64,20 +64,22 @@ export interface LookupPlace {
 export async function find(
   session: CacheSession,
   place: LookupPlace,
-  request: { readonly plan: Plan; readonly description: Description },
+  request: { readonly plan: Plan; readonly description: Description; readonly looks?: SharedLooks },
 ): Promise<Found | NotFound> {
-  const { plan, description } = request;
-  const { host } = session;
-  const known = discovers(plan) ? readSets(host, place.paths, description.primary) : [NO_DEPENDENCIES];
-  const isNow = currentSets(host, session.digests, plan.request.cwd);
+  const { plan, description, looks } = request;
+  const { host, knownSets } = session;
+  const { cwd } = plan.request;
+  const known = discovers(plan)
+    ? readSets(host, place.paths, description.primary, knownSets)
+    : [NO_DEPENDENCIES];
+  const look = (): IsCurrent => currentSets(host, session.digests, cwd);
+  const isNow = looks === undefined ? look() : looks.from(cwd, look);
   const current = known.filter(isNow);
-  const sets = JSON.stringify(known);
   let miss: NotFound = {
     hit: false,
     reason: 'absent',
     fingerprint: null,
     discoveredKnown: current.length > 0 || known.length === 0,
-    sets,
     failures: [],
   };
   const failures: KnownFailure[] = [];
@@ -85,7 +87,7 @@ export async function find(
     const complete = completeFingerprint(session, description, set);
     const read = await readArtifact(place.store, complete, plan.outputs.length);
     if (read.hit) return { ...read, fingerprint: complete, set, setAge: known.indexOf(set) };
-    miss = { hit: false, reason: read.reason, fingerprint: complete, discoveredKnown: true, sets, failures };
+    miss = { hit: false, reason: read.reason, fingerprint: complete, discoveredKnown: true, failures };
     const record = place.disk.readFailure(complete);
     if (record !== null) failures.push({ fingerprint: complete, record });
     if (read.reason !== 'absent') break;
@@ -108,9 +110,9 @@ export function completeFingerprint(
   description: Description,
   set: DependencySet,
 ): Fingerprint {
-  const fields = completeFields(description.fields, set);
-  if (fields.length === description.fields.length) return description.primary;
-  return fingerprint(session.host, fields);
+  const further = furtherFields(description.fields, set);
+  if (further.length === 0) return description.primary;
+  return fingerprint(session.host, [...description.groups, further]);
 }
 
 type ArtifactRead =

@@ -23,6 +23,17 @@ export interface Claim {
 
 const UNSHARED: Claim = { isContested: () => false };
 
+/** The same for work whose outputs nobody reads back: it does not ask who else has written them. */
+export async function claimingQuietly<T>(
+  session: CacheSession,
+  plan: Plan,
+  work: () => Promise<T>,
+): Promise<T> {
+  const lock = session.openLock();
+  if (lock === null) return work();
+  return hold(session, { lock, bytes: bytesOf(session, plan), held: [], isRead: false }, work);
+}
+
 /**
  * Runs work that writes the outputs of a request. A compilation at the real places is read from there, so bytes that
  * another process put there meanwhile must not be stored under its fingerprint. Nobody waits for anybody: who finds an
@@ -36,20 +47,29 @@ export async function claimingOutputs<T>(
 ): Promise<T> {
   const lock = session.openLock();
   if (lock === null) return work(UNSHARED);
-  const bytes = [...new Set(plan.outputs.flatMap((output) => outputBytes(session.host, output.path)))];
-  return hold(session, { lock, bytes, held: [] }, work);
+  return hold(session, { lock, bytes: bytesOf(session, plan), held: [], isRead: true }, work);
+}
+
+function bytesOf(session: CacheSession, plan: Plan): readonly number[] {
+  return [...new Set(plan.outputs.flatMap((output) => outputBytes(session.host, output.path)))];
 }
 
 async function hold<T>(
   session: CacheSession,
-  claiming: { readonly lock: LockFile; readonly bytes: readonly number[]; readonly held: readonly number[] },
+  claiming: {
+    readonly lock: LockFile;
+    readonly bytes: readonly number[];
+    readonly held: readonly number[];
+    /** True where the work will be asked whether it is contested. */
+    readonly isRead: boolean;
+  },
   work: (claim: Claim) => Promise<T>,
 ): Promise<T> {
-  const { lock, bytes, held } = claiming;
+  const { lock, bytes, held, isRead } = claiming;
   const byte = bytes[held.length];
-  if (byte === undefined) return work(claimOf(session, bytes));
+  if (byte === undefined) return work(isRead ? claimOf(session, bytes) : UNSHARED);
   const tried = await lock.tryHold(byte, async () =>
-    hold(session, { lock, bytes, held: [...held, byte] }, work),
+    hold(session, { ...claiming, held: [...held, byte] }, work),
   );
   if (tried.held) return tried.value;
   announce(session, bytes);
@@ -94,9 +114,10 @@ function slotsOf(session: CacheSession, bytes: readonly number[]): string {
 
 /** The bytes of the file that a path leads to: of its place and of what lies there; none for devices and pipes. */
 function outputBytes(host: Host, path: string): readonly number[] {
-  const there = statOrNull(host.files, path);
+  const own = lstatOrNull(host.files, path);
+  const there = own?.type === 'link' ? statOrNull(host.files, path) : own;
   if (there !== null && there.type !== 'file') return [];
-  const names = [placeOf(host, path)];
+  const names = [own?.type === 'link' ? placeOf(host, path) : plainPlaceOf(host, path)];
   if (there !== null) names.push(`${there.device}:${there.inode}`);
   return names.map((name) => {
     const digest = toHex(hashChunks(host.hash, [Buffer.from(name, 'utf8')]));
@@ -104,7 +125,14 @@ function outputBytes(host: Host, path: string): readonly number[] {
   });
 }
 
-/** The real path, links followed even where they lead to nothing yet. */
+/** Of what is no link itself: its name in its folder, whatever the folder is called. */
+function plainPlaceOf({ files }: Host, path: string): string {
+  const folder = statOrNull(files, dirname(path));
+  // A path that cannot be followed: the write itself will say what is wrong.
+  return folder === null ? path : `${folder.device}:${folder.inode}/${basename(path)}`;
+}
+
+/** The place of a path, links followed even where they lead to nothing yet. */
 function placeOf(host: Host, path: string, depth = 0): string {
   const { files } = host;
   try {
@@ -114,12 +142,11 @@ function placeOf(host: Host, path: string, depth = 0): string {
       const folder = files.realpath(dirname(path));
       return placeOf(host, target.startsWith('/') ? target : `${folder}/${target}`, depth + 1);
     }
-    return `${files.realpath(dirname(path))}/${basename(path)}`;
   } catch (error) {
-    // A path that cannot be followed: the write itself will say what is wrong.
     if (errnoOf(error) === null) throw error;
     return path;
   }
+  return plainPlaceOf(host, path);
 }
 
 /** As many as the kernel follows. */

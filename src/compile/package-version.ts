@@ -1,5 +1,6 @@
 import { dirname } from 'node:path';
-import { readRegularFile, type Files } from '../host/files.js';
+import type { Files } from '../host/files.js';
+import { readRegularFile } from '../host/regular-file.js';
 
 /** A package.json with a version. */
 export interface FoundPackage {

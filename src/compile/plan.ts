@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
-import { statOrNull } from '../host/files.js';
+import { statOrNull, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { CacheError } from '../model/error.js';
 import type { Uncacheable } from '../model/lifecycle.js';
@@ -50,19 +50,65 @@ export interface Plan {
 /** What a JavaScript string holds where the bytes were not UTF-8. */
 const REPLACEMENT = '\uFFFD';
 
+/** Names that are remembered at most; then they are forgotten together. */
+const MAX_NAMES = 4096;
+
 /**
- * Checks a request and finds out everything about it that needs no hashing.
+ * What the requests of one batch have in common and is looked at once while all of them are checked: folders, words of
+ * command lines that may name files, programs with their environments.
+ */
+export class SharedPlans {
+  readonly #types = new Map<string, FileStat['type'] | null>();
+  readonly #programs = new WeakMap<CompileRequest['environment'], Map<string, FoundProgram>>();
+  readonly #words = new Map<string, readonly Template[]>();
+
+  /** What lies at a path, links followed. */
+  typeOf(path: string, look: () => FileStat | null): FileStat['type'] | null {
+    const known = this.#types.get(path);
+    if (known !== undefined) return known;
+    if (this.#types.size >= MAX_NAMES) this.#types.clear();
+    const type = look()?.type ?? null;
+    this.#types.set(path, type);
+    return type;
+  }
+
+  program(request: CompileRequest, typed: string, find: () => FoundProgram): FoundProgram {
+    const { environment, cwd, tools, env } = request;
+    const programs = this.#programs.get(environment) ?? new Map<string, FoundProgram>();
+    this.#programs.set(environment, programs);
+    const key = JSON.stringify([typed, cwd, tools, env]);
+    const found = programs.get(key) ?? find();
+    if (programs.size >= MAX_NAMES) programs.clear();
+    programs.set(key, found);
+    return found;
+  }
+
+  words(request: CompileRequest, parse: () => readonly Template[]): readonly Template[] {
+    const { inputs, outputs, command } = request;
+    const key = JSON.stringify([inputs.length, outputs.length, command]);
+    const words = this.#words.get(key) ?? parse();
+    if (this.#words.size >= MAX_NAMES) this.#words.clear();
+    this.#words.set(key, words);
+    return words;
+  }
+}
+
+/**
+ * Checks a request and finds out everything about it that needs no hashing. `shared` is what the batch of this request
+ * has in common.
  * @throws CacheError usage, not-found or not-executable; nothing was written then.
  */
-export function makePlan(host: Host, request: CompileRequest): Plan {
+export function makePlan(host: Host, request: CompileRequest, shared = new SharedPlans()): Plan {
   const inputs = request.inputs.map((name) => inputFile(host, request, name));
-  const outputs = plannedOutputs(host, request);
+  const outputs = plannedOutputs(host, request, shared);
   checkDistinct(inputs, outputs);
-  const words = parseCommand(request);
+  const words = shared.words(request, () => parseCommand(request));
   const bare = expandBare(words, request);
   const [typed] = bare;
   if (typed === undefined) throw emptyCommand();
-  const { program, environment, tools, preset } = findProgram(host, request, typed);
+  const { program, environment, tools, preset } = shared.program(request, typed, () =>
+    findProgram(host, request, typed),
+  );
   const line: CommandLine = {
     typed,
     program: program.path,
@@ -89,7 +135,7 @@ export function makePlan(host: Host, request: CompileRequest): Plan {
     outputs,
     dependencies: [
       ...declaredDependencies(host, request),
-      ...argumentFiles(host, { request, templates, inputs, outputs }),
+      ...argumentFiles(host, { request, templates, inputs, outputs, shared }),
       ...environmentFiles({
         environment,
         requested: request.env,
@@ -139,7 +185,7 @@ function regularFile(
   });
 }
 
-function plannedOutputs(host: Host, request: CompileRequest): readonly PlannedOutput[] {
+function plannedOutputs(host: Host, request: CompileRequest, shared: SharedPlans): readonly PlannedOutput[] {
   const names = request.outputs.map((name) => ({ name, isStdout: false }));
   if (request.stdoutFile !== null) names.push({ name: request.stdoutFile, isStdout: true });
   if (names.length === 0) {
@@ -153,7 +199,7 @@ function plannedOutputs(host: Host, request: CompileRequest): readonly PlannedOu
     if (name === '' || name.endsWith('/') || statOrNull(host.files, path)?.type === 'directory')
       throw folderError(name);
     const folder = dirname(path);
-    if (statOrNull(host.files, folder)?.type !== 'directory') {
+    if (shared.typeOf(folder, () => statOrNull(host.files, folder)) !== 'directory') {
       throw new CacheError('usage', `expected an existing folder for the output "${name}", got "${folder}"`, {
         hint: `Make it first: mkdir -p "${folder}"`,
       });
@@ -245,8 +291,10 @@ function argumentFiles(
     readonly templates: readonly Template[];
     readonly inputs: readonly NamedFile[];
     readonly outputs: readonly PlannedOutput[];
+    readonly shared: SharedPlans;
   },
 ): readonly NamedFile[] {
+  const { shared } = known;
   const { cwd } = known.request;
   const taken = new Set([...known.inputs, ...known.outputs].map((file) => resolve(file.path)));
   const found: NamedFile[] = [];
@@ -254,8 +302,8 @@ function argumentFiles(
     if (piece?.kind !== 'text' || rest.length > 0) continue;
     for (const name of candidates(piece.text)) {
       const path = pathOf(cwd, name);
-      if (!taken.has(resolve(path)) && statOrNull(host.files, path)?.type === 'file')
-        found.push({ name, path });
+      if (taken.has(resolve(path))) continue;
+      if (shared.typeOf(path, () => statOrNull(host.files, path)) === 'file') found.push({ name, path });
     }
   }
   return found;

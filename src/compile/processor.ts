@@ -1,4 +1,5 @@
-import { readRegularFile, type Files } from '../host/files.js';
+import type { Files } from '../host/files.js';
+import { readRegularFile } from '../host/regular-file.js';
 import type { Captured } from '../host/processes.js';
 
 const MAX_CPUINFO_BYTES = 4_194_304;

@@ -12,7 +12,7 @@ import { memoisedBy } from './identity.js';
 import type { Job } from './job.js';
 import { failureInForce, isMemorable, rememberFailure, repeatFailure } from './failure-memory.js';
 import { hit, type Asked, type Effort } from './hit.js';
-import { find, type NotFound } from './lookup-store.js';
+import { find, type Found, type NotFound } from './lookup-store.js';
 import { missReason } from './miss-reason.js';
 import { claimingOutputs } from './output-claims.js';
 import type { Produced, Product } from './product.js';
@@ -35,15 +35,14 @@ const WITHOUT_LOCKS =
 
 /** Steps 2 to 6 of the life of an artifact, for what was not found: lock, take over, compile, publish. */
 export async function produce(job: Job, effort: Effort, asked: Asked): Promise<Produced | 'deferred'> {
-  const { session, home, plan, description, options } = job;
+  const { session, home, description, options } = job;
   const { first, atMs: askedMs } = asked;
-  const repeated = first.hit ? null : repeat(job, first, { askedAtMs: askedMs, waited: false });
+  const repeated =
+    first === null || first.hit ? null : repeat(job, first, { askedAtMs: askedMs, waited: false });
   if (repeated !== null) return repeated;
   if (effort === 'look') return 'deferred';
   await session.sweep(home);
-  const miss = first.hit ? null : first;
-  const reason =
-    miss === null || options.refresh ? 'refresh' : missReason(session, home, { plan, description, miss });
+  const reason = first === null ? null : reasonOf(job, first);
   if (!home.lock.excludesProcesses) session.addNote(WITHOUT_LOCKS);
   let waitingSinceMs: number | null = null;
   const onWait = (): void => {
@@ -52,16 +51,17 @@ export async function produce(job: Job, effort: Effort, asked: Asked): Promise<P
   };
   const byte = fingerprintByte(description.primary);
   const work = async (): Promise<Produced | 'unstorable'> =>
-    underLock(job, { askedMs, waitingSinceMs, reason, miss });
+    underLock(job, { askedMs, waitingSinceMs, reason });
   const waiting = { timeoutMs: options.lockTimeoutMs, onWait, ...signalOf(options) };
   const held =
     effort === 'wait' ? await home.lock.hold(byte, waiting, work) : await home.lock.tryHold(byte, work);
   if (!held.held && effort === 'try') return 'deferred';
   if (!held.held && options.signal?.aborted === true)
     return { product: STOPPED, waited: true, degraded: false };
-  if (!held.held) return unstored(job, { reason, notStored: 'lock-timeout', waited: true });
-  if (held.value !== 'unstorable') return held.value;
-  return unstored(job, { reason, notStored: 'store-failed', waited: true });
+  if (held.held && held.value !== 'unstorable') return held.value;
+  if (reason === null) throw new Error('expected a reason for a compilation that was waited for');
+  const notStored = held.held ? 'store-failed' : 'lock-timeout';
+  return unstored(job, { reason, notStored, waited: true });
 }
 
 /** The caller was asked to stop while it waited. */
@@ -78,6 +78,12 @@ const STOPPED: Product = {
   compileSeconds: 0,
   outputs: null,
 };
+
+function reasonOf(job: Job, found: Found | NotFound): MissReason {
+  const { session, home, plan, description, options } = job;
+  if (found.hit || options.refresh) return 'refresh';
+  return missReason(session, home, { plan, description, miss: found });
+}
 
 /** The answer of a failure that is in force; null without one. */
 function repeat(
@@ -112,18 +118,19 @@ async function underLock(
     readonly askedMs: number;
     /** Null for who got the lock at once. */
     readonly waitingSinceMs: number | null;
-    readonly reason: MissReason;
-    readonly miss: NotFound | null;
+    /** As it was before the lock; null for who has not looked. */
+    readonly reason: MissReason | null;
   },
 ): Promise<Produced | 'unstorable'> {
   const { session, home, plan, description, options } = job;
-  const { waitingSinceMs, reason } = state;
+  const { waitingSinceMs } = state;
   const { primary } = description;
   const waited = waitingSinceMs !== null;
   const again = await find(session, home, { plan, description });
   if (again.hit && !options.refresh) return hit(job, again, waited);
   const repeated = again.hit ? null : repeat(job, again, { askedAtMs: state.askedMs, waited });
   if (repeated !== null) return repeated;
+  const reason = state.reason ?? reasonOf(job, again);
   await takeOver(job);
   if (waited && !options.refresh && wasUnstoredSince(session.host, home.paths, primary, waitingSinceMs)) {
     return 'unstorable';

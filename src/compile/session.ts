@@ -8,6 +8,7 @@ import {
   type HomeProblem,
   type RootKind,
 } from '../store/home.js';
+import { KnownDocuments } from '../store/checked-file.js';
 import { LayeredStore } from '../store/layered-store.js';
 import { LockFile } from '../store/lock-file.js';
 import type { Saving } from '../store/savings.js';
@@ -19,6 +20,7 @@ import { Tally } from '../model/counters.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { Host } from '../host/host.js';
+import type { KnownSets } from './dependency-sets.js';
 import { FileDigests } from './file-digests.js';
 import type { Produced } from './product.js';
 import type { Trouble } from './request.js';
@@ -57,6 +59,11 @@ export type HomeAccess =
   | { readonly ok: true; readonly home: Home }
   | { readonly ok: false; readonly problem: HomeProblem };
 
+/** As many as the file of a home has room for. */
+const MAX_SAVINGS = 4096;
+/** Some 10 KiB each. */
+const MAX_KNOWN_SETS = 256;
+
 /**
  * What one process keeps while it works on one root: the opened home, what it learned about files and compilers, what
  * it counted. `close` writes the counters: without it they are lost, and nothing else.
@@ -68,6 +75,7 @@ export class CacheSession {
   readonly paths: HomePaths;
   readonly tally = new Tally();
   readonly flights = new SingleFlight<Produced | 'deferred'>();
+  readonly knownSets: KnownSets = new KnownDocuments(MAX_KNOWN_SETS);
   readonly #savings = new Map<Fingerprint, Saving>();
   /** Called once per kind of trouble. */
   onTrouble: ((trouble: Trouble) => void) | null = null;
@@ -127,6 +135,11 @@ export class CacheSession {
       lock.close();
       if (state.addEvent({ atMs: this.host.clock.nowMs(), ...event })) return;
     }
+  }
+
+  /** True when so much was noted that it is time for {@link saveCounters}: memory does not grow with the hits. */
+  get isFull(): boolean {
+    return this.#savings.size >= MAX_SAVINGS;
   }
 
   /** Notes that a hit has saved something: written with the counters. */

@@ -14,6 +14,8 @@ export interface FileStat {
   /** Permission bits, 0 to 0o7777. */
   readonly mode: number;
   readonly uid: number;
+  /** Names that lead to it. */
+  readonly links: number;
 }
 
 function toStat(stats: fs.Stats): FileStat {
@@ -27,6 +29,7 @@ function toStat(stats: fs.Stats): FileStat {
     ctimeMs: stats.ctimeMs,
     mode: stats.mode & 0o7777,
     uid: stats.uid,
+    links: stats.nlink,
   };
 }
 
@@ -43,11 +46,13 @@ export interface DirectoryItem {
 
 const { constants } = fs;
 
-/** Ways to open a file. Every one refuses a link in the last place of the path, except those for delivery. */
+/** Ways to open a file. Every one refuses a link in the last place of the path, except `follow` and those for delivery. */
 const FLAGS = {
   /** Never blocks on a FIFO, never makes a terminal ours. */
   read: constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY,
-  /** The same, and the time of the last read stays as it is. Throws EPERM for files of others. */
+  /** The same through links, for what a compiler reads through them. */
+  follow: constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY,
+  /** As `read`, and the time of the last read stays as it is. Throws EPERM for files of others. */
   scan:
     constants.O_RDONLY |
     constants.O_NOFOLLOW |
@@ -124,6 +129,25 @@ function openUp(path: string): void {
   }
 }
 
+/**
+ * Removes a folder by what it lists: Node's own removal tries first what fails for every folder. False where something
+ * stands in the way. `path` is a folder and no link.
+ */
+function removeListed(path: string): boolean {
+  try {
+    for (const item of fs.readdirSync(path, { withFileTypes: true })) {
+      const child = join(path, item.name);
+      if (!item.isDirectory()) fs.unlinkSync(child);
+      else if (!removeListed(child)) return false;
+    }
+    fs.rmdirSync(path);
+    return true;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
+}
+
 const REMOVAL = { recursive: true, force: true, maxRetries: 2 } as const;
 
 /**
@@ -145,10 +169,19 @@ export const systemFiles = {
   /** One call: fewer bytes than `length` may be all there are, or all that came at once. */
   readSome: (fd: number, buffer: Uint8Array, length: number, position: number): number =>
     fs.readSync(fd, buffer, 0, length, position),
-  /** Reads at most `length` bytes at `position` into `buffer` from its start; returns how many were there. */
-  readAt: (fd: number, buffer: Uint8Array, length: number, position: number): number => {
+  /**
+   * Reads at most `length` bytes at `position` into `buffer` from its start; returns how many were there. Once `enough`
+   * are read a short answer counts as the end of the file, which spares the question.
+   */
+  readAt: (
+    fd: number,
+    buffer: Uint8Array,
+    length: number,
+    position: number,
+    enough: number = length,
+  ): number => {
     let done = 0;
-    while (done < length) {
+    while (done < enough) {
       const count = fs.readSync(fd, buffer, done, length - done, position + done);
       if (count === 0) break;
       done += count;
@@ -216,7 +249,8 @@ export const systemFiles = {
   /** Removes a file or a whole folder, read-only ones within it too; absent is fine. Never follows links. */
   removeTree: (path: string): void => {
     try {
-      fs.rmSync(path, REMOVAL);
+      const isFolder = fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+      if (!isFolder || !removeListed(path)) fs.rmSync(path, REMOVAL);
     } catch (error) {
       const errno = errnoOf(error);
       if (errno !== 'EACCES' && errno !== 'EPERM') throw error;
@@ -285,10 +319,15 @@ export function withScannedFile<T>(files: Files, path: string, work: (fd: number
   }
 }
 
+/** Up to here chunks are joined and written at once. */
+const MAX_JOINED_BYTES = 65_536;
+
 /** Creates a file that must not exist and writes the chunks. */
 export function writeNewFile(files: Files, path: string, chunks: readonly Uint8Array[], mode = 0o600): void {
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
+  const pieces = bytes <= MAX_JOINED_BYTES ? [Buffer.concat(chunks, bytes)] : chunks;
   withFile(files, { path, flags: 'createNew', mode }, (fd) => {
-    for (const chunk of chunks) files.write(fd, chunk);
+    for (const piece of pieces) files.write(fd, piece);
   });
 }
 
@@ -312,67 +351,4 @@ function orNull(look: () => FileStat | null): FileStat | null {
     if (error instanceof Error && 'code' in error) return null;
     throw error;
   }
-}
-
-export type SmallRead =
-  | { readonly ok: true; readonly bytes: Buffer; readonly stat: FileStat }
-  | { readonly ok: false; readonly reason: 'absent' | 'not-a-file' | 'oversized' | 'unreadable' };
-
-/**
- * Reads a whole regular file of at most `maxBytes`, whatever lies in its place: links, FIFOs, devices and folders are
- * `not-a-file`, a file that is or grows larger is `oversized`. Never blocks and never follows a link.
- */
-export function readRegularFile(files: Files, path: string, maxBytes: number): SmallRead {
-  try {
-    return readChecked(files, path, maxBytes);
-  } catch (error) {
-    const errno = errnoOf(error);
-    if (errno === null) throw error;
-    if (errno === 'ENOENT' || errno === 'ENOTDIR') return { ok: false, reason: 'absent' };
-    // ELOOP: a link. ENXIO: a socket. Both appeared after the lstat.
-    if (errno === 'ELOOP' || errno === 'ENXIO') return { ok: false, reason: 'not-a-file' };
-    return { ok: false, reason: 'unreadable' };
-  }
-}
-
-/** A file that is replaced by a rename between the check and the open is looked at again; nobody renames for ever. */
-const READ_TRIES = 5;
-
-function readChecked(files: Files, path: string, maxBytes: number): SmallRead {
-  for (let attempt = 0; attempt < READ_TRIES; attempt += 1) {
-    const before = files.lstat(path);
-    if (before === null) return { ok: false, reason: 'absent' };
-    if (before.type !== 'file') return { ok: false, reason: 'not-a-file' };
-    if (before.bytes > maxBytes) return { ok: false, reason: 'oversized' };
-    const read = withFile(files, { path, flags: 'read' }, (fd) =>
-      readOpened(files, { fd, before, maxBytes }),
-    );
-    if (read !== null) return read;
-  }
-  return { ok: false, reason: 'unreadable' };
-}
-
-/** Null when the descriptor is another file than the one that was checked. */
-function readOpened(
-  files: Files,
-  opened: { readonly fd: number; readonly before: FileStat; readonly maxBytes: number },
-): SmallRead | null {
-  const { fd, before, maxBytes } = opened;
-  const stat = files.fstat(fd);
-  if (stat.inode !== before.inode || stat.device !== before.device) return null;
-  if (stat.type !== 'file') return { ok: false, reason: 'not-a-file' };
-  if (stat.bytes > maxBytes) return { ok: false, reason: 'oversized' };
-  // One byte more than the file should have shows that it grew; never more than the bound plus one is read (B31).
-  const buffer = Buffer.allocUnsafe(stat.bytes + 1);
-  const count = files.readAt(fd, buffer, buffer.byteLength, 0);
-  if (count <= stat.bytes) return { ok: true, bytes: buffer.subarray(0, count), stat };
-  return readGrown(files, fd, maxBytes);
-}
-
-function readGrown(files: Files, fd: number, maxBytes: number): SmallRead {
-  const limit = maxBytes + 1;
-  const buffer = Buffer.allocUnsafe(limit);
-  const count = files.readAt(fd, buffer, limit, 0);
-  if (count > maxBytes) return { ok: false, reason: 'oversized' };
-  return { ok: true, bytes: buffer.subarray(0, count), stat: files.fstat(fd) };
 }

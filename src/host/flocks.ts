@@ -1,4 +1,5 @@
-import { readRegularFile, type Files, type FileStat } from './files.js';
+import type { Files, FileStat } from './files.js';
+import { readRegularFile } from './regular-file.js';
 
 const LOCKS_FILE = '/proc/locks';
 /** Some 40,000 locks. */

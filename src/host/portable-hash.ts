@@ -13,5 +13,6 @@ export const portableBlake3: Blake3 = {
       digest: () => state.digest(),
     };
   },
+  digest: (bytes) => Buffer.from(blake3(bytes)),
   matches: (bytes, digest) => digest.equals(blake3(bytes)),
 };

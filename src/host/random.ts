@@ -8,9 +8,23 @@ export interface Random {
   fraction(): number;
 }
 
+/** Names are drawn from a pool: a call for each costs as much as writing a small file. */
+const POOL_BYTES = 4096;
+let pool: Buffer = Buffer.alloc(0);
+
+function draw(bytes: number): Buffer {
+  return fromKernel(bytes) ?? process.getBuiltinModule('node:crypto').randomBytes(bytes);
+}
+
+function take(bytes: number): Buffer {
+  if (bytes > pool.byteLength) pool = draw(Math.max(bytes, POOL_BYTES));
+  const taken = pool.subarray(0, bytes);
+  pool = pool.subarray(bytes);
+  return taken;
+}
+
 export const systemRandom: Random = {
-  hex: (bytes) =>
-    (fromKernel(bytes) ?? process.getBuiltinModule('node:crypto').randomBytes(bytes)).toString('hex'),
+  hex: (bytes) => take(bytes).toString('hex'),
   fraction: () => Math.random(),
 };
 

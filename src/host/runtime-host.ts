@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { availableParallelism, hostname } from 'node:os';
 import { systemClock, type Clock } from './clock.js';
 import { systemFiles, type Files } from './files.js';
@@ -21,6 +22,8 @@ export interface Host {
     /** Effective user id; 0 is root. */
     readonly uid: number;
   };
+  /** The permissions that new files of this process do not get, as they were when first asked; null: not known. */
+  readonly umask: () => number | null;
   readonly machine: {
     /** Node's name of the operating system and of the processor: `linux`, `x64`. */
     readonly platform: string;
@@ -28,6 +31,25 @@ export interface Host {
     /** How many compilers can run at once without taking turns; at least 1. */
     readonly processors: number;
   };
+}
+
+/** Asked of the kernel: `process.umask()` lifts it for a moment, for all threads. */
+function systemUmask(): () => number | null {
+  let known: number | null | undefined;
+  return () => {
+    known ??= readUmask();
+    return known;
+  };
+}
+
+function readUmask(): number | null {
+  try {
+    const digits = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
+    return digits === undefined ? null : Number.parseInt(digits, 8);
+  } catch {
+    // Best effort: who needs it goes another way without it.
+    return null;
+  }
 }
 
 /** What differs between the runtimes that the program runs in. */
@@ -41,6 +63,7 @@ export function hostWith(parts: RuntimeParts): Host {
     files: systemFiles,
     processes: systemProcesses(hostname()),
     user: { uid: process.geteuid?.() ?? 0 },
+    umask: systemUmask(),
     machine: { platform: process.platform, arch: process.arch, processors: availableParallelism() },
     ...parts,
   };

@@ -1,12 +1,6 @@
 import { join } from 'node:path';
-import {
-  lstatOrNull,
-  readRegularFile,
-  withFile,
-  writeNewFile,
-  type Files,
-  type FileStat,
-} from '../host/files.js';
+import { lstatOrNull, withFile, writeNewFile, type Files, type FileStat } from '../host/files.js';
+import { readRegularFile } from '../host/regular-file.js';
 import type { Host } from '../host/host.js';
 import { partName } from '../layouts/examination.js';
 import { FORMATS } from '../layouts/formats.js';

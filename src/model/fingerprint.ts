@@ -86,38 +86,91 @@ export function numbered(group: 'arg' | 'key' | 'output', index: number): string
   return `${group}/${String(index).padStart(6, '0')}`;
 }
 
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
-  return Buffer.compare(a, b);
-}
-
 /**
  * The bytes that are hashed: the domain line, then per field u32le length and UTF-8 name, u64le length and value,
  * sorted by the bytes of the names. Length prefixes keep a byte that moves between two fields visible (vyre).
  * @throws Error on two fields of one name: a bug of the caller.
  */
 export function encodeFields(fields: readonly Field[]): Uint8Array[] {
-  const named = fields.map((field) => ({ name: Buffer.from(field.name, 'utf8'), field }));
-  named.sort((a, b) => compareBytes(a.name, b.name));
-  const chunks: Uint8Array[] = [Buffer.from(DOMAIN, 'utf8')];
-  let previous: Uint8Array | null = null;
-  for (const { name, field } of named) {
-    if (previous !== null && compareBytes(previous, name) === 0) {
+  return [Buffer.from(DOMAIN, 'utf8'), ...sortedFields(fields).map(encodedField)];
+}
+
+function sortedFields(fields: readonly Field[]): readonly Field[] {
+  const sorted = fields.toSorted(compareNames);
+  for (const [index, field] of sorted.entries()) {
+    const next = sorted[index + 1];
+    if (next !== undefined && compareNames(field, next) === 0)
       throw new Error(`two fields of a fingerprint are called "${field.name}"`);
-    }
-    previous = name;
-    const value = fieldValue(field);
-    const nameLength = Buffer.alloc(4);
-    nameLength.writeUInt32LE(name.byteLength);
-    const valueLength = Buffer.alloc(8);
-    valueLength.writeBigUInt64LE(BigInt(value.byteLength));
-    chunks.push(nameLength, name, valueLength, value);
   }
-  return chunks;
+  return sorted;
+}
+
+/** In the order of their bytes, which is that of their UTF-16 units below the surrogates. */
+function compareNames({ name: a }: Field, { name: b }: Field): number {
+  if (HIGH.test(a) || HIGH.test(b)) return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'));
+  if (a === b) return 0;
+  return a < b ? -1 : 1;
+}
+
+const HIGH = /[\uD800-\uFFFF]/;
+
+function encodedField(field: Field): Uint8Array {
+  const name = Buffer.from(field.name, 'utf8');
+  const value = fieldValue(field);
+  const bytes = Buffer.alloc(4 + name.byteLength + 8 + value.byteLength);
+  bytes.writeUInt32LE(name.byteLength);
+  bytes.set(name, 4);
+  bytes.writeBigUInt64LE(BigInt(value.byteLength), 4 + name.byteLength);
+  bytes.set(value, 12 + name.byteLength);
+  return bytes;
 }
 
 /** The fingerprint of a description. The order of `fields` does not matter. */
 export function fingerprintOf(fields: readonly Field[], hash: HashChunks): Fingerprint {
-  const hex = toHex(hash([Buffer.concat(encodeFields(fields))]));
+  return fingerprintOfBytes(Buffer.concat(encodeFields(fields)), hash);
+}
+
+/**
+ * The same for fields in groups. Thousands of descriptions share the group of their compiler, or of their headers, which
+ * is encoded once for as long as the same array comes.
+ */
+export function fingerprintOfGroups(groups: readonly (readonly Field[])[], hash: HashChunks): Fingerprint {
+  const blocks = groups.flatMap((group) => (group.length === 0 ? [] : [blockOf(group)]));
+  blocks.sort((a, b) => compareNames(a.first, b.first));
+  const isApart = blocks.every((block, index) => {
+    const next = blocks[index + 1];
+    return next === undefined || compareNames(block.last, next.first) < 0;
+  });
+  if (!isApart) return fingerprintOf(groups.flat(), hash);
+  return fingerprintOfBytes(
+    Buffer.concat([Buffer.from(DOMAIN, 'utf8'), ...blocks.map(({ bytes }) => bytes)]),
+    hash,
+  );
+}
+
+/** A group as it stands in the encoding, where no other field comes between. */
+interface Block {
+  readonly first: Field;
+  readonly last: Field;
+  readonly bytes: Uint8Array;
+}
+
+const knownBlocks = new WeakMap<readonly Field[], Block>();
+
+function blockOf(group: readonly Field[]): Block {
+  const known = knownBlocks.get(group);
+  if (known !== undefined) return known;
+  const sorted = sortedFields(group);
+  const [first] = sorted;
+  const last = sorted.at(-1);
+  if (first === undefined || last === undefined) throw new Error('expected a field in the group');
+  const block = { first, last, bytes: Buffer.concat(sorted.map(encodedField)) };
+  knownBlocks.set(group, block);
+  return block;
+}
+
+function fingerprintOfBytes(bytes: Uint8Array, hash: HashChunks): Fingerprint {
+  const hex = toHex(hash([bytes]));
   if (!isFingerprint(hex)) throw new Error(`expected a 32-byte BLAKE3 value, got "${hex}"`);
   return hex;
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { decoding, mismatch, parseJson, Reader, type Decoded } from './decoder.js';
 import {
   isDigest,
@@ -53,6 +54,9 @@ export interface ArtifactRecord extends Provenance {
   /** In the order of the request; one output is stored raw, several as ustar members `1`, `2`, … */
   readonly outputs: readonly RecordedOutput[];
 }
+
+/** What a delivery needs of a record. */
+export type ArtifactSummary = Omit<ArtifactRecord, 'fields'>;
 
 /** What lies in the place of a record where the compiler has failed. It has no entry. */
 export interface FailureRecord extends Provenance {
@@ -146,16 +150,33 @@ export function decodeRecord(bytes: Buffer, hash: HashChunks): DecodedRecord {
   return decoded.ok ? { ok: true, record: decoded.value } : unreadable(decoded.reason);
 }
 
+/** Where the fields begin, as {@link encodeRecord} writes them: inside a string the quotes would be escaped. */
+const FIELDS = Buffer.from(',"fields":[', 'latin1');
+
+/**
+ * What a delivery needs of the record of an artifact, without its fields, which are most of it: checked by the checksum
+ * and not decoded. Null for a failure, and for what {@link decodeRecord} has to judge.
+ */
+export function decodeSummary(bytes: Buffer, hash: HashChunks): ArtifactSummary | null {
+  const end = bytes.indexOf(FIELDS);
+  if (bytes.byteLength > MAX_RECORD_BYTES || end < 0 || !isSealed(bytes, hash)) return null;
+  const decoded = decoding(() => {
+    const reader = new Reader(parseJson(`${decodeUtf8(bytes.subarray(0, end))}}`), 'record');
+    const { payloadDigest, payloadBytes, failure, ...about } = readHead(reader);
+    reader.end();
+    if (payloadDigest === null || payloadBytes === null || failure !== null) return null;
+    return { ...about, payloadDigest, payloadBytes };
+  });
+  return decoded.ok ? decoded.value : null;
+}
+
 function unreadable(reason: string): DecodedRecord {
   return { ok: false, miss: 'unreadable', reason };
 }
 
 function decodeUtf8(bytes: Uint8Array): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-  } catch {
-    return mismatch('not UTF-8');
-  }
+  if (!isUtf8(bytes)) return mismatch('not UTF-8');
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8');
 }
 
 function isNewer(value: unknown): boolean {
@@ -166,11 +187,13 @@ function isNewer(value: unknown): boolean {
   return /^[1-9][0-9]{0,8}$/.test(version) && Number(version) > 1;
 }
 
-function readRecord(reader: Reader): StoredRecord {
+/** All but the fields and the mac. */
+function readHead(reader: Reader) {
   const schema = reader.text('schema');
   if (schema !== RECORD_SCHEMA) mismatch(`unknown schema "${schema}"`);
   reader.text('checksum');
-  const provenance: Provenance = {
+  const digest = reader.textOrNull('payloadDigest');
+  return {
     fingerprint: readFingerprint(reader.text('fingerprint')),
     createdAtMs: reader.count('createdAtMs'),
     compiler: reader.text('compiler'),
@@ -178,21 +201,26 @@ function readRecord(reader: Reader): StoredRecord {
     cost: reader.objectOrNull('cost', readCost) ?? mismatch('record.cost is null'),
     stdout: readBytes(reader.text('stdout')),
     stderr: readBytes(reader.text('stderr')),
-    fields: reader.list('fields', readField),
+    payloadDigest: digest === null ? null : readDigest(digest),
+    payloadBytes: reader.countOrNull('payloadBytes'),
+    outputs: reader.list('outputs', readOutput),
+    failure: reader.objectOrNull('failure', readFailure),
   };
-  const digest = reader.textOrNull('payloadDigest');
-  const payloadBytes = reader.countOrNull('payloadBytes');
-  const outputs = reader.list('outputs', readOutput);
-  const failure = reader.objectOrNull('failure', readFailure);
+}
+
+function readRecord(reader: Reader): StoredRecord {
+  const { payloadDigest, payloadBytes, outputs, failure, ...about } = readHead(reader);
+  const provenance: Provenance = { ...about, fields: reader.list('fields', readField) };
   reader.textOrNull('mac');
   reader.end();
   if (failure !== null) {
-    if (digest !== null || payloadBytes !== null || outputs.length > 0)
+    if (payloadDigest !== null || payloadBytes !== null || outputs.length > 0)
       mismatch('record.failure has a payload');
     return { ...provenance, failure };
   }
-  if (digest === null || payloadBytes === null) return mismatch('record has neither payload nor failure');
-  return { ...provenance, payloadDigest: readDigest(digest), payloadBytes, outputs };
+  if (payloadDigest === null || payloadBytes === null)
+    return mismatch('record has neither payload nor failure');
+  return { ...provenance, payloadDigest, payloadBytes, outputs };
 }
 
 function readFailure(reader: Reader): Failure {

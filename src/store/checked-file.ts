@@ -1,9 +1,32 @@
-import { readRegularFile, writeNewFile } from '../host/files.js';
+import { writeNewFile } from '../host/files.js';
+import { withRegularFile, type SmallRead } from '../host/regular-file.js';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import { decoding, parseJson, Reader } from '../model/decoder.js';
 import { entryChunks, FOOTER_BYTES, splitEntry } from '../model/entry.js';
 import { errnoOf } from '../model/error.js';
+
+/** Documents by their checksum: the same bytes say the same. The least recently added goes first. */
+export class KnownDocuments<T> {
+  readonly #documents = new Map<string, T>();
+  readonly #limit: number;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  get(checksum: Buffer): T | undefined {
+    return this.#documents.get(checksum.toString('latin1'));
+  }
+
+  add(checksum: Buffer, document: T): void {
+    this.#documents.set(checksum.toString('latin1'), document);
+    for (const oldest of this.#documents.keys()) {
+      if (this.#documents.size <= this.#limit) return;
+      this.#documents.delete(oldest);
+    }
+  }
+}
 
 /**
  * A small JSON document of our private state: the text, then its 32-byte BLAKE3, like an entry. Anything damaged is as
@@ -11,15 +34,28 @@ import { errnoOf } from '../model/error.js';
  */
 export function readChecked<T>(
   host: Host,
-  file: { readonly path: string; readonly maxBytes: number },
+  file: { readonly path: string; readonly maxBytes: number; readonly known?: KnownDocuments<T> },
   decode: (reader: Reader) => T,
 ): T | null {
-  const read = readRegularFile(host.files, file.path, file.maxBytes);
+  return withRegularFile(host.files, file, (read) =>
+    decodeChecked(host, { read, known: file.known }, decode),
+  );
+}
+
+function decodeChecked<T>(
+  host: Host,
+  { read, known: documents }: { readonly read: SmallRead; readonly known: KnownDocuments<T> | undefined },
+  decode: (reader: Reader) => T,
+): T | null {
   if (!read.ok || read.bytes.byteLength < FOOTER_BYTES) return null;
   const { payload, footer } = splitEntry(read.bytes);
   if (Buffer.compare(hashChunks(host.hash, [payload]), footer) !== 0) return null;
+  const known = documents?.get(footer);
+  if (known !== undefined) return known;
   const decoded = decoding(() => decode(new Reader(parseJson(payload.toString('utf8')), 'document')));
-  return decoded.ok ? decoded.value : null;
+  if (!decoded.ok) return null;
+  documents?.add(footer, decoded.value);
+  return decoded.value;
 }
 
 /**
@@ -33,10 +69,20 @@ export function writeChecked(
 ): boolean {
   const { files, hash } = host;
   const body = Buffer.from(JSON.stringify(document), 'utf8');
-  try {
-    files.makeDirectories(file.folder);
+  const write = (): void => {
     writeNewFile(files, file.staged, entryChunks(body, hashChunks(hash, [body])));
     files.rename(file.staged, file.path);
+  };
+  try {
+    try {
+      write();
+    } catch (error) {
+      // Private state may be deleted at any time.
+      if (errnoOf(error) !== 'ENOENT') throw error;
+      removeQuietly(host, file.staged);
+      files.makeDirectories(file.folder);
+      write();
+    }
     return true;
   } catch (error) {
     if (errnoOf(error) === null) throw error;

@@ -1,4 +1,5 @@
-import { readRegularFile, withFile, writeNewFile, type FileStat } from '../host/files.js';
+import { withFile, writeNewFile, type FileStat } from '../host/files.js';
+import { readRegularFile, withRegularFile, type SmallRead } from '../host/regular-file.js';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
@@ -9,10 +10,12 @@ import { digestOfBytes, type Digest, type Fingerprint, type HashChunks } from '.
 import type { MissReason } from '../model/lifecycle.js';
 import {
   decodeRecord,
+  decodeSummary,
   encodeRecord,
   isFailureRecord,
   MAX_RECORD_BYTES,
   type ArtifactRecord,
+  type ArtifactSummary,
   type FailureRecord,
   type StoredRecord,
 } from '../model/record.js';
@@ -21,6 +24,8 @@ import type { Artifact, RecordMiss, Tier, TierRead } from './tier.js';
 
 /** A hit sets the recency only when it is older than this: one write a minute per entry at most. */
 const RECENCY_MS = 60_000;
+/** How long a store in which an entry was seen counts as one that has some. */
+const SEEN_MS = 1000;
 /** How often a reader looks again at an entry and a record that do not fit while somebody publishes. */
 const MISMATCH_TRIES = 20;
 const MISMATCH_WAIT_MS = 50;
@@ -36,6 +41,13 @@ export type RecordRead =
 type StoredRead =
   | { readonly ok: true; readonly record: StoredRecord; readonly stat: FileStat }
   | { readonly ok: false; readonly reason: RecordMiss };
+
+/** A failure in the place of a record is none. */
+function artifactIn(read: StoredRead): RecordRead {
+  if (!read.ok) return read;
+  const { record, stat } = read;
+  return isFailureRecord(record) ? { ok: false, reason: 'absent' } : { ok: true, record, stat };
+}
 
 export type PublishResult =
   | { readonly stored: true; readonly kept: boolean; readonly nondeterministic: boolean }
@@ -64,6 +76,8 @@ export class DiskTier implements Tier {
   readonly #maxPayloadBytes: number;
   /** Null where nothing can be locked: a store that is not ours, or one that may not be written. */
   readonly #lock: LockFile | null;
+  /** When an entry was last seen, whichever it was. */
+  #seenAtMs: number | null = null;
 
   constructor(
     host: Host,
@@ -95,10 +109,7 @@ export class DiskTier implements Tier {
 
   /** The record of an artifact; a failure in its place is none. */
   readRecord(fingerprint: Fingerprint): RecordRead {
-    const read = this.#readStored(fingerprint);
-    if (!read.ok) return read;
-    const { record, stat } = read;
-    return isFailureRecord(record) ? { ok: false, reason: 'absent' } : { ok: true, record, stat };
+    return artifactIn(this.#readStored(fingerprint));
   }
 
   /** The failure that is remembered for this very fingerprint; null where there is none that can be read. */
@@ -108,8 +119,26 @@ export class DiskTier implements Tier {
     return read.record.fingerprint === fingerprint ? read.record : null;
   }
 
+  /** What a hit needs of a record; all of it is decoded only where that does not do. */
+  #readSummary(
+    fingerprint: Fingerprint,
+  ): { readonly ok: true; readonly record: ArtifactSummary } | (RecordRead & { readonly ok: false }) {
+    return this.#withRecordFile(fingerprint, (read) => {
+      const summary = read.ok ? decodeSummary(read.bytes, this.#hashChunks) : null;
+      return summary === null ? artifactIn(this.#decode(read)) : { ok: true, record: summary };
+    });
+  }
+
   #readStored(fingerprint: Fingerprint): StoredRead {
-    const read = readRegularFile(this.#host.files, this.paths.record(fingerprint), MAX_RECORD_BYTES);
+    return this.#withRecordFile(fingerprint, (read) => this.#decode(read));
+  }
+
+  #withRecordFile<T>(fingerprint: Fingerprint, work: (read: SmallRead) => T): T {
+    const path = this.paths.record(fingerprint);
+    return withRegularFile(this.#host.files, { path, maxBytes: MAX_RECORD_BYTES }, work);
+  }
+
+  #decode(read: SmallRead): StoredRead {
     if (!read.ok) return { ok: false, reason: read.reason === 'absent' ? 'absent' : 'unreadable' };
     const decoded = decodeRecord(read.bytes, this.#hashChunks);
     if (!decoded.ok) return { ok: false, reason: decoded.miss };
@@ -139,20 +168,24 @@ export class DiskTier implements Tier {
   #readPair(fingerprint: Fingerprint): TierRead {
     const entry = this.readEntry(fingerprint);
     if (!entry.ok) return { hit: false, reason: entry.reason };
-    const read = this.readRecord(fingerprint);
+    const read = this.#readSummary(fingerprint);
     if (read.ok && !belongs(read.record, fingerprint, entry))
       return { hit: false, reason: 'record-mismatch' };
-    const { payload, digest } = entry;
+    const { payload, digest, stat } = entry;
     const record = read.ok
       ? { record: read.record, recordMiss: null }
       : { record: null, recordMiss: read.reason };
-    return { hit: true, artifact: { fingerprint, payload, digest, ...record } };
+    return { hit: true, artifact: { fingerprint, payload, digest, ...record, usedAtMs: stat.mtimeMs } };
   }
 
-  /** Sets the time of the last use. Best effort: an entry whose recency cannot be set is pruned earlier. */
-  markUsed(fingerprint: Fingerprint): void {
+  /**
+   * Sets the time of the last use, if it is not that of a moment ago (`usedAtMs`, where it was seen). Best effort: an
+   * entry whose recency cannot be set is pruned earlier.
+   */
+  markUsed(fingerprint: Fingerprint, usedAtMs?: number): void {
     const { files, clock } = this.#host;
     const nowMs = clock.nowMs();
+    if (usedAtMs !== undefined && nowMs - usedAtMs <= RECENCY_MS) return;
     try {
       withFile(files, { path: this.paths.entry(fingerprint), flags: 'read' }, (fd) => {
         if (nowMs - files.fstat(fd).mtimeMs > RECENCY_MS) files.setTimes(fd, nowMs, nowMs);
@@ -247,8 +280,19 @@ export class DiskTier implements Tier {
     }
   }
 
-  /** True when the store holds no entry at all; reads no further than the first one. */
+  /**
+   * True when the store holds no entry at all; reads no further than the first one. One that was seen a moment ago
+   * counts: for a reason that people read that is near enough.
+   */
   isEmpty(): boolean {
+    const nowMs = this.#host.clock.monotonicMs();
+    if (this.#seenAtMs !== null && nowMs - this.#seenAtMs < SEEN_MS) return false;
+    const empty = this.#holdsNothing();
+    this.#seenAtMs = empty ? null : nowMs;
+    return empty;
+  }
+
+  #holdsNothing(): boolean {
     let empty = true;
     try {
       this.#host.files.scanDirectory(this.paths.folder, (item) => {
@@ -271,7 +315,7 @@ const NO_VALID_ENTRY: ReadonlySet<MissReason> = new Set<MissReason>([
 ]);
 
 function belongs(
-  record: ArtifactRecord,
+  record: ArtifactSummary,
   fingerprint: Fingerprint,
   entry: { readonly payload: Buffer; readonly digest: Digest },
 ): boolean {

@@ -1,5 +1,6 @@
 import { basename, dirname, join, resolve } from 'node:path';
-import { readRegularFile, writeNewFile, type FileStat } from '../host/files.js';
+import { writeNewFile, type FileStat } from '../host/files.js';
+import { readRegularFile } from '../host/regular-file.js';
 import type { Host } from '../host/host.js';
 import { fingerprintOfEntry } from '../layouts/vyre/entry-format.js';
 import { type HomePaths, VYRE_SECTIONS } from '../layouts/vyre/home-paths.js';

@@ -1,9 +1,9 @@
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
-import type { Artifact, Tier } from './tier.js';
+import type { FoundArtifact, Tier } from './tier.js';
 
 export type LayeredRead =
-  | { readonly hit: true; readonly tier: Tier['name']; readonly artifact: Artifact }
+  | { readonly hit: true; readonly tier: Tier['name']; readonly artifact: FoundArtifact }
   | { readonly hit: false; readonly reason: MissReason };
 
 /**

@@ -34,6 +34,9 @@ export function fingerprintByte(fingerprint: Fingerprint): number {
 
 interface Handle {
   readonly fd: number;
+  /** What the descriptor is, for as long as it is open. */
+  readonly inode: number;
+  readonly device: number;
   readonly held: Set<number>;
 }
 
@@ -68,7 +71,10 @@ export class LockFile {
   }
 
   #open(): Handle {
-    return { fd: this.#host.files.open(this.#path, 'createReadWrite'), held: new Set() };
+    const { files } = this.#host;
+    const fd = files.open(this.#path, 'createReadWrite');
+    const { inode, device } = files.fstat(fd);
+    return { fd, inode, device, held: new Set() };
   }
 
   /** False without the lock addon: then only the tasks of this process exclude each other. */
@@ -141,12 +147,10 @@ export class LockFile {
     return handle;
   }
 
-  /** A lock on a file that was deleted or replaced excludes nobody: fstat must equal stat of the path. */
-  #isInPlace(handle: Handle): boolean {
-    const { files } = this.#host;
-    const there = files.lstat(this.#path);
-    const ours = files.fstat(handle.fd);
-    return there !== null && there.inode === ours.inode && there.device === ours.device;
+  /** A lock on a file that was deleted or replaced excludes nobody: what is open must be what the path names. */
+  #isInPlace({ inode, device }: Handle): boolean {
+    const there = this.#host.files.lstat(this.#path);
+    return there !== null && there.inode === inode && there.device === device;
   }
 
   /** Opens the file that is in place now, made again if need be. False: the old one goes on for this process. */

@@ -1,14 +1,17 @@
 import { hashChunks, type Blake3 } from '../host/hash.js';
 import { toHex, type Fingerprint } from '../model/fingerprint.js';
-import type { Artifact, Tier, TierRead } from './tier.js';
+import type { FoundArtifact, Tier, TierRead } from './tier.js';
 
 /** vyre: 256 shards by the first byte of the key, each with 256 entries and 16 MiB; the least recently used goes first. */
 export const MEMORY_DEFAULTS = { shardDigits: 2, entriesPerShard: 256, bytesPerShard: 16_777_216 } as const;
 
-/** For a process that passes through many artifacts once: 64 MiB in all, 65,536 entries as vyre's shards together. */
+/**
+ * For a process that passes through many artifacts once: 64 MiB in all, and so few entries that the memory of a batch
+ * does not grow with its jobs.
+ */
 export const MEMORY_OF_BATCH = {
   shardDigits: 0,
-  entriesPerShard: 65_536,
+  entriesPerShard: 1024,
   bytesPerShard: 67_108_864,
 } as const;
 
@@ -23,7 +26,7 @@ export interface MemoryBudget {
 
 interface Shard {
   /** Oldest use first: a Map keeps the order of insertion. */
-  readonly artifacts: Map<Fingerprint, Artifact>;
+  readonly artifacts: Map<Fingerprint, FoundArtifact>;
   bytes: number;
 }
 
@@ -67,7 +70,7 @@ export class MemoryTier implements Tier {
     remove(this.#shard(fingerprint), fingerprint);
   }
 
-  keep(artifact: Artifact): void {
+  keep(artifact: FoundArtifact): void {
     const { entriesPerShard, bytesPerShard } = this.#budget;
     const shard = this.#shard(artifact.fingerprint);
     remove(shard, artifact.fingerprint);
@@ -81,7 +84,7 @@ export class MemoryTier implements Tier {
   }
 }
 
-function insert(shard: Shard, artifact: Artifact): void {
+function insert(shard: Shard, artifact: FoundArtifact): void {
   shard.artifacts.set(artifact.fingerprint, artifact);
   shard.bytes += artifact.payload.byteLength;
 }

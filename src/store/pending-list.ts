@@ -1,4 +1,5 @@
-import { readRegularFile, withFile, writeNewFile } from '../host/files.js';
+import { withFile, writeNewFile } from '../host/files.js';
+import { readRegularFile } from '../host/regular-file.js';
 import type { Host } from '../host/host.js';
 import type { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';

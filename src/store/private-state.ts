@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { readRegularFile, withFile } from '../host/files.js';
+import { withFile } from '../host/files.js';
+import { readRegularFile } from '../host/regular-file.js';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import {

@@ -12,6 +12,12 @@ const FIGURES_BYTES = 40;
 const SLOTS = 4096;
 const SLOT_HEX_DIGITS = 3;
 const MAX_U32 = 0xffff_ffff;
+/** More than this are added with one read and one write. */
+const MAX_SINGLE = 32;
+
+function slotAt({ fingerprint }: Saving): number {
+  return Number.parseInt(fingerprint.slice(0, SLOT_HEX_DIGITS), 16) * SLOT_BYTES;
+}
 
 /** What the hits of one entry have saved. */
 export interface Saving {
@@ -22,7 +28,7 @@ export interface Saving {
 
 /**
  * Which entries have saved the most time: a file of 192 KiB in the private state of a home, a read and a write of one
- * slot per entry and process. Of two entries that share a slot the one that saves more stays, what the other saves is
+ * slot per entry and process, or of the whole file for many. Of two entries that share a slot the one that saves more stays, what the other saves is
  * taken off until it has won. Figures only: what is damaged counts as empty.
  */
 export class Savings {
@@ -57,13 +63,33 @@ export class Savings {
   #add(savings: readonly Saving[]): void {
     const { files } = this.#host;
     withFile(files, { path: this.#path, flags: 'createReadWrite' }, (fd) => {
+      if (savings.length > MAX_SINGLE) {
+        this.#addAll(fd, savings);
+        return;
+      }
       const slot = Buffer.alloc(SLOT_BYTES);
       for (const saving of savings) {
-        const at = Number.parseInt(saving.fingerprint.slice(0, SLOT_HEX_DIGITS), 16) * SLOT_BYTES;
+        const at = slotAt(saving);
         const count = files.readAt(fd, slot, SLOT_BYTES, at);
-        files.writeAt(fd, this.#encode(merge(this.#decode(slot.subarray(0, count)), saving)), at);
+        files.writeAt(fd, this.#merged(slot.subarray(0, count), saving), at);
       }
     });
+  }
+
+  /** One read and one write of the whole file. */
+  #addAll(fd: number, savings: readonly Saving[]): void {
+    const { files } = this.#host;
+    const bytes = Buffer.alloc(SLOTS * SLOT_BYTES);
+    files.readAt(fd, bytes, bytes.byteLength, 0);
+    for (const saving of savings) {
+      const at = slotAt(saving);
+      bytes.set(this.#merged(bytes.subarray(at, at + SLOT_BYTES), saving), at);
+    }
+    files.writeAt(fd, bytes, 0);
+  }
+
+  #merged(slot: Buffer, saving: Saving): Buffer {
+    return this.#encode(merge(this.#decode(slot), saving));
   }
 
   /** In no order. */

@@ -1,6 +1,6 @@
 import type { Digest, Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
-import type { ArtifactRecord } from '../model/record.js';
+import type { ArtifactRecord, ArtifactSummary } from '../model/record.js';
 
 /** A verified payload and what is known about it. */
 export interface Artifact {
@@ -14,10 +14,17 @@ export interface Artifact {
   readonly recordMiss: RecordMiss | null;
 }
 
+/** An artifact as a lookup finds it. */
+export interface FoundArtifact extends Omit<Artifact, 'record'> {
+  readonly record: ArtifactSummary | null;
+  /** When it was last used, as far as the tier has seen it; milliseconds since 1970. */
+  readonly usedAtMs?: number;
+}
+
 export type RecordMiss = 'absent' | 'unreadable' | 'newer-format';
 
 export type TierRead =
-  | { readonly hit: true; readonly artifact: Artifact }
+  | { readonly hit: true; readonly artifact: FoundArtifact }
   | { readonly hit: false; readonly reason: MissReason };
 
 /**
@@ -27,5 +34,5 @@ export interface Tier {
   readonly name: 'memory' | 'disk';
   get(fingerprint: Fingerprint): Promise<TierRead>;
   /** Keeps what a lower tier found, if it can; absent where reading does not fill the tier. */
-  readonly keep?: (artifact: Artifact) => void;
+  readonly keep?: (artifact: FoundArtifact) => void;
 }

@@ -1,6 +1,8 @@
 import { join } from 'node:path';
-import { readRegularFile, type DirectoryItem } from '../host/files.js';
+import type { DirectoryItem } from '../host/files.js';
+import { readRegularFile } from '../host/regular-file.js';
 import type { Host } from '../host/host.js';
+import type { Processes } from '../host/processes.js';
 import { OWNER_FILE, WORKER_PREFIX, type HomePaths } from '../layouts/vyre/home-paths.js';
 import { decoding, mismatch, parseJson, Reader } from '../model/decoder.js';
 import { errnoOf } from '../model/error.js';
@@ -115,12 +117,23 @@ function ownerDocument(host: Host, fingerprint: Fingerprint): Owner & { readonly
   return {
     schema: SCHEMA,
     pid: processes.pid,
-    startTicks: processes.info(processes.pid)?.startTicks ?? null,
+    startTicks: ownStartTicks(processes),
     ...processes.place,
     locked: locks.available,
     fingerprint,
     startedAtMs: clock.nowMs(),
   };
+}
+
+const knownTicks = new WeakMap<Processes, number | null>();
+
+/** Of this process: they never change. */
+function ownStartTicks(processes: Processes): number | null {
+  const known = knownTicks.get(processes);
+  if (known !== undefined) return known;
+  const ticks = processes.info(processes.pid)?.startTicks ?? null;
+  knownTicks.set(processes, ticks);
+  return ticks;
 }
 
 /** Renamed back to `new/` first: a process killed while it removes leaves no directory without owner at the top level. */

@@ -89,6 +89,76 @@ describe('delivery to a file', () => {
     assert.ok(statSync(path).mtimeMs >= before - 1000);
   });
 
+  describe('that holds the artifact already', () => {
+    const UMASK = 0o022;
+    const renewing = (files: Files = systemFiles): ReturnType<typeof fakeHost> =>
+      fakeHost({ files, umask: () => UMASK });
+    const make = (folder: string, mode = 0o666 & ~UMASK): string => {
+      const path = join(folder, 'a.o');
+      writeFileSync(path, CONTENT);
+      chmodSync(path, mode);
+      utimesSync(path, 1000, 1000);
+      return path;
+    };
+
+    it('gives it the time of now and leaves it where it is', async (t) => {
+      const path = make(temporaryFolder(t));
+      const { ino } = statSync(path);
+      const before = Date.now();
+      await deliver(renewing(), { path, executable: false, content: CONTENT });
+      const after = statSync(path);
+      assert.equal(after.ino, ino);
+      assert.ok(after.mtimeMs > before, 'the time of an input of this very millisecond is not later');
+      assert.ok(after.mtimeMs <= Date.now() + 1);
+    });
+
+    it('writes one that is larger than a step of the comparison only where a byte differs', async (t) => {
+      const content = Buffer.alloc(3_000_000, 'x');
+      const path = join(temporaryFolder(t), 'a.o');
+      for (const at of [null, 0, 1_048_576, 2_999_999]) {
+        const there = Buffer.from(content);
+        if (at !== null) there.writeUInt8(0, at);
+        writeFileSync(path, there, { mode: 0o644 });
+        const { ino } = statSync(path);
+        await deliver(renewing(), { path, executable: false, content });
+        assert.equal(statSync(path).ino === ino, at === null, String(at));
+        assert.ok(readFileSync(path).equals(content));
+      }
+    });
+
+    for (const [name, change] of [
+      ['has another mode', (path: string) => chmodSync(path, 0o600)],
+      ['has another name', (path: string) => linkSync(path, `${path}.twin`)],
+      ['has other bytes of the same number', (path: string) => writeFileSync(path, 'artifacT')],
+    ] as const) {
+      it(`replaces one that ${name}`, async (t) => {
+        const path = make(temporaryFolder(t));
+        change(path);
+        const { ino } = statSync(path);
+        await deliver(renewing(), { path, executable: false, content: CONTENT });
+        const after = statSync(path);
+        assert.notEqual(after.ino, ino);
+        assert.equal(after.mode & 0o7777, 0o666 & ~UMASK);
+        assert.deepEqual(readFileSync(path), CONTENT);
+      });
+    }
+
+    it('replaces one where the umask is not known, or its time cannot be set', async (t) => {
+      const refusing = failingFiles({
+        setTimes: () => {
+          throw errnoError('EPERM');
+        },
+      });
+      for (const outside of [fakeHost({ umask: () => null }), renewing(refusing)]) {
+        const path = make(temporaryFolder(t));
+        const { ino } = statSync(path);
+        await deliver(outside, { path, executable: false, content: CONTENT });
+        assert.notEqual(statSync(path).ino, ino);
+        assert.deepEqual(readFileSync(path), CONTENT);
+      }
+    });
+  });
+
   for (const umask of [0o022, 0o077, 0o002, 0o000]) {
     for (const [executable, before] of [
       [false, 0o666],

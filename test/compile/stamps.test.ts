@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import {
   existsSync,
+  linkSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -32,6 +33,7 @@ const STAT: FileStat = {
   mtimeMs: NOW - 10_000,
   atimeMs: NOW,
   ctimeMs: NOW - 10_000,
+  links: 1,
   mode: 0o644,
   uid: 0,
 };
@@ -206,6 +208,39 @@ describe('the digest of a file', () => {
     for (let round = 0; round < 3; round += 1) rig.digests.digest(rig.path);
     assert.equal(rig.hashed(), 1);
   });
+
+  it('is found out once for a small file as well, and again when it changes', (t) => {
+    const rig = makeRig(t);
+    writeFileSync(rig.path, 'abc');
+    for (let round = 0; round < 3; round += 1) rig.digests.digest(rig.path);
+    assert.equal(rig.hashed(), 1);
+    writeFileSync(rig.path, 'xyz');
+    utimesSync(rig.path, 1000, 1000);
+    assert.equal(rig.digests.digest(rig.path)?.digest, digestOf(Buffer.from('xyz')));
+  });
+
+  for (const bytes of [3, 100_000]) {
+    it(`is not remembered for the state of another file that was there a moment before: ${bytes} bytes`, (t) => {
+      const path = join(temporaryFolder(t), 'file');
+      const [before, after] = ['abc', 'xyz'].map((text) => Buffer.alloc(bytes, text)) as [Buffer, Buffer];
+      let swaps = 1;
+      const files = failingFiles({
+        open: (name, flags, mode) => {
+          if (swaps > 0) renameSync(`${path}.new`, path);
+          swaps -= 1;
+          return systemFiles.open(name, flags, mode);
+        },
+      });
+      const host = fakeHost({ clock: new FakeClock(Date.now() + HOUR), files });
+      const digests = new FileDigests(host, new Stamps(host, null));
+      writeFileSync(path, before);
+      linkSync(path, `${path}.old`);
+      writeFileSync(`${path}.new`, after);
+      digests.digest(path);
+      renameSync(`${path}.old`, path);
+      assert.equal(digests.digest(path)?.digest, digestOf(before));
+    });
+  }
 
   it('is found out each time for a young file', (t) => {
     const rig = makeRig(t, 0);

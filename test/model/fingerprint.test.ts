@@ -8,6 +8,7 @@ import {
   digestOfBytes,
   encodeFields,
   fingerprintOf,
+  fingerprintOfGroups,
   isDigest,
   isFingerprint,
   isFingerprintPrefix,
@@ -67,6 +68,36 @@ describe('the encoding of a description', () => {
       assert.equal(fingerprintOf(fields, hash), goldenText(`fingerprints/${name}.b3`).trim());
     });
   }
+
+  it('gives the same fingerprints to fields in groups, apart or interleaved', () => {
+    for (const [name, fields] of CASES) {
+      const expected = goldenText(`fingerprints/${name}.b3`).trim();
+      const middle = Math.floor(fields.length / 2);
+      const interleaved = [fields.filter((_, at) => at % 2 === 0), fields.filter((_, at) => at % 2 === 1)];
+      const groupings = [
+        [fields],
+        fields.map((field) => [field]),
+        [fields.slice(middle), [], fields.slice(0, middle)],
+        interleaved,
+      ];
+      for (const groups of groupings) {
+        assert.equal(fingerprintOfGroups(groups, hash), expected, name);
+        assert.equal(fingerprintOfGroups(groups, hash), expected, `${name}, again`);
+      }
+    }
+  });
+
+  it('refuses two fields of one name in two groups', () => {
+    const groups = [
+      [textField('a', '1'), textField('c', '1')],
+      [textField('b', '1'), textField('c', '2')],
+    ];
+    assert.throws(() => fingerprintOfGroups(groups, hash), /called "c"/);
+    assert.throws(
+      () => fingerprintOfGroups([[textField('c', '1')], [textField('c', '1')]], hash),
+      /called "c"/,
+    );
+  });
 
   it('gives the same fingerprints with the native BLAKE3', () => {
     const native = loadNativeBlake3();

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   decodeRecord,
+  decodeSummary,
   encodeRecord,
   MAX_CAPTURED_BYTES,
   MAX_RECORD_BYTES,
@@ -134,6 +135,29 @@ describe('a record', () => {
         assert.deepEqual(plain(decoded.record), plain(record));
       }),
     );
+  });
+
+  it('is the same in short, without its fields', () => {
+    const { fields: _, ...short } = GOLDEN;
+    const summary = decodeSummary(goldenBytes('record.json'), hashOf);
+    assert.ok(summary);
+    assert.deepEqual(
+      { ...summary, stdout: [...summary.stdout], stderr: [...summary.stderr] },
+      { ...short, stdout: [...short.stdout], stderr: [...short.stderr] },
+    );
+  });
+
+  it('has no short form where a byte is flipped, a failure is told, or a key is missing', () => {
+    const bytes = goldenBytes('record.json');
+    for (let at = 0; at < bytes.byteLength; at += 1) {
+      const damaged = Buffer.from(bytes);
+      damaged.writeUInt8(damaged.readUInt8(at) ^ 1, at);
+      assert.equal(decodeSummary(damaged, hashOf), null, `byte ${at}`);
+    }
+    assert.equal(decodeSummary(goldenBytes('failure.json'), hashOf), null);
+    const { stderr: _, ...rest } = goldenDocument();
+    const sealed = sealRecord(Buffer.from(JSON.stringify(rest), 'utf8'), hashOf);
+    assert.equal(decodeSummary(sealed, hashOf), null);
   });
 
   it('has the bounds of the contract', () => {

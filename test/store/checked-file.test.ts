@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Reader } from '../../src/model/decoder.js';
-import { readChecked, writeChecked } from '../../src/store/checked-file.js';
+import { KnownDocuments, readChecked, writeChecked } from '../../src/store/checked-file.js';
 import { entryBytes } from '../support/artifacts.js';
 import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
@@ -105,6 +105,26 @@ describe('a checked document', () => {
     });
   }
 
+  it('is decoded once for the same bytes, and again for others', (t) => {
+    const place = makePlace(t);
+    const known = new KnownDocuments<string>(1);
+    let decoded = 0;
+    const readKnown = (): string | null =>
+      readChecked(host, { path: place.path, maxBytes: 1000, known }, (reader) => {
+        decoded += 1;
+        return decode(reader);
+      });
+    const texts = ['x', 'x', 'y', 'y', 'x'].map((text) => {
+      writeChecked(host, place, { text });
+      return readKnown();
+    });
+    assert.deepEqual([texts, decoded], [['x', 'x', 'y', 'y', 'x'], 3]);
+    const bytes = readFileSync(place.path);
+    bytes.writeUInt8(bytes.readUInt8(3) ^ 1, 3);
+    writeFileSync(place.path, bytes);
+    assert.equal(readKnown(), null);
+  });
+
   it('is not read above its bound', (t) => {
     const place = makePlace(t);
     writeChecked(host, place, { text: 'x' });
@@ -113,7 +133,7 @@ describe('a checked document', () => {
     assert.equal(read(place, size - 1), null);
   });
 
-  for (const primitive of ['makeDirectories', 'open', 'write', 'rename'] as const) {
+  for (const primitive of ['open', 'write', 'rename'] as const) {
     it(`may fail to be written, leaves nothing, and the old one stays: ${primitive}`, (t) => {
       const place = makePlace(t);
       writeChecked(host, place, { text: 'old' });
@@ -127,6 +147,22 @@ describe('a checked document', () => {
       assert.deepEqual(readdirSync(place.staging), []);
     });
   }
+
+  it('is written into a folder that somebody has deleted, unless that cannot be made', (t) => {
+    const place = makePlace(t);
+    writeChecked(host, place, { text: 'old' });
+    rmSync(place.folder, { recursive: true });
+    const files = failingFiles({
+      makeDirectories: () => {
+        throw errnoError('ENOSPC');
+      },
+    });
+    assert.equal(writeChecked(fakeHost({ files }), place, { text: 'new' }), false);
+    assert.deepEqual(readdirSync(place.staging), []);
+    assert.equal(writeChecked(host, place, { text: 'new' }), true);
+    assert.equal(read(place), 'new');
+    assert.deepEqual(readdirSync(place.staging), []);
+  });
 
   it('cannot be written over a folder, and says so', (t) => {
     const place = makePlace(t);

@@ -25,6 +25,19 @@ describe('the savings of single entries', () => {
     assert.deepEqual(byName(new Savings(fakeHost(), folder).read()), [saving('a', 120, 4), saving('b', 5)]);
   });
 
+  it('add up as well where so many come at once that the file is written whole', (t) => {
+    const folder = temporaryFolder(t);
+    const savings = new Savings(fakeHost(), folder);
+    const many = Array.from({ length: 100 }, (_, index) =>
+      saving(index.toString(16).padStart(3, '0'), index + 1),
+    );
+    savings.add([saving('000', 5), saving('fff', 7)]);
+    savings.add(many);
+    const [first, ...rest] = many;
+    assert.ok(first);
+    assert.deepEqual(byName(savings.read()), [saving('000', 6, 2), ...rest, saving('fff', 7)]);
+  });
+
   it('of two entries in one slot show the one that saves more', (t) => {
     const savings = new Savings(fakeHost(), temporaryFolder(t));
     savings.add([saving('abc0', 100)]);

@@ -1,7 +1,7 @@
 import { basename, dirname, join } from 'node:path';
 import type { BatchJob } from '../../compile/batch.js';
 import { pathOf } from '../../compile/file-names.js';
-import { makePlan, type Plan } from '../../compile/plan.js';
+import { makePlan, SharedPlans, type Plan } from '../../compile/plan.js';
 import { lstatOrNull, statOrNull } from '../../host/files.js';
 import type { Host } from '../../host/host.js';
 import { CacheError } from '../../model/error.js';
@@ -48,6 +48,7 @@ class Checks {
   readonly #written = new Map<string, Written>();
   readonly #places: Places;
   readonly #nowhere: string;
+  readonly #shared = new SharedPlans();
 
   constructor(host: Host) {
     this.#host = host;
@@ -90,7 +91,7 @@ class Checks {
 
   #plan(job: ManifestJob): Plan | null {
     try {
-      return makePlan(this.#host, job.request);
+      return makePlan(this.#host, job.request, this.#shared);
     } catch (error) {
       if (!(error instanceof CacheError)) throw error;
       this.mistakes.push(mistakeOf(job, error));

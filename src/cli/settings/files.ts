@@ -1,5 +1,6 @@
 import { dirname, join, resolve } from 'node:path';
-import { readRegularFile, statOrNull, type FileStat } from '../../host/files.js';
+import { statOrNull, type FileStat } from '../../host/files.js';
+import { readRegularFile } from '../../host/regular-file.js';
 import type { Host } from '../../host/host.js';
 import { CacheError, errnoOf, messageOf } from '../../model/error.js';
 import { nearest } from '../nearest.js';

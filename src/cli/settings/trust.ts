@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import type { Host } from '../../host/host.js';
-import { readRegularFile, writeNewFile } from '../../host/files.js';
+import { writeNewFile } from '../../host/files.js';
+import { readRegularFile } from '../../host/regular-file.js';
 import { hashChunks } from '../../host/hash.js';
 import { decoding, mismatch, parseJson, Reader } from '../../model/decoder.js';
 import { CacheError, errnoOf } from '../../model/error.js';

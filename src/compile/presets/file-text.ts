@@ -1,4 +1,5 @@
-import { readRegularFile, type Files } from '../../host/files.js';
+import type { Files } from '../../host/files.js';
+import { readRegularFile } from '../../host/regular-file.js';
 
 /** A source or a list above 64 MiB is not read: its compilation is not cached. */
 const MAX_TEXT_BYTES = 67_108_864;

@@ -26,7 +26,12 @@ export const GCC_TRANSIENT = [
  */
 function gccPreset(name: 'gcc' | 'g++'): Preset {
   const plusPlus = name === 'g++';
-  const parse = (line: CommandLine): GccArguments => parseGccArguments(line.args, plusPlus);
+  // Several questions about one command line follow each other.
+  let last: { readonly args: CommandLine['args']; readonly parsed: GccArguments } | null = null;
+  const parse = ({ args }: CommandLine): GccArguments => {
+    if (last?.args !== args) last = { args, parsed: parseGccArguments(args, plusPlus) };
+    return last.parsed;
+  };
   return {
     name,
     matches: (baseName) => (plusPlus ? PLUS_NAME : C_NAME).test(baseName),

@@ -1,4 +1,4 @@
-import { readRegularFile } from '../../host/files.js';
+import { readRegularFile } from '../../host/regular-file.js';
 import type { Host } from '../../host/host.js';
 import type { ArtifactReader } from '../artifact-reader.js';
 import type { Format } from '../layout.js';

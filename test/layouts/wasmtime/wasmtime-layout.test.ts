@@ -143,7 +143,16 @@ describe('the names in a directory of wasmtime', () => {
 describe('a module of wasmtime', () => {
   it('counts as its module, used when its statistics were written', () => {
     const stat = (bytes: number, mtimeMs: number) => ({
-      ...({ type: 'file', device: 1, inode: 1, atimeMs: 9e12, ctimeMs: 9e12, mode: 0o600, uid: 0 } as const),
+      ...({
+        type: 'file',
+        device: 1,
+        inode: 1,
+        atimeMs: 9e12,
+        ctimeMs: 9e12,
+        mode: 0o600,
+        uid: 0,
+        links: 1,
+      } as const),
       bytes,
       mtimeMs,
     });

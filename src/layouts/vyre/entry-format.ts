@@ -1,15 +1,15 @@
 import { withScannedFile, type Files } from '../../host/files.js';
 import { FOOTER_BYTES, judgeEntrySize } from '../../model/entry.js';
 import { errnoOf } from '../../model/error.js';
-import {
-  digestOfBytes,
-  HEX_LENGTH,
-  isFingerprint,
-  type Digest,
-  type Fingerprint,
-} from '../../model/fingerprint.js';
+import { digestOfBytes, HEX_LENGTH, isFingerprint, type Fingerprint } from '../../model/fingerprint.js';
 import { startsWithHex } from '../../model/hex.js';
-import { decodeRecord, isFailureRecord, MAX_RECORD_BYTES } from '../../model/record.js';
+import {
+  decodeRecord,
+  decodeSummary,
+  isFailureRecord,
+  MAX_RECORD_BYTES,
+  type ArtifactSummary,
+} from '../../model/record.js';
 import { hashChunks } from '../../host/hash.js';
 import type { ArtifactReader, PartRead } from '../artifact-reader.js';
 import { latestUseMs, sumOfBytes, type Format, type Named, type PartStats } from '../layout.js';
@@ -129,20 +129,22 @@ function checkRecord(
   artifact: ArtifactReader,
   { payloadBytes, footer }: { readonly payloadBytes: number; readonly footer: Buffer },
 ): Verdict {
-  const digest: Digest = digestOfBytes(footer);
   const { hash } = artifact.host;
   const read = readRecord(artifact);
   if (read === null) return VALID;
   if (!read.ok) return damaged('unreadable-record');
-  const decoded = decodeRecord(read.bytes, (chunks) => hashChunks(hash, chunks));
-  if (!decoded.ok) return decoded.miss === 'newer-format' ? VALID : damaged('unreadable-record');
-  const { record } = decoded;
-  if (isFailureRecord(record)) return VALID;
-  const belongs =
+  const hashAll = (chunks: readonly Uint8Array[]): Uint8Array => hashChunks(hash, chunks);
+  const binds = (record: ArtifactSummary): Verdict =>
     record.fingerprint === artifact.stem &&
-    record.payloadDigest === digest &&
-    record.payloadBytes === payloadBytes;
-  return belongs ? VALID : damaged('record-mismatch');
+    record.payloadDigest === digestOfBytes(footer) &&
+    record.payloadBytes === payloadBytes
+      ? VALID
+      : damaged('record-mismatch');
+  const summary = decodeSummary(read.bytes, hashAll);
+  if (summary !== null) return binds(summary);
+  const decoded = decodeRecord(read.bytes, hashAll);
+  if (!decoded.ok) return decoded.miss === 'newer-format' ? VALID : damaged('unreadable-record');
+  return isFailureRecord(decoded.record) ? VALID : binds(decoded.record);
 }
 
 /** Null where it has vanished. @throws the errno error: a record that cannot be read is no damage. */

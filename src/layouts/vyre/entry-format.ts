@@ -130,13 +130,15 @@ function checkRecord(
   { payloadBytes, footer }: { readonly payloadBytes: number; readonly footer: Buffer },
 ): Verdict {
   const { hash } = artifact.host;
+  // The footer lies in the buffer that the record is read into.
+  const digest = digestOfBytes(footer);
   const read = readRecord(artifact);
   if (read === null) return VALID;
   if (!read.ok) return damaged('unreadable-record');
   const hashAll = (chunks: readonly Uint8Array[]): Uint8Array => hashChunks(hash, chunks);
   const binds = (record: ArtifactSummary): Verdict =>
     record.fingerprint === artifact.stem &&
-    record.payloadDigest === digestOfBytes(footer) &&
+    record.payloadDigest === digest &&
     record.payloadBytes === payloadBytes
       ? VALID
       : damaged('record-mismatch');

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
@@ -102,7 +102,10 @@ async function buildProgram(): Promise<Metafile> {
 const KEEP_CODE = `
   const { codeFile, load, scripts } = require(${JSON.stringify(join(folder, 'bin/load.js'))});
   process.on('exit', () => {
-    for (const [file, script] of scripts) require('node:fs').writeFileSync(codeFile(file), script.createCachedData());
+    for (const [file, script] of scripts) {
+      const kept = codeFile(file);
+      if (kept !== null) require('node:fs').writeFileSync(kept, script.createCachedData());
+    }
   });
   load('main.cjs').main();`;
 
@@ -121,6 +124,14 @@ function keepCode(): void {
   }
 }
 
+/** What an earlier build has left would be found by nobody, or taken for a part of this one. */
+function removeOldFiles(): void {
+  mkdirSync(common.outdir, { recursive: true });
+  for (const item of readdirSync(common.outdir, { withFileTypes: true }))
+    if (item.isFile()) rmSync(join(common.outdir, item.name));
+}
+
+removeOldFiles();
 await buildLibrary();
 await buildProgram();
 keepCode();

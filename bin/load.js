@@ -1,7 +1,7 @@
 /* oxlint-disable typescript/no-require-imports -- this file is CommonJS. */
 
 // Loads the files of the bundle with what V8 made of them when they were built: to compile them anew at each start would
-// take longer than a hit. V8 checks that it is the same V8 and a source of the same length, and compiles where it is not.
+// take longer than a hit. V8 checks that it is the same V8, and compiles where it is not.
 
 const { readFileSync } = require('node:fs');
 const Module = require('node:module');
@@ -13,14 +13,18 @@ const dist = join(__dirname, '../dist');
 /** By the path of each file: what a build takes the code from. */
 const scripts = new Map();
 
-/** Where the code of a file is kept: each Node has its own. */
+/** The name of a chunk has a hash of its source. V8 would take the code of any source of the same length. */
+const CHUNK = /-[0-9A-Z]{8}\.cjs$/;
+
+/** Where the code of a file is kept: each Node has its own. Null where none is. */
 function codeFile(file) {
-  return `${file}.${process.version}-${process.arch}.code`;
+  return CHUNK.test(file) ? `${file}.${process.version}-${process.arch}.code` : null;
 }
 
 function codeOf(file) {
+  const kept = codeFile(file);
   try {
-    return readFileSync(codeFile(file));
+    return kept === null ? undefined : readFileSync(kept);
   } catch {
     return undefined;
   }

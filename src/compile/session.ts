@@ -14,7 +14,7 @@ import { LockFile } from '../store/lock-file.js';
 import type { Saving } from '../store/savings.js';
 import { foreignStateFolder, PrivateState, type EventKind } from '../store/private-state.js';
 import { statOrNull } from '../host/files.js';
-import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
+import { HomePaths, StorePaths, WORKER_PREFIX } from '../layouts/vyre/home-paths.js';
 import { SingleFlight } from '../schedule/single-flight.js';
 import { Tally } from '../model/counters.js';
 import { errnoOf } from '../model/error.js';
@@ -158,7 +158,7 @@ export class CacheSession {
     this.onNote?.(line);
   }
 
-  /** The home, made if need be; or why this user cannot publish into it. */
+  /** The home, made if need be, without what dead processes left in it; or why this user cannot publish into it. */
   async openHome(): Promise<HomeAccess> {
     this.#access ??= this.#openHome();
     return this.#access;
@@ -179,10 +179,25 @@ export class CacheSession {
     });
     const memory = new MemoryTier(this.host.hash, this.#options.memory ?? MEMORY_DEFAULTS);
     const store = new LayeredStore([memory, disk]);
-    return { ok: true, home: { paths, lock, state, memory, disk, store } };
+    const home: Home = { paths, lock, state, memory, disk, store };
+    // What a killed process left is removed even where all that follows are hits.
+    if (this.#hasWorkers()) await this.sweep(home);
+    return { ok: true, home };
   }
 
-  /** Sweeps the home, once per process. Called before something is made in it: a hit leaves that to others. */
+  /** Whether somebody compiles in the home, or has: their directories lie in its top. */
+  #hasWorkers(): boolean {
+    try {
+      return this.host.files
+        .readDirectory(this.paths.root)
+        .some(({ name }) => name.startsWith(WORKER_PREFIX));
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return false;
+    }
+  }
+
+  /** Sweeps the home, once per process. Called before something is made in it. */
   async sweep(home: Home): Promise<void> {
     this.#swept ??= this.#sweep(home);
     return this.#swept;

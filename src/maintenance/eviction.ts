@@ -44,11 +44,15 @@ class Eviction {
   readonly #options: EvictionOptions;
   readonly #removed: Verdict[] = [];
   readonly #figures = new RemovalFigures();
+  readonly #sizes: Float64Array;
+  readonly #usedAtMs: Float64Array;
 
   constructor(root: EvictedRoot, options: EvictionOptions) {
     this.#root = root;
     this.#options = options;
-    for (const bytes of this.#candidates.bytes) this.#figures.addKept(bytes);
+    this.#sizes = this.#candidates.bytes;
+    this.#usedAtMs = this.#candidates.usedAtMs;
+    for (const bytes of this.#sizes) this.#figures.addKept(bytes);
   }
 
   get #candidates(): ArtifactTable {
@@ -56,7 +60,7 @@ class Eviction {
   }
 
   #bytes(index: number): number {
-    return this.#candidates.bytes[index] ?? 0;
+    return this.#sizes[index] ?? 0;
   }
 
   async run(): Promise<void> {
@@ -89,11 +93,14 @@ class Eviction {
   #act(verdict: Verdict, artifact: NamedArtifact): boolean {
     const { host } = this.#root;
     try {
-      const now = lookNow(host, artifact);
-      if (now === null) return this.#forget(verdict.index);
-      // An earlier time, too: the clock went back, and somebody has stored it again since.
-      const isAnother = now.usedAtMs !== this.#candidates.usedAtMs[verdict.index];
-      if (isAnother || now.bytes !== this.#bytes(verdict.index)) return false;
+      // What a dry run was told a moment ago holds: it looks no second time.
+      if (!this.#options.dryRun) {
+        const now = lookNow(host, artifact);
+        if (now === null) return this.#forget(verdict.index);
+        // An earlier time, too: the clock went back, and somebody has stored it again since.
+        const isAnother = now.usedAtMs !== this.#usedAtMs[verdict.index];
+        if (isAnother || now.bytes !== this.#bytes(verdict.index)) return false;
+      }
       if (this.#options.locks.isHeldElsewhere(artifact)) {
         this.#figures.addInUse();
         return false;
@@ -160,7 +167,7 @@ class Eviction {
       path: pathOf(inventory, index),
       reason,
       bytes: this.#bytes(index),
-      ageSeconds: Math.max(0, (nowMs - (this.#candidates.usedAtMs[index] ?? nowMs)) / 1000),
+      ageSeconds: Math.max(0, (nowMs - (this.#usedAtMs[index] ?? nowMs)) / 1000),
     };
   }
 

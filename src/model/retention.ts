@@ -71,7 +71,7 @@ export function* judgeCandidates(
   rules: RetentionRules,
   { nowMs, missingBytes }: Moment,
 ): Generator<Verdict, void, boolean> {
-  const { usedAtMs } = candidates;
+  const { usedAtMs, bytes } = candidates;
   const isExpired = (index: number): boolean =>
     rules.ttlMs !== null && nowMs - at(usedAtMs, index) > rules.ttlMs;
   const balance = new Balance(candidates, missingBytes);
@@ -80,14 +80,14 @@ export function* judgeCandidates(
     return;
   }
   for (const index of oldestFirst(candidates, nowMs, isExpired)) {
-    if (yield { index, reason: 'ttl' }) balance.subtract(at(candidates.bytes, index));
+    if (yield { index, reason: 'ttl' }) balance.subtract(at(bytes, index));
   }
   const goal = goalOf(rules, balance);
   if (balance.exceeded(goal) === null) return;
   for (const index of oldestFirst(candidates, nowMs, (each) => !isExpired(each))) {
     const reason = balance.exceeded(goal);
     if (reason === null || isYoung(at(usedAtMs, index), rules, nowMs)) return;
-    if (yield { index, reason }) balance.subtract(at(candidates.bytes, index));
+    if (yield { index, reason }) balance.subtract(at(bytes, index));
   }
 }
 

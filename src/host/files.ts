@@ -166,9 +166,6 @@ export const systemFiles = {
   stat: (path: string): FileStat | null => statAt(() => fs.statSync(path, { throwIfNoEntry: false })),
   /** True for a FIFO or an anonymous pipe. Follows links. */
   isPipe: (path: string): boolean => fs.statSync(path, { throwIfNoEntry: false })?.isFIFO() === true,
-  /** One call: fewer bytes than `length` may be all there are, or all that came at once. */
-  readSome: (fd: number, buffer: Uint8Array, length: number, position: number): number =>
-    fs.readSync(fd, buffer, 0, length, position),
   /**
    * Reads at most `length` bytes at `position` into `buffer` from its start; returns how many were there. Once `enough`
    * are read a short answer counts as the end of the file, which spares the question.

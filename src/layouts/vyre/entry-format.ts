@@ -77,7 +77,7 @@ function checkEntry(artifact: ArtifactReader): Verdict {
 /** Small entries cost three system calls: what is whole and has its digest needs no further look at the file. */
 function checkPayload(artifact: ArtifactReader, files: Files, fd: number): PayloadCheck {
   const { buffer } = artifact;
-  const some = files.readSome(fd, buffer, buffer.byteLength, 0);
+  const some = files.readAt(fd, buffer, buffer.byteLength, 0, 1);
   if (some === buffer.byteLength) return checkLarge(artifact, files, fd);
   const check = checkSmall(artifact, some);
   if (check.ok) return check;

@@ -8,6 +8,7 @@ export const SEARCH_PATH = ['/usr/bin', '/bin', process.env['PATH'] ?? ''].join(
 /** How to get what the tests run, by program. */
 const PACKAGES = {
   b3sum: 'apt-get install b3sum',
+  ccache: 'apt-get install ccache',
   flock: 'apt-get install util-linux',
   'g++': 'apt-get install g++',
   gcc: 'apt-get install gcc',
@@ -15,6 +16,7 @@ const PACKAGES = {
   nvcc: "NVIDIA's CUDA toolkit",
   promtool: 'apt-get install prometheus',
   python3: 'apt-get install python3',
+  sccache: 'apt-get install sccache',
   script: 'apt-get install bsdutils',
   strace: 'apt-get install strace',
   unshare: 'apt-get install util-linux',
@@ -42,6 +44,11 @@ export function findTool(name: string): string | null {
 export function has(t: TestContext, ...names: readonly ToolName[]): boolean {
   const missing = names.filter((name) => findTool(name) === null);
   if (missing.length === 0) return true;
-  t.skip(`missing: ${missing.map((name) => `${name} (${PACKAGES[name]})`).join(', ')}`);
+  t.skip(`missing: ${missing.map(describeTool).join(', ')}`);
   return false;
+}
+
+/** A program and how to get it. */
+export function describeTool(name: ToolName): string {
+  return `${name} (${PACKAGES[name]})`;
 }

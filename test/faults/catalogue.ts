@@ -1,0 +1,4 @@
+import type { Experiment } from './experiment.js';
+
+/** The rows of the matrix. Each file in `experiments/` exports those of one kind. */
+export const EXPERIMENTS: readonly Experiment[] = [];

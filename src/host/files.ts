@@ -260,7 +260,7 @@ export const systemFiles = {
     fs.readdirSync(path, { withFileTypes: true }).map((entry) => ({ name: entry.name, type: typeOf(entry) })),
   /** Visits the names of a folder without holding them all; `visit` returns false to stop. */
   scanDirectory: (path: string, visit: (item: DirectoryItem) => boolean): void => {
-    const directory = fs.opendirSync(path, { bufferSize: 256 });
+    const directory = fs.opendirSync(path);
     try {
       for (let entry = directory.readSync(); entry !== null; entry = directory.readSync()) {
         if (!visit({ name: entry.name, type: typeOf(entry) })) return;

@@ -108,8 +108,8 @@ export class ArtifactTable implements Candidates {
     return this.#findings;
   }
 
-  /** Adds an artifact of which nothing is known to be there. @returns its row. */
-  add(place: number, format: Format, stem: string): number {
+  /** Writes a stem to where that of the next row goes: what is compared are bytes, half as many as characters. */
+  propose(stem: string): void {
     if (this.#findings !== null) throw new Error('an artifact is added to a table that is in use');
     const row = this.#count;
     if (row === this.#capacity) this.#grow();
@@ -118,9 +118,32 @@ export class ArtifactTable implements Candidates {
     if (start + longest > this.#stems.length) this.#stems = Buffer.from(grown(this.#stems, longest));
     const isPacked = stem.length >= 16 && writeHex(stem, this.#stems, start);
     this.#ends[row] = start + (isPacked ? stem.length / 2 : this.#stems.write(stem, start, 'utf8'));
+    this.#flags[row] = isPacked ? PACKED : 0;
+  }
+
+  /** Of the stem that was proposed. */
+  proposedHash(seed: number): number {
+    const stems = this.#stems;
+    const end = this.#ends[this.#count] ?? 0;
+    let hash = seed;
+    for (let at = this.#start(this.#count); at < end; at += 1)
+      hash = Math.imul(hash ^ (stems[at] ?? 0), 0x01000193);
+    return hash ^ (hash >>> 15);
+  }
+
+  /** True when the row is the artifact of that format whose stem was proposed. */
+  isProposed(row: number, format: Format): boolean {
+    const next = this.#count;
+    if (this.format(row) !== format || ((this.#flags[row] ?? 0) & PACKED) !== this.#flags[next]) return false;
+    const stems = this.#stems;
+    return stems.compare(stems, this.#start(next), this.#ends[next], this.#start(row), this.#ends[row]) === 0;
+  }
+
+  /** Adds the artifact whose stem was proposed, of which nothing is known to be there. @returns its row. */
+  addProposed(place: number, format: Format): number {
+    const row = this.#count;
     this.#places[row] = place;
     this.#formats[row] = formatNumber(format);
-    this.#flags[row] = isPacked ? PACKED : 0;
     this.#count += 1;
     return row;
   }
@@ -182,11 +205,6 @@ export class ArtifactTable implements Candidates {
     return ((this.#flags[row] ?? 0) & IRREGULAR) !== 0;
   }
 
-  /** True when the row is this artifact. */
-  is(row: number, format: Format, stem: string): boolean {
-    return this.format(row) === format && this.stem(row) === stem;
-  }
-
   compareNames(a: number, b: number): number {
     const stems = this.#stems;
     const order = stems.compare(stems, this.#start(b), this.#ends[b], this.#start(a), this.#ends[a]);
@@ -229,27 +247,21 @@ export class StemIndex {
   /** The row of an artifact, added where it is new. */
   row(format: Format, stem: string): number {
     if (2 * this.#used >= this.#rows.length) this.#grow();
-    const hash = this.#hash(format, stem);
+    const table = this.#table;
+    table.propose(stem);
+    const hash = table.proposedHash(this.#seed ^ formatNumber(format));
     let slot = hash & (this.#rows.length - 1);
     for (;;) {
       const row = this.#rows[slot] ?? -1;
       if (row < 0) break;
-      if (this.#hashes[slot] === hash && this.#table.is(row, format, stem)) return row;
+      if (this.#hashes[slot] === hash && table.isProposed(row, format)) return row;
       slot = (slot + 1) & (this.#rows.length - 1);
     }
-    const row = this.#table.add(this.#place, format, stem);
+    const row = table.addProposed(this.#place, format);
     this.#rows[slot] = row;
     this.#hashes[slot] = hash;
     this.#used += 1;
     return row;
-  }
-
-  #hash(format: Format, stem: string): number {
-    let hash = this.#seed ^ formatNumber(format);
-    for (let index = 0; index < stem.length; index += 1) {
-      hash = Math.imul(hash ^ stem.charCodeAt(index), 0x01000193);
-    }
-    return hash ^ (hash >>> 15);
   }
 
   #grow(): void {

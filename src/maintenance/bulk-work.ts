@@ -58,6 +58,8 @@ export class BulkWork {
   readonly #bytes: Float64Array;
   readonly #examination: Examination | null;
   readonly #digests: Uint8Array | null;
+  /** Of the artifact that is looked at: one list for all. */
+  readonly #stats: (FileStat | null)[] = [];
 
   constructor(host: Host, table: ArtifactTable, places: readonly Pick<Place, 'path'>[], task: BulkTask) {
     this.#host = host;
@@ -81,7 +83,7 @@ export class BulkWork {
 
   #look(row: number): number {
     try {
-      const looked = lookAt(this.#host, this.#table, row, this.#folder(row));
+      const looked = this.#stateOf(row);
       if (looked === null) return RESULT.gone;
       this.#usedAtMs[row] = looked.usedAtMs;
       this.#bytes[row] = looked.bytes;
@@ -92,6 +94,36 @@ export class BulkWork {
       this.failures.push({ row, errno });
       return RESULT.failed;
     }
+  }
+
+  /** The artifact as the rules of removal see it; null when nothing of it is there. @throws the errno error. */
+  #stateOf(row: number): ArtifactState | null {
+    const format = this.#table.format(row);
+    const stats = this.#stats;
+    if (!this.#fillStats(row, stats)) return null;
+    // A link or a folder in the place of its head is no artifact, whatever lies beside it.
+    if (this.#table.isIrregular(row) && format.wholeness(presentOf(stats)) !== 'artifact') return null;
+    return { usedAtMs: format.usedAtMs(stats), bytes: format.bytes(stats) };
+  }
+
+  /**
+   * Fills in the states of the parts that the listing saw; what is no regular file counts as absent.
+   * @returns false when nothing is there. @throws the errno error.
+   */
+  #fillStats(row: number, stats: (FileStat | null)[]): boolean {
+    const format = this.#table.format(row);
+    const stem = this.#table.stem(row);
+    const present = this.#table.present(row);
+    const folder = this.#folder(row);
+    let isThere = false;
+    stats.length = format.parts.length;
+    for (let part = 0; part < stats.length; part += 1) {
+      const isListed = (present & (1 << part)) !== 0;
+      const stat = isListed ? this.#host.files.lstat(`${folder}/${partName(format, part, stem)}`) : null;
+      stats[part] = stat?.type === 'file' ? stat : null;
+      isThere ||= stats[part] !== null;
+    }
+    return isThere;
   }
 
   #folder(row: number): string {
@@ -133,7 +165,9 @@ export class BulkWork {
   /** Null when they cannot be looked at. */
   #statsOf(row: number): readonly (FileStat | null)[] | null {
     try {
-      return partStats(this.#host, this.#table, row, this.#folder(row));
+      const stats: (FileStat | null)[] = [];
+      this.#fillStats(row, stats);
+      return stats;
     } catch (error) {
       if (errnoOf(error) === null) throw error;
       return null;
@@ -160,31 +194,4 @@ function resultOf(verdict: Verdict): number {
     default:
       return verdict satisfies never;
   }
-}
-
-/** The states of the parts that the listing saw; what is no regular file counts as absent. */
-function partStats(
-  host: Host,
-  table: ArtifactTable,
-  row: number,
-  folder: string,
-): readonly (FileStat | null)[] {
-  const format = table.format(row);
-  const stem = table.stem(row);
-  const present = table.present(row);
-  return format.parts.map((_, part) => {
-    if ((present & (1 << part)) === 0) return null;
-    const stat = host.files.lstat(`${folder}/${partName(format, part, stem)}`);
-    return stat?.type === 'file' ? stat : null;
-  });
-}
-
-/** The artifact as the rules of removal see it; null when nothing of it is there. @throws the errno error. */
-function lookAt(host: Host, table: ArtifactTable, row: number, folder: string): ArtifactState | null {
-  const format = table.format(row);
-  const stats = partStats(host, table, row, folder);
-  if (stats.every((stat) => stat === null)) return null;
-  // A link or a folder in the place of its head is no artifact, whatever lies beside it.
-  if (table.isIrregular(row) && format.wholeness(presentOf(stats)) !== 'artifact') return null;
-  return { usedAtMs: format.usedAtMs(stats), bytes: format.bytes(stats) };
 }

@@ -1,7 +1,13 @@
 import type { Tally } from '../model/counters.js';
 import { errnoOf } from '../model/error.js';
 import { isFingerprint } from '../model/fingerprint.js';
-import { judgeCandidates, type Moment, type RetentionRules, type Verdict } from '../model/retention.js';
+import {
+  judgeCandidates,
+  type Moment,
+  type RetentionReason,
+  type RetentionRules,
+  type Verdict,
+} from '../model/retention.js';
 import { formatBytes, formatCount, formatDuration } from '../model/units.js';
 import { lookNow, removeArtifact } from './artifact-files.js';
 import type { ArtifactTable } from './artifact-table.js';
@@ -42,7 +48,7 @@ export async function evict(root: EvictedRoot, options: EvictionOptions): Promis
 class Eviction {
   readonly #root: EvictedRoot;
   readonly #options: EvictionOptions;
-  readonly #removed: Verdict[] = [];
+  readonly #removed = new RemovedRows();
   readonly #figures = new RemovalFigures();
   readonly #sizes: Float64Array;
   readonly #usedAtMs: Float64Array;
@@ -69,7 +75,7 @@ class Eviction {
     let steps = 0;
     for (let next = verdicts.next(); next.done !== true;) {
       if (signal?.aborted === true) break;
-      next = verdicts.next(await this.#carryOut(next.value));
+      next = verdicts.next(this.#carryOut(next.value));
       steps += 1;
       if (steps % STEPS_PER_BREATH === 0) await this.#root.host.clock.breathe();
     }
@@ -77,10 +83,10 @@ class Eviction {
   }
 
   /** True when the artifact is gone, whoever removed it. */
-  async #carryOut(verdict: Verdict): Promise<boolean> {
+  #carryOut(verdict: Verdict): boolean {
     const { inventory, locks } = this.#options;
     const artifact = artifactAt(inventory, verdict.index);
-    const held = await locks.tryHold(artifact, () => this.#act(verdict, artifact));
+    const held = locks.tryHoldNow(artifact, () => this.#act(verdict, artifact));
     if (!held.held) this.#figures.addInUse();
     return held.held && held.value;
   }
@@ -118,17 +124,18 @@ class Eviction {
     return true;
   }
 
-  #note(verdict: Verdict, { format, stem }: NamedArtifact): true {
+  #note(verdict: Verdict, artifact: NamedArtifact): true {
     const bytes = this.#bytes(verdict.index);
     this.#forget(verdict.index);
-    this.#removed.push(verdict);
-    this.#figures.addRemoved(bytes);
+    this.#removed.add(verdict);
+    this.#figures.addRemoved(bytes, verdict.reason);
     if (this.#options.dryRun) return true;
     this.#root.tally.add('evictions');
     this.#root.tally.add('evictedBytes', bytes);
-    if (this.#removed.length <= MAX_EVENTS) {
+    if (this.#removed.count <= MAX_EVENTS) {
       const { reason, ageSeconds } = this.#row(verdict);
       const message = `${formatBytes(bytes)}, last used ${formatDuration(ageSeconds)} ago`;
+      const { format, stem } = artifact;
       const fingerprint = format.isLockedByFingerprint && isFingerprint(stem) ? stem : null;
       this.#root.addEvent({ kind: 'removed', reason, fingerprint, message });
     }
@@ -136,11 +143,11 @@ class Eviction {
   }
 
   #noteOmitted(): void {
-    const omitted = this.#removed.slice(MAX_EVENTS);
-    const last = omitted.at(-1);
-    if (last === undefined || this.#options.dryRun) return;
-    const message = `and ${formatCount(omitted.length)} more in the same run`;
-    this.#root.addEvent({ kind: 'removed', reason: last.reason, fingerprint: null, message });
+    const omitted = this.#removed.count - MAX_EVENTS;
+    const { lastReason } = this.#removed;
+    if (omitted <= 0 || lastReason === null || this.#options.dryRun) return;
+    const message = `and ${formatCount(omitted)} more in the same run`;
+    this.#root.addEvent({ kind: 'removed', reason: lastReason, fingerprint: null, message });
   }
 
   #fail(verdict: Verdict, artifact: NamedArtifact, error: unknown): boolean {
@@ -172,11 +179,47 @@ class Eviction {
   }
 
   *#rows(): Generator<Removal> {
-    for (const verdict of this.#removed) yield this.#row(verdict);
+    for (const verdict of this.#removed.verdicts()) yield this.#row(verdict);
   }
 
   report(): RemovalReport {
     const removed = { [Symbol.iterator]: () => this.#rows() };
     return this.#figures.report({ root: this.#root.root, dryRun: this.#options.dryRun, removed });
+  }
+}
+
+/** What was removed, in its order, four bytes each: a million verdicts would be what the collector is busy with. */
+class RemovedRows {
+  #rows = new Uint32Array(1024);
+  #count = 0;
+  /** The reasons come one after the other: each with the place behind its last row. */
+  readonly #spans: { readonly reason: RetentionReason; end: number }[] = [];
+
+  get count(): number {
+    return this.#count;
+  }
+
+  get lastReason(): RetentionReason | null {
+    return this.#spans.at(-1)?.reason ?? null;
+  }
+
+  add({ index, reason }: Verdict): void {
+    if (this.#count === this.#rows.length) {
+      const rows = new Uint32Array(2 * this.#count);
+      rows.set(this.#rows);
+      this.#rows = rows;
+    }
+    this.#rows[this.#count] = index;
+    this.#count += 1;
+    const last = this.#spans.at(-1);
+    if (last?.reason === reason) last.end = this.#count;
+    else this.#spans.push({ reason, end: this.#count });
+  }
+
+  *verdicts(): Generator<Verdict> {
+    let at = 0;
+    for (const { reason, end } of this.#spans) {
+      for (; at < end; at += 1) yield { index: this.#rows[at] ?? 0, reason };
+    }
   }
 }

@@ -1,5 +1,4 @@
 import { lstatOrNull, statOrNull } from '../host/files.js';
-import type { Format } from '../layouts/layout.js';
 import { HomePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
 import { isFingerprint } from '../model/fingerprint.js';
@@ -15,6 +14,9 @@ import type { MaintainedRoot } from './maintained-root.js';
 const HELD_STEMS_MS = 1000;
 /** It counts at least so many times as long as it took to find out. */
 const HELD_STEMS_SHARE = 20;
+
+/** What a lock is found by. */
+type LockedArtifact = Pick<NamedArtifact, 'format' | 'stem' | 'home'>;
 
 /** The locks of the homes that one run meets: that of the root, and those of homes that lie in it; and what other systems hold. */
 export class HomeLocks {
@@ -78,21 +80,38 @@ export class HomeLocks {
   }
 
   /** Runs `work` under the lock of an artifact, where its format has one and it is free now. */
-  async tryHold<T>(
-    artifact: { readonly format: Format; readonly stem: string; readonly home: string | null },
-    work: () => T | Promise<T>,
-  ): Promise<Held<T>> {
-    const { format, stem, home } = artifact;
-    if (home !== null && this.#busy.has(home)) return { held: false };
-    const lock = format.isLockedByFingerprint && isFingerprint(stem) ? this.of(home) : null;
-    if (lock === null || !isFingerprint(stem)) return { held: true, value: await work() };
-    return lock.tryHold(fingerprintByte(stem), work);
+  async tryHold<T>(artifact: LockedArtifact, work: () => T | Promise<T>): Promise<Held<T>> {
+    if (this.#isBusy(artifact)) return { held: false };
+    const own = this.#lockOf(artifact);
+    if (own === null) return { held: true, value: await work() };
+    return own.lock.tryHold(own.byte, work);
+  }
+
+  /** {@link tryHold} of work that ends at once. */
+  tryHoldNow<T>(artifact: LockedArtifact, work: () => T): Held<T> {
+    if (this.#isBusy(artifact)) return { held: false };
+    const own = this.#lockOf(artifact);
+    if (own === null) return { held: true, value: work() };
+    return own.lock.tryHoldNow(own.byte, work);
+  }
+
+  #isBusy({ home }: LockedArtifact): boolean {
+    return home !== null && this.#busy.has(home);
+  }
+
+  /** Null where its format has no lock, or nothing can be locked. */
+  #lockOf(artifact: LockedArtifact): { readonly lock: LockFile; readonly byte: number } | null {
+    const lock = artifact.format.isLockedByFingerprint ? this.of(artifact.home) : null;
+    if (lock === null) return null;
+    const { stem } = artifact;
+    return isFingerprint(stem) ? { lock, byte: fingerprintByte(stem) } : null;
   }
 
   /** True while the system of an artifact holds it by a lock of its own. @throws the errno error of a failed look. */
-  isHeldElsewhere({ format, folder, stem }: NamedArtifact): boolean {
+  isHeldElsewhere(artifact: NamedArtifact): boolean {
     const { host } = this.#root;
-    if (format.heldStems === undefined) return format.isHeld?.(host, folder, stem) === true;
+    const { format, folder } = artifact;
+    if (format.heldStems === undefined) return format.isHeld?.(host, folder, artifact.stem) === true;
     const nowMs = host.clock.monotonicMs();
     let known = this.#heldStems.get(folder);
     if (known === undefined || nowMs >= known.untilMs) {
@@ -102,7 +121,7 @@ export class HomeLocks {
       known = { untilMs: doneMs + Math.max(HELD_STEMS_MS, HELD_STEMS_SHARE * (doneMs - nowMs)), stems };
       this.#heldStems.set(folder, known);
     }
-    return known.stems.has(stem);
+    return known.stems.has(artifact.stem);
   }
 
   /** Closes those of the homes in the root. */

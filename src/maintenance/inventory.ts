@@ -73,18 +73,39 @@ type Rows = Pick<Inventory, 'artifacts' | 'places'>;
 export function artifactAt({ artifacts, places }: Rows, row: number): NamedArtifact {
   const place = places[artifacts.place(row)];
   if (place === undefined) throw new Error(`there is no place of artifact ${row}`);
-  return { format: artifacts.format(row), stem: artifacts.stem(row), folder: place.path, home: place.home };
+  return new TableArtifact(artifacts, row, place);
+}
+
+/** Its name becomes text when somebody asks for it: many runs never do. */
+class TableArtifact implements NamedArtifact {
+  readonly format: Format;
+  readonly folder: string;
+  readonly home: string | null;
+  readonly #artifacts: ArtifactTable;
+  readonly #row: number;
+  #stem: string | null = null;
+
+  constructor(artifacts: ArtifactTable, row: number, { path, home }: Place) {
+    this.format = artifacts.format(row);
+    this.folder = path;
+    this.home = home;
+    this.#artifacts = artifacts;
+    this.#row = row;
+  }
+
+  get stem(): string {
+    this.#stem ??= this.#artifacts.stem(this.#row);
+    return this.#stem;
+  }
 }
 
 /** Below the root: the first part that is there, else the first one. */
 export function pathOf({ artifacts, places }: Rows, row: number): string {
   const format = artifacts.format(row);
   const present = artifacts.present(row);
-  const first = format.parts.findIndex((_, part) => (present & (1 << part)) !== 0);
-  return below(
-    places[artifacts.place(row)]?.relative ?? '',
-    partName(format, Math.max(0, first), artifacts.stem(row)),
-  );
+  // The lowest bit that is set.
+  const first = present === 0 ? 0 : 31 - Math.clz32(present & -present);
+  return below(places[artifacts.place(row)]?.relative ?? '', partName(format, first, artifacts.stem(row)));
 }
 
 export function below(folder: string, name: string): string {

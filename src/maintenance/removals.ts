@@ -20,15 +20,18 @@ export type Remove = () => boolean | Promise<boolean>;
 /** What one run removed and left, or, as a dry run, would have: counted as it goes. */
 export class RemovalFigures {
   readonly failures: FileFailure[] = [];
-  #removedCount = 0;
-  #removedBytes = 0;
+  readonly #removedBy = new Map<string, { count: number; bytes: number }>();
   #keptCount = 0;
   #keptBytes = 0;
   #inUse = 0;
 
-  addRemoved(bytes: number): void {
-    this.#removedCount += 1;
-    this.#removedBytes += bytes;
+  addRemoved(bytes: number, reason: string): void {
+    const sum = this.#removedBy.get(reason);
+    if (sum === undefined) this.#removedBy.set(reason, { count: 1, bytes });
+    else {
+      sum.count += 1;
+      sum.bytes += bytes;
+    }
   }
 
   addKept(bytes: number): void {
@@ -48,10 +51,12 @@ export class RemovalFigures {
   }
 
   report(run: Pick<RemovalReport, 'root' | 'dryRun' | 'removed'>): RemovalReport {
+    const sums = [...this.#removedBy.values()];
     return {
       ...run,
-      removedCount: this.#removedCount,
-      removedBytes: this.#removedBytes,
+      removedBy: this.#removedBy,
+      removedCount: sums.reduce((all, { count }) => all + count, 0),
+      removedBytes: sums.reduce((all, { bytes }) => all + bytes, 0),
       keptCount: this.#keptCount,
       keptBytes: this.#keptBytes,
       inUse: this.#inUse,
@@ -81,7 +86,7 @@ export class Removals {
     try {
       if (this.#dryRun || (await remove())) {
         this.#removed.push({ path: relative(this.#root, path), reason, bytes, ageSeconds });
-        this.#figures.addRemoved(bytes);
+        this.#figures.addRemoved(bytes, reason);
       } else this.keepInUse(bytes);
     } catch (error) {
       const errno = errnoOf(error);

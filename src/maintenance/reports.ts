@@ -253,6 +253,8 @@ export interface RemovalReport {
   readonly dryRun: boolean;
   /** An array, or rows that are made as they are read: there may be a million. */
   readonly removed: Iterable<Removal>;
+  /** The same, counted by reason. */
+  readonly removedBy: ReadonlyMap<string, { readonly count: number; readonly bytes: number }>;
   readonly removedCount: number;
   readonly removedBytes: number;
   /** What stays; `gc` counts what it looked at and left. */

@@ -157,13 +157,10 @@ function oldestFirst(candidates: Candidates, nowMs: number, wanted: (index: numb
   for (let index = 0; index < count; index += 1) {
     if (wanted(index)) order[found++] = index;
   }
-  const age = (index: number): number => {
-    const usedAt = at(usedAtMs, index);
-    return isFarAhead(usedAt, nowMs) ? -Infinity : usedAt;
-  };
+  const times = usedAtMs.map((usedAt) => (isFarAhead(usedAt, nowMs) ? -Infinity : usedAt));
   return order.subarray(0, found).toSorted((a, b) => {
-    const left = age(a);
-    const right = age(b);
+    const left = at(times, a);
+    const right = at(times, b);
     if (left === right) return candidates.compareNames(a, b);
     return left < right ? -1 : 1;
   });

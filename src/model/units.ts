@@ -120,21 +120,22 @@ function shortest(value: number, units: ReadonlyMap<string, number>, smallest: s
 
 /** At least three significant digits, trailing zeros of a fraction left out: `1.2`, `12.3`, `1023`. */
 function significant(value: number): string {
-  if (value >= 100) return String(Math.round(value));
+  if (value >= 100 || Number.isInteger(value)) return String(Math.round(value));
   return String(Number(value.toPrecision(3)));
 }
 
+const SHOWN_SIZES = ['B', ...SIZE_LETTERS.map((letter) => `${letter}iB`)];
+
 /** `0 B`, `1023 B`, `1.2 MiB`, `6.1 GiB`. */
 export function formatBytes(bytes: number): string {
-  const names = ['B', ...SIZE_LETTERS.map((letter) => `${letter}iB`)];
   let value = Math.max(0, bytes);
   let step = 0;
   // Compares what will be shown: 1023.9 KiB is 1 MiB.
-  while (step < names.length - 1 && Math.round(value) >= 1024) {
+  while (step < SHOWN_SIZES.length - 1 && Math.round(value) >= 1024) {
     value /= 1024;
     step += 1;
   }
-  return `${significant(value)} ${names[step]}`;
+  return `${significant(value)} ${SHOWN_SIZES[step]}`;
 }
 
 /** `0 ms`, `35 ms`, `1.24 s`, `3 m 12 s`, `2 d 4 h`: two units at most; negative spans are shown as zero. */
@@ -142,7 +143,7 @@ export function formatDuration(seconds: number): string {
   const span = Math.max(0, seconds);
   if (Math.round(span * 1000) < 1000) return `${Math.round(span * 1000)} ms`;
   if (Number(span.toPrecision(3)) < 60) return `${significant(span)} s`;
-  for (const [large, largeSeconds, small, smallSeconds] of LONG_UNITS) {
+  for (const { large, largeSeconds, small, smallSeconds } of LONG_UNITS) {
     const count = Math.round(span / smallSeconds);
     const perLarge = largeSeconds / smallSeconds;
     if (count >= perLarge) return join(Math.floor(count / perLarge), large, count % perLarge, small);
@@ -150,10 +151,10 @@ export function formatDuration(seconds: number): string {
   return '1 m';
 }
 
-const LONG_UNITS: readonly (readonly [string, number, string, number])[] = [
-  ['d', 86_400, 'h', 3600],
-  ['h', 3600, 'm', 60],
-  ['m', 60, 's', 1],
+const LONG_UNITS = [
+  { large: 'd', largeSeconds: 86_400, small: 'h', smallSeconds: 3600 },
+  { large: 'h', largeSeconds: 3600, small: 'm', smallSeconds: 60 },
+  { large: 'm', largeSeconds: 60, small: 's', smallSeconds: 1 },
 ];
 
 function join(count: number, large: string, rest: number, small: string): string {
@@ -163,7 +164,8 @@ function join(count: number, large: string, rest: number, small: string): string
 
 /** Groups of three: `1,204`. Does not depend on the locale. */
 export function formatCount(count: number): string {
-  return String(Math.trunc(count)).replaceAll(/\B(?=([0-9]{3})+$)/g, ',');
+  const digits = String(Math.trunc(count));
+  return digits.length < 4 ? digits : digits.replaceAll(/\B(?=([0-9]{3})+$)/g, ',');
 }
 
 /** `81.81%`, rounded down so that only a whole shows `100%`; `-` of nothing. */

@@ -98,6 +98,17 @@ export class LockFile {
     }
   }
 
+  /** {@link tryHold} of work that ends at once. */
+  tryHoldNow<T>(byte: number, work: () => T): Held<T> {
+    const handle = this.#acquire(byte, false);
+    if (handle === null) return { held: false };
+    try {
+      return { held: true, value: work() };
+    } finally {
+      this.#release(handle, byte);
+    }
+  }
+
   /** Runs `work` under the byte's lock, waiting for it: try and jitter, so that no waiter starves for ever. */
   async hold<T>(
     byte: number,

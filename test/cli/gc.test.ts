@@ -47,6 +47,7 @@ const nothing: RemovalReport = {
   root: '/c',
   dryRun: false,
   removed: [],
+  removedBy: new Map(),
   removedCount: 0,
   removedBytes: 0,
   keptCount: 0,

@@ -17,11 +17,9 @@ function besides({ others }: PruneReport): string {
   return `; besides ${formatBytes(others.bytes)} in ${plural(formatCount(others.count), 'file', 'files')} that no rule removes`;
 }
 
-function freed({ dryRun, removed, removedCount, removedBytes }: PruneReport): string {
+function freed({ dryRun, removedBy, removedCount, removedBytes }: PruneReport): string {
   if (removedCount === 0) return 'Nothing to remove';
-  const reasons = new Map<string, number>();
-  for (const { reason } of removed) reasons.set(reason, (reasons.get(reason) ?? 0) + 1);
-  const parts = [...reasons].map(([reason, count]) => `${formatCount(count)} by ${reason}`);
+  const parts = [...removedBy].map(([reason, { count }]) => `${formatCount(count)} by ${reason}`);
   const verb = dryRun ? 'Would free' : 'Freed';
   return `${verb} ${formatBytes(removedBytes)} (${entries(removedCount)}: ${parts.join(', ')})`;
 }

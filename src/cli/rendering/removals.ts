@@ -1,6 +1,7 @@
 import type { Removal, RemovalReport } from '../../maintenance/reports.js';
 import { formatBytes, formatDuration } from '../../model/units.js';
 import type { Paint } from '../color.js';
+import { isFingerprint } from '../../model/fingerprint.js';
 import { jsonSeconds } from './json.js';
 import { printable, shortFingerprint } from './text.js';
 
@@ -9,13 +10,14 @@ const CHUNK_CHARACTERS = 65_536;
 /** Wide enough for what `formatBytes` and `formatDuration` make of everything but thousands of days. */
 const SIZE_WIDTH = 8;
 const AGE_WIDTH = 9;
+const ENTRY_SUFFIX = '.bin';
 
 /** One line per removal, in pieces: its size, its age, its reason, its path. */
 export function* renderRemovals(
   report: RemovalReport,
   options: { readonly paint: Paint; readonly verbose: boolean },
 ): Generator<string> {
-  yield* joined(map(report.removed, (removal) => row(removal, options)));
+  yield* joined(report.removed, (removal) => row(removal, options));
 }
 
 function row(
@@ -30,8 +32,9 @@ function row(
 
 /** The fingerprint of an entry, cut; any other path as it is. */
 function shortPath(path: string): string {
-  const fingerprint = /(?:^|\/)([0-9a-f]{64})\.bin$/.exec(path)?.[1];
-  return fingerprint === undefined ? path : shortFingerprint(fingerprint);
+  if (!path.endsWith(ENTRY_SUFFIX)) return path;
+  const stem = path.slice(path.lastIndexOf('/') + 1, -ENTRY_SUFFIX.length);
+  return isFingerprint(stem) ? shortFingerprint(stem) : path;
 }
 
 /** What could not be removed, one line each. */
@@ -49,27 +52,21 @@ export function* renderRemovalsJson(
   const head = JSON.stringify({ schema, root, dryRun });
   yield `${head.slice(0, -1)},"removed":[`;
   let first = true;
-  yield* joined(
-    map(removed, ({ path, reason, bytes, ageSeconds }) => {
-      const text = JSON.stringify({ path, reason, bytes, ageSeconds: jsonSeconds(ageSeconds) });
-      const line = first ? text : `,${text}`;
-      first = false;
-      return line;
-    }),
-  );
+  yield* joined(removed, ({ path, reason, bytes, ageSeconds }) => {
+    const text = JSON.stringify({ path, reason, bytes, ageSeconds: jsonSeconds(ageSeconds) });
+    const line = first ? text : `,${text}`;
+    first = false;
+    return line;
+  });
   const tail = JSON.stringify({ removedCount, removedBytes, keptCount, keptBytes, inUse, failures, ...more });
   yield `],${tail.slice(1)}\n`;
 }
 
-function* map<T, U>(items: Iterable<T>, change: (item: T) => U): Generator<U> {
-  for (const item of items) yield change(item);
-}
-
-/** The texts in pieces of a size that is worth a write. */
-function* joined(texts: Iterable<string>): Generator<string> {
+/** The texts of the items in pieces of a size that is worth a write. */
+function* joined<T>(items: Iterable<T>, text: (item: T) => string): Generator<string> {
   let piece = '';
-  for (const text of texts) {
-    piece += text;
+  for (const item of items) {
+    piece += text(item);
     if (piece.length < CHUNK_CHARACTERS) continue;
     yield piece;
     piece = '';

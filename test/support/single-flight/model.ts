@@ -1,12 +1,14 @@
+import { removerNext, sweeperNext } from './bystanders.js';
+import { callerAt, isFree, versionOf, withCaller, type Play, type Step } from './state-changes.js';
 import {
   NOTHING,
+  PUBLICATION_STEPS,
   TORN,
   type Caller,
   type CallerStep,
-  type Remover,
+  type PublicationStep,
   type Rules,
   type State,
-  type Sweeper,
   type Violation,
   type World,
 } from './world.js';
@@ -20,11 +22,8 @@ export interface Transition {
   readonly state: State;
 }
 
-/** Which locks are taken in one step, and by whom. */
-type LockName = 'primary' | 'complete';
-
 /** The states that follow one another in a world. */
-export class SingleFlightModel {
+export class SingleFlightModel implements Play {
   readonly world: World;
   readonly rules: Rules;
 
@@ -48,29 +47,14 @@ export class SingleFlightModel {
       if (state.crashes < this.world.crashes && caller.step !== 'look-entry')
         add('kill', this.#killedCaller(state, index));
     }
-    for (const [index, remover] of state.removers.entries()) {
+    for (const index of state.removers.keys()) {
       const actor = `remover-${index}`;
-      for (const { label, next } of this.#removerNext(state, index, remover))
+      for (const { label, next } of removerNext(this, state, index))
         found.push({ actor, label, state: next });
     }
-    for (const { label, next } of this.#sweeperNext(state))
+    for (const { label, next } of sweeperNext(this, state))
       found.push({ actor: 'sweeper', label, state: next });
     return found;
-  }
-
-  /** True when nobody holds the lock, which is one and the same where the compiler lists nothing. */
-  #isFree(state: State, name: LockName): boolean {
-    const { locks } = this.rules;
-    if (locks === 'none') return true;
-    const { discovers } = this.world;
-    const isHeldBy = (holder: { readonly hasPrimary: boolean; readonly hasComplete: boolean }): boolean =>
-      discovers
-        ? name === 'primary'
-          ? holder.hasPrimary
-          : holder.hasComplete
-        : holder.hasPrimary || holder.hasComplete;
-    if (state.callers.some(isHeldBy) || state.removers.some(isHeldBy)) return false;
-    return !state.sweeper.holds || (discovers && name === 'complete');
   }
 
   #killedCaller(state: State, index: number): State {
@@ -83,6 +67,10 @@ export class SingleFlightModel {
       withCaller(state, index, { ...changed, step });
     const { rules, world } = this;
     const { step, kind } = caller;
+    if (isPublicationStep(step)) {
+      yield* this.#publishing(state, index, step);
+      return;
+    }
     switch (step) {
       case 'look-entry':
       case 'again-entry':
@@ -115,7 +103,7 @@ export class SingleFlightModel {
         return;
       case 'compile-alone': {
         const compilations = state.compilations + (world.storable ? 1 : 0);
-        yield { label: step, next: { ...to('deliver', { version: versionOf(index) }), compilations } };
+        yield { label: step, next: { ...to('ended', { version: versionOf(index) }), compilations } };
         return;
       }
       case 'make-worker': {
@@ -127,20 +115,23 @@ export class SingleFlightModel {
         yield { label: step, next: this.#compiling(state, index, to('compiled', { runs: true })) };
         return;
       case 'compiled':
-        yield { label: step, next: to(world.storable ? this.#after(null, kind) : 'mark', { runs: false }) };
+        yield {
+          label: step,
+          next: to(world.storable ? this.#after(null, kind) : 'remove-worker', { runs: false }),
+        };
         return;
       case 'mark':
-        yield { label: step, next: marked(to('remove-worker')) };
+        yield { label: step, next: marked(to('unlock')) };
         return;
       case 'ended':
         return;
       default:
-        yield* this.#publishing(state, index, step);
+        step satisfies never;
     }
   }
 
   /** The steps of {@link Rules.publication}. */
-  *#publishing(state: State, index: number, step: CallerStep): Generator<Step> {
+  *#publishing(state: State, index: number, step: PublicationStep): Generator<Step> {
     const caller = callerAt(state, index);
     const { kind } = caller;
     const own = versionOf(index);
@@ -151,7 +142,7 @@ export class SingleFlightModel {
       case 'lock-complete': {
         const isSame = !this.world.discovers || kind === 'put';
         if (isSame) yield { label: step, next: to(following) };
-        else if (this.#isFree(state, 'complete'))
+        else if (isFree(this, state, 'complete'))
           yield { label: step, next: to(following, { hasComplete: true }) };
         return;
       }
@@ -177,7 +168,7 @@ export class SingleFlightModel {
         yield { label: step, next: to(following, kind === 'put' ? {} : { hasComplete: false }) };
         return;
       case 'remove-worker':
-        yield { label: step, next: to(following, { hasWorker: false }) };
+        yield { label: step, next: to(this.world.storable ? following : 'mark', { hasWorker: false }) };
         return;
       case 'unlock':
         yield { label: step, next: to(following, { hasPrimary: false, hasComplete: false }) };
@@ -185,13 +176,17 @@ export class SingleFlightModel {
       case 'deliver':
         yield { label: step, next: to('ended') };
         return;
-      default:
+      case 'stage-record':
+      case 'stage-entry':
         yield { label: step, next: to(following) };
+        return;
+      default:
+        step satisfies never;
     }
   }
 
   /** The step of the publication behind one of them; null: the first. Only who compiles has a set to remember. */
-  #after(step: CallerStep | null, kind: Caller['kind']): CallerStep {
+  #after(step: PublicationStep | null, kind: Caller['kind']): PublicationStep | 'ended' {
     const { publication } = this.rules;
     const following = publication[step === null ? 0 : publication.indexOf(step) + 1] ?? 'ended';
     if (following === 'remember-set' && (kind === 'put' || !this.world.discovers))
@@ -229,7 +224,7 @@ export class SingleFlightModel {
   *#lookUnderLock(state: State, index: number): Generator<Step> {
     const label = 'look-under-lock';
     yield { label, next: withCaller(state, index, { step: 'lock' }) };
-    if (!this.#isFree(state, 'complete')) {
+    if (!isFree(this, state, 'complete')) {
       yield { label, next: withCaller(state, index, { step: 'look-entry' }) };
       return;
     }
@@ -239,8 +234,8 @@ export class SingleFlightModel {
 
   *#lock(state: State, index: number, caller: Caller): Generator<Step> {
     const { kind } = caller;
-    const isFree = this.#isFree(state, kind === 'put' ? 'complete' : 'primary');
-    if (!isFree) {
+    const isAvailable = isFree(this, state, kind === 'put' ? 'complete' : 'primary');
+    if (!isAvailable) {
       if (!caller.waited) yield { label: 'wait', next: withCaller(state, index, { waited: true }) };
       return;
     }
@@ -274,134 +269,12 @@ export class SingleFlightModel {
     if (isMarked && kind === 'compile') return { ...next, compilations, broken: 'queued' };
     return { ...next, compilations };
   }
-
-  *#removerNext(state: State, index: number, remover: Remover): Generator<Step> {
-    const { step, isAlive, kind } = remover;
-    if (!isAlive || step === 'ended') return;
-    const to = (changed: Partial<Remover>, rest: Partial<State> = {}): State => ({
-      ...state,
-      ...rest,
-      removers: replaced(state.removers, index, { ...remover, ...changed }),
-    });
-    const { removal, removersLock, removersWait, locks } = this.rules;
-    if (state.crashes < this.world.crashes && step !== 'begin') {
-      const released = locks === 'file' ? {} : { hasComplete: false, hasPrimary: false };
-      yield { label: 'kill', next: { ...to({ isAlive: false, ...released }), crashes: state.crashes + 1 } };
-    }
-    const first = kind === 'collect' ? 'collect' : (removal[0] ?? 'unlock');
-    switch (step) {
-      case 'begin':
-        if (!removersLock) yield { label: 'lock', next: to({ step: first }) };
-        else if (this.#isFree(state, 'complete'))
-          yield { label: 'lock', next: to({ step: removersWait ? 'wait' : first, hasComplete: true }) };
-        else yield { label: 'skip', next: to({ step: 'ended' }) };
-        return;
-      case 'wait':
-        if (this.#isFree(state, 'primary'))
-          yield { label: 'lock-primary', next: to({ step: first, hasPrimary: true }) };
-        return;
-      case 'remove-entry':
-      case 'remove-record': {
-        const following = removal[removal.indexOf(step) + 1] ?? 'unlock';
-        const isEntry = step === 'remove-entry';
-        const removals = state.removals + (isEntry && state.entry !== NOTHING ? 1 : 0);
-        const gone = isEntry ? { entry: NOTHING, removals } : { record: NOTHING };
-        yield { label: step, next: to({ step: following }, gone) };
-        return;
-      }
-      case 'collect': {
-        const gone = state.entry === NOTHING ? { record: NOTHING } : {};
-        yield { label: step, next: to({ step: 'unlock' }, gone) };
-        return;
-      }
-      case 'unlock':
-        yield { label: step, next: to({ step: 'ended', hasComplete: false, hasPrimary: false }) };
-        return;
-      default:
-        step satisfies never;
-    }
-  }
-
-  *#sweeperNext(state: State): Generator<Step> {
-    const { sweeper } = state;
-    const { step, isAlive, about } = sweeper;
-    if (!isAlive || step === 'ended') return;
-    const to = (changed: Partial<Sweeper>, callers = state.callers): State => ({
-      ...state,
-      callers,
-      sweeper: { ...sweeper, ...changed },
-    });
-    const about_ = (changed: Partial<Caller>): readonly Caller[] =>
-      replaced(state.callers, about, { ...callerAt(state, about), ...changed });
-    const end = { step: 'ended', about: -1, holds: false } as const;
-    if (state.crashes < this.world.crashes && step !== 'find') {
-      const callers = about === -1 ? state.callers : about_({ isPeeked: false });
-      const holds = this.rules.locks === 'file' && sweeper.holds;
-      yield {
-        label: 'kill',
-        next: { ...to({ isAlive: false, about: -1, holds }, callers), crashes: state.crashes + 1 },
-      };
-    }
-    const name = about !== -1 && callerAt(state, about).kind === 'put' ? 'complete' : 'primary';
-    switch (step) {
-      case 'find': {
-        const { sweepAsksOwner } = this.rules;
-        const found = state.callers.findIndex(
-          ({ hasWorker, isAlive: lives }) => hasWorker && !(lives && sweepAsksOwner),
-        );
-        if (found === -1) yield { label: 'find', next: to(end) };
-        else {
-          const callers = replaced(state.callers, found, { ...callerAt(state, found), isPeeked: true });
-          yield { label: 'find', next: to({ step: 'peek', about: found }, callers) };
-        }
-        return;
-      }
-      case 'peek': {
-        const isUnclaimed = this.#isFree(state, name) || !this.rules.sweepAsksOwner;
-        const callers = about_({ isPeeked: false });
-        yield { label: 'peek', next: to(isUnclaimed ? { step: 'wait' } : end, callers) };
-        return;
-      }
-      case 'wait':
-        if (!this.rules.sweepAsksOwner) yield { label: 'lock', next: to({ step: 'reclaim' }) };
-        else if (this.#isFree(state, name))
-          yield { label: 'lock', next: to({ step: 'reclaim', holds: true }) };
-        else yield { label: 'skip', next: to(end) };
-        return;
-      case 'reclaim': {
-        const found = callerAt(state, about);
-        const next = to(end, about_({ hasWorker: false, runs: false }));
-        const isRobbed = found.isAlive && found.hasWorker;
-        yield { label: 'reclaim', next: isRobbed ? { ...next, broken: 'robbed' } : next };
-        return;
-      }
-      default:
-        step satisfies never;
-    }
-  }
 }
 
-interface Step {
-  readonly label: string;
-  readonly next: State;
-}
+const PUBLISHING: ReadonlySet<CallerStep> = new Set(PUBLICATION_STEPS);
 
-/** The version of what a caller makes. */
-function versionOf(index: number): number {
-  return index + 1;
-}
-
-function callerAt({ callers }: State, index: number): Caller {
-  const caller = callers[index];
-  if (caller === undefined) throw new Error(`expected a caller ${index}`);
-  return caller;
-}
-
-function withCaller(state: State, index: number, changed: Partial<Caller>): State {
-  return {
-    ...state,
-    callers: replaced(state.callers, index, { ...callerAt(state, index), ...changed }),
-  };
+function isPublicationStep(step: CallerStep): step is PublicationStep {
+  return PUBLISHING.has(step);
 }
 
 /** A result that cannot be kept: those who wait now will know. */
@@ -410,10 +283,6 @@ function marked(state: State): State {
     caller.isAlive && caller.waited && caller.step === 'lock' ? { ...caller, isMarked: true } : caller,
   );
   return { ...state, hasMark: true, callers };
-}
-
-function replaced<T>(values: readonly T[], index: number, value: T): readonly T[] {
-  return values.map((each, at) => (at === index ? value : each));
 }
 
 /** What is wrong with a state, whoever goes on. */

@@ -25,7 +25,26 @@ export interface World {
   readonly hasOldMark: boolean;
 }
 
+/** The steps that {@link Rules.publication} puts in an order. */
+export const PUBLICATION_STEPS = [
+  'lock-complete',
+  'publish-look',
+  'stage-record',
+  'stage-entry',
+  'write-entry-begin',
+  'write-entry-end',
+  'rename-record',
+  'rename-entry',
+  'remember-set',
+  'unlock-complete',
+  'remove-worker',
+  'unlock',
+  'deliver',
+] as const;
+export type PublicationStep = (typeof PUBLICATION_STEPS)[number];
+
 export type CallerStep =
+  | PublicationStep
   | 'look-entry'
   | 'look-record'
   | 'look-under-lock'
@@ -41,19 +60,6 @@ export type CallerStep =
   | 'compile'
   | 'compiled'
   | 'mark'
-  | 'lock-complete'
-  | 'publish-look'
-  | 'stage-record'
-  | 'stage-entry'
-  | 'write-entry-begin'
-  | 'write-entry-end'
-  | 'rename-record'
-  | 'rename-entry'
-  | 'remember-set'
-  | 'unlock-complete'
-  | 'remove-worker'
-  | 'unlock'
-  | 'deliver'
   | 'ended';
 
 export type RemoverStep =
@@ -157,7 +163,7 @@ export interface Rules {
   /** A reader verifies the checksum of an entry. */
   readonly verifies: boolean;
   /** What follows a successful compilation. */
-  readonly publication: readonly CallerStep[];
+  readonly publication: readonly PublicationStep[];
   readonly removal: readonly ('remove-entry' | 'remove-record')[];
   readonly removersLock: boolean;
   /** A remover that holds the lock of the entry waits for that of the request. */
@@ -171,19 +177,9 @@ export interface Rules {
   readonly marksHaveTime: boolean;
 }
 
-const PUBLICATION = [
-  'lock-complete',
-  'publish-look',
-  'stage-record',
-  'stage-entry',
-  'rename-record',
-  'rename-entry',
-  'remember-set',
-  'unlock-complete',
-  'remove-worker',
-  'unlock',
-  'deliver',
-] as const;
+const PUBLICATION = PUBLICATION_STEPS.filter(
+  (step) => step !== 'write-entry-begin' && step !== 'write-entry-end',
+);
 
 export const SOUND: Rules = {
   locks: 'kernel',
@@ -201,7 +197,7 @@ export const SOUND: Rules = {
 };
 
 /** {@link SOUND}'s publication with some of its steps in other places. */
-export function publicationWith(changed: readonly CallerStep[]): readonly CallerStep[] {
+export function publicationWith(changed: readonly PublicationStep[]): readonly PublicationStep[] {
   const at = PUBLICATION.findIndex((step) => changed.includes(step));
   const others = PUBLICATION.filter((step) => !changed.includes(step));
   return [...others.slice(0, at), ...changed, ...others.slice(at)];

@@ -1,5 +1,13 @@
 import type { Experiment } from './experiment.js';
+import { CLOCK_EXPERIMENTS } from './experiments/clock.js';
+import { HERD_EXPERIMENTS } from './experiments/herd.js';
 import { MODEL_EXPERIMENTS } from './experiments/model.js';
+import { RACE_EXPERIMENTS } from './experiments/race.js';
 
 /** The rows of the matrix. Each file in `experiments/` exports those of one kind. */
-export const EXPERIMENTS: readonly Experiment[] = [...MODEL_EXPERIMENTS];
+export const EXPERIMENTS: readonly Experiment[] = [
+  ...HERD_EXPERIMENTS,
+  ...RACE_EXPERIMENTS,
+  ...CLOCK_EXPERIMENTS,
+  ...MODEL_EXPERIMENTS,
+];

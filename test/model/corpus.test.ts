@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { describe, it, mock } from 'node:test';
 import fc from 'fast-check';
 import { DECODERS, decoderPlace, type DecoderPlace, type KnownDecoder } from '../support/decoders.js';
 import { HOSTILE_JSON, mutated } from '../support/hostile-bytes.js';
@@ -22,23 +22,18 @@ function seedsOf(name: string): readonly Buffer[] {
 
 /** The largest buffer that is asked for while `work` runs. */
 async function largestBuffer(work: () => unknown): Promise<number> {
-  const { alloc, allocUnsafe, allocUnsafeSlow } = Buffer;
   let largest = 0;
-  const watched =
-    <A extends readonly unknown[]>(make: (size: number, ...rest: A) => Buffer<ArrayBuffer>) =>
-    (size: number, ...rest: A) => {
+  const names = ['alloc', 'allocUnsafe', 'allocUnsafeSlow'] as const;
+  const spies = names.map((name) =>
+    mock.method(Buffer, name, (size: number) => {
       largest = Math.max(largest, size);
-      return make(size, ...rest);
-    };
-  Object.assign(Buffer, {
-    alloc: watched(alloc),
-    allocUnsafe: watched(allocUnsafe),
-    allocUnsafeSlow: watched(allocUnsafeSlow),
-  });
+      return Buffer.from(new ArrayBuffer(size));
+    }),
+  );
   try {
     await work();
   } finally {
-    Object.assign(Buffer, { alloc, allocUnsafe, allocUnsafeSlow });
+    for (const spy of spies) spy.mock.restore();
   }
   return largest;
 }

@@ -184,7 +184,7 @@ export const DECODERS: readonly KnownDecoder[] = [
     name: 'config',
     decode: async (bytes, { host, folder }) => {
       const path = put(join(folder, 'config.toml'), bytes);
-      return orRefused(async () => readSettingsFile(host, { kind: 'named', path }, {}));
+      return orRefused(async () => readSettingsFile(host, { kind: 'named', path, found: true }, {}));
     },
   },
   { name: 'zstd', decode: decodeZstd },

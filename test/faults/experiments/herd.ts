@@ -74,7 +74,7 @@ async function killed(scope: Scope): Promise<Outcome> {
     await withBench(async (bench) => {
       const herd = Herd.start(bench, size);
       await whileNotCompiled(bench);
-      while (herd.kills < size / 4 && herd.killOne(scope.random)) {
+      while (herd.kills < size / 4 && herd.killOne(() => scope.random())) {
         tally.addPoint();
         await pause(scope.random() * MAX_PAUSE_MS);
       }

@@ -1,4 +1,5 @@
-import { isAlive, ownerPid } from '../support/gate.js';
+import { eventually } from '../support/eventually.js';
+import { hasLockOpen, isAlive, ownerPid } from '../support/gate.js';
 import type { Ended, Running, RunOptions, Workbench } from '../support/workbench.js';
 import type { Tally } from './experiment.js';
 
@@ -35,6 +36,15 @@ export class Herd {
       return bench.start(herdWords(`${index}/out.txt`, options.words), options.run?.(index));
     });
     return new Herd(bench, callers);
+  }
+
+  /** Waits until all of them have come as far as the lock, so that they really ask at once, and opens the gate. */
+  async gather(): Promise<void> {
+    await eventually('one of them compiles', () => this.#bench.lines('started') > 0);
+    await eventually('the others have reached the lock', () =>
+      this.#callers.every(({ pid }) => hasLockOpen(this.#bench, pid) || !isAlive(pid)),
+    );
+    this.#bench.write('go', '');
   }
 
   /** Kills the one who compiles, or, where none is seen, one of the living. False: nobody lives any more. */

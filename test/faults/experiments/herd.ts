@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { GATE } from '../../support/gate.js';
 import { mountingWords, NO_MOUNTS } from '../../support/mount-namespace.js';
 import type { Workbench } from '../../support/workbench.js';
 import { Tally, type Experiment, type Outcome, type Scope } from '../experiment.js';
@@ -57,7 +58,9 @@ async function together(scope: Scope): Promise<Outcome> {
     if (scope.signal.aborted) break;
     await withBench(async (bench) => {
       const name = `${size} callers`;
-      await Herd.start(bench, size).judge(tally, name);
+      const herd = Herd.start(bench, size, {}, `${GATE}\n${SLOW_COMPILER}`);
+      await herd.gather();
+      await herd.judge(tally, name);
       for (let caller = 0; caller < size; caller += 1) tally.addPoint();
       compilations += judgeCompilations(bench, tally, { name, allowed: 1 });
       await judgeAftermath(bench, tally, name);

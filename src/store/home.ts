@@ -3,7 +3,7 @@ import { writeNewFile, type FileStat } from '../host/files.js';
 import { readRegularFile } from '../host/regular-file.js';
 import type { Host } from '../host/host.js';
 import { fingerprintOfEntry } from '../layouts/vyre/entry-format.js';
-import { type HomePaths, VYRE_SECTIONS } from '../layouts/vyre/home-paths.js';
+import { CACHE_TAG, type HomePaths, VYRE_SECTIONS, WORKER_PREFIX } from '../layouts/vyre/home-paths.js';
 import { CacheError, errnoOf, troubleKind } from '../model/error.js';
 import type { Degraded } from '../model/lifecycle.js';
 
@@ -17,6 +17,8 @@ const MAX_MARKER_BYTES = 65_536;
 const TAG_TEXT = `Signature: 8a477f597d28d172789f06886806bc55
 # This directory holds compiled artifacts that can be made again. It is managed by vyre-cache.
 `;
+/** As we name them; a PVF host ends the same prefix in another way. */
+const OUR_WORKER = new RegExp(`^${WORKER_PREFIX}[0-9a-f]{16}$`);
 /** Items that are looked at before a folder counts as one without entries. */
 const MAX_LOOKS = 10_000;
 const WRITABLE_BY_OTHERS = 0o022;
@@ -55,13 +57,21 @@ export function rootKind(host: Host, paths: HomePaths): RootKind {
   let hasEntry = false;
   files.scanDirectory(paths.root, ({ name }) => {
     hasEntry = fingerprintOfEntry(name) !== null;
-    looks += 1;
+    if (!isLeftover(name)) looks += 1;
     return !hasEntry && looks < MAX_LOOKS;
   });
   if (looks === 0) return 'empty';
   if (hasEntry) return 'store';
   // Another process may have begun to make a home of it in between.
   return isOurs() ? 'sections' : 'foreign';
+}
+
+/**
+ * What may be all that a power cut leaves of a home: a file system that makes no order among names keeps any of them.
+ * A folder that holds nothing else is as an empty one.
+ */
+function isLeftover(name: string): boolean {
+  return name === CACHE_TAG || OUR_WORKER.test(name);
 }
 
 function isNewerMarker(bytes: Buffer): boolean {

@@ -243,6 +243,29 @@ describe('a home', () => {
   });
 });
 
+describe('what a power cut may leave of a home', () => {
+  const leftovers: readonly (readonly [string, (path: string) => void])[] = [
+    ['its tag alone', (path) => writeFileSync(join(path, 'CACHEDIR.TAG'), '')],
+    ['a worker directory alone', (path) => mkdirSync(join(path, 'worker-dir-prepare-0123456789abcdef'))],
+  ];
+  for (const [name, make] of leftovers) {
+    it(`is made a home again: ${name}`, (t) => {
+      const path = makeRoot(t, 'absent');
+      mkdirSync(path);
+      make(path);
+      assert.equal(kind(path), 'empty');
+      assert.equal(open(path), 'ok');
+      assert.equal(kind(path), 'home');
+    });
+  }
+
+  it('is no worker directory of a PVF host', (t) => {
+    const path = makeRoot(t, 'absent');
+    mkdirSync(join(path, 'worker-dir-prepare-a1B2c3D4e5'), { recursive: true });
+    assert.equal(kind(path), 'foreign');
+  });
+});
+
 describe('a directory that is not ours', () => {
   const refused: readonly (readonly [string, RootKind, string, (path: string) => void])[] = [
     ['a file in its place', 'not-a-directory', 'home-not-a-directory', (path) => writeFileSync(path, 'x')],

@@ -12,6 +12,7 @@ const MARKER = {
   schema: `${MARKER_PREFIX}1`,
   note: 'private state of vyre-cache; may be deleted while nothing runs',
 };
+const MARKER_TEXT = `${JSON.stringify(MARKER)}\n`;
 const MAX_MARKER_BYTES = 65_536;
 /** Backup programs skip a folder with this file (bford.info/cachedir). */
 const TAG_TEXT = `Signature: 8a477f597d28d172789f06886806bc55
@@ -74,9 +75,14 @@ function isLeftover(name: string): boolean {
   return name === CACHE_TAG || OUR_WORKER.test(name);
 }
 
+/**
+ * A higher number in the text of ours is a flipped bit and no newer version: that one changes more of the text. Taken
+ * for one it would put the home out of use for good.
+ */
 function isNewerMarker(bytes: Buffer): boolean {
-  const match = /"schema"\s*:\s*"vyre-cache\.home\/([1-9][0-9]{0,8})"/.exec(bytes.toString('utf8'));
-  return match !== null && Number(match[1]) > 1;
+  const text = bytes.toString('utf8');
+  const version = /"schema"\s*:\s*"vyre-cache\.home\/([1-9][0-9]{0,8})"/.exec(text)?.[1] ?? '1';
+  return Number(version) > 1 && text.replace(`${MARKER_PREFIX}${version}`, MARKER.schema) !== MARKER_TEXT;
 }
 
 /** Makes the directory a home where it may become one, and judges whether this user may publish into it. Never throws. */
@@ -195,7 +201,7 @@ function createHome(host: Host, paths: HomePaths): void {
     writeNewFile(files, paths.cacheTag, [Buffer.from(TAG_TEXT)]);
   });
   const staged = paths.staged(host.random.hex(8));
-  writeNewFile(files, staged, [Buffer.from(`${JSON.stringify(MARKER)}\n`)]);
+  writeNewFile(files, staged, [Buffer.from(MARKER_TEXT)]);
   files.rename(staged, paths.marker);
 }
 

@@ -230,6 +230,19 @@ describe('a home', () => {
     });
   }
 
+  it('stays one whichever bit of its marker flips', (t) => {
+    const path = makeRoot(t, 'absent');
+    open(path);
+    const marker = join(path, '.vyre-cache', 'home.json');
+    const written = readFileSync(marker);
+    for (let bit = 0; bit < written.byteLength * 8; bit += 1) {
+      const flipped = Buffer.from(written);
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      writeFileSync(marker, flipped);
+      assert.equal(kind(path), 'home', `bit ${bit & 7} of byte ${bit >> 3}`);
+    }
+  });
+
   it('is made once by eight processes at the same time', async (t) => {
     for (let round = 0; round < 3; round += 1) {
       const path = join(temporaryFolder(t), 'deep', 'vyre');

@@ -36,10 +36,10 @@ async function withPeer(
 function judge(
   bench: PeerBench,
   tally: Tally,
-  { right, title }: { readonly right: Buffer; readonly title: string },
+  { right, title, compiler }: { readonly right: Buffer; readonly title: string; readonly compiler?: string },
 ): void {
   rmSync(bench.output, { force: true });
-  const { status, signal } = bench.run(bench.words());
+  const { status, signal } = bench.run(bench.words(compiler));
   if (status !== 0) {
     tally.addFailedNextRun(`${title}: ${signal ?? status}`);
     return;
@@ -59,9 +59,13 @@ function contentOf(path: string): Buffer {
 export async function damagePeer(peer: Peer, scope: Scope, kind: 'flip' | 'cut'): Promise<Outcome> {
   return withPeer(peer, scope, (bench, tally) => {
     const right = rightObject(bench);
+    const compiler = countingCompiler(bench);
     bench.startServer();
-    bench.run(bench.words());
-    bench.run(bench.words());
+    bench.run(bench.words(compiler));
+    const before = compilationsOf(bench);
+    bench.run(bench.words(compiler));
+    if (compilationsOf(bench) > before)
+      throw new Error(`expected ${peer.name} to hit before anything is damaged`);
     // A server may hold in memory what it has written.
     bench.stopServer();
     const stored = bench.files().map((path) => [path, readFileSync(path)] as const);
@@ -73,12 +77,12 @@ export async function damagePeer(peer: Peer, scope: Scope, kind: 'flip' | 'cut')
         writeFileSync(path, damaged(content, kind, index));
         tally.addPoint();
         const title = `${path.slice(bench.store.length + 1)}: ${kind} at ${index}`;
-        judge(bench, tally, { right, title });
-        judge(bench, tally, { right, title: `${title}, second run` });
+        judge(bench, tally, { right, title, compiler });
+        judge(bench, tally, { right, title: `${title}, second run`, compiler });
         bench.stopServer();
       }
     }
-    return `${stored.length} files`;
+    return `${stored.length} files, compiled again ${compilationsOf(bench) - before} times`;
   });
 }
 
@@ -142,8 +146,7 @@ export async function herdOfPeer(peer: Peer, scope: Scope): Promise<Outcome> {
       if (ended[index]?.status !== 0) tally.addFailedNextRun(`caller ${index}: ${ended[index]?.status}`);
       else if (!contentOf(output).equals(right)) tally.addWrongBytes(`caller ${index}`);
     }
-    const compilations = contentOf(join(bench.folder, 'runs')).byteLength;
-    return `${compilations} compilations for ${HERD} callers`;
+    return `${compilationsOf(bench)} compilations for ${HERD} callers`;
   });
 }
 
@@ -153,6 +156,11 @@ function countingCompiler(bench: PeerBench): string {
   const count = 'case " $* " in *" -E "*) ;; *" -c "*) printf x >> runs; sleep 0.3 ;; esac';
   writeFileSync(path, `#!/bin/sh\n${count}\nexec ${findTool('gcc') ?? 'gcc'} "$@"\n`, { mode: 0o755 });
   return path;
+}
+
+/** How often the {@link countingCompiler} was run. */
+function compilationsOf(bench: PeerBench): number {
+  return contentOf(join(bench.folder, 'runs')).byteLength;
 }
 
 /** Compiles with a store on file systems that are full, or become so after some bytes. */

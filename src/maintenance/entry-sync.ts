@@ -1,4 +1,5 @@
 import { dirname, relative } from 'node:path';
+import { statOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
@@ -112,7 +113,7 @@ export class EntrySync {
     return 'synced';
   }
 
-  /** A name is durable when its folder is: the store, the root, and the folder that names the root. */
+  /** A name is durable when its folder is: the store, the root, and every folder above, which may be new as well. */
   async #syncFolders({ folder }: StorePaths): Promise<void> {
     if (this.flushed.length + this.pending.length === 0) return;
     const { root } = this.#root;
@@ -122,8 +123,8 @@ export class EntrySync {
       this.#addFailure(path, error);
       this.#by.failed.push(...this.#by.flushed.splice(0));
     }
-    // Best effort: it need not be readable for this user, and after the first flush of a home it has nothing new.
-    await syncFolder(this.host, dirname(root));
+    // Best effort: they need not be readable for this user, and after the first flush of a home they have nothing new.
+    for (const path of foldersAbove(this.host, root)) await syncFolder(this.host, path);
   }
 
   #addFailure(path: string, error: string): void {
@@ -135,6 +136,18 @@ export class EntrySync {
 async function isHeldNow(lock: LockFile, fingerprint: Fingerprint): Promise<boolean> {
   const probe = await lock.hold(fingerprintByte(fingerprint), { timeoutMs: 0, shared: true }, () => true);
   return !probe.held;
+}
+
+/** The folders above a path, the nearest first, as far as its file system reaches. */
+function foldersAbove({ files }: Host, path: string): readonly string[] {
+  const device = statOrNull(files, path)?.device;
+  const folders: string[] = [];
+  for (let below = path; dirname(below) !== below; below = dirname(below)) {
+    const folder = dirname(below);
+    if (statOrNull(files, folder)?.device !== device) break;
+    folders.push(folder);
+  }
+  return folders;
 }
 
 type Synced =

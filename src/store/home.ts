@@ -3,7 +3,7 @@ import { writeNewFile, type FileStat } from '../host/files.js';
 import { readRegularFile } from '../host/regular-file.js';
 import type { Host } from '../host/host.js';
 import { fingerprintOfEntry } from '../layouts/vyre/entry-format.js';
-import { type HomePaths, VYRE_SECTIONS } from '../layouts/vyre/home-paths.js';
+import { CACHE_TAG, type HomePaths, VYRE_SECTIONS, WORKER_PREFIX } from '../layouts/vyre/home-paths.js';
 import { CacheError, errnoOf, troubleKind } from '../model/error.js';
 import type { Degraded } from '../model/lifecycle.js';
 
@@ -12,11 +12,14 @@ const MARKER = {
   schema: `${MARKER_PREFIX}1`,
   note: 'private state of vyre-cache; may be deleted while nothing runs',
 };
+const MARKER_TEXT = `${JSON.stringify(MARKER)}\n`;
 const MAX_MARKER_BYTES = 65_536;
 /** Backup programs skip a folder with this file (bford.info/cachedir). */
 const TAG_TEXT = `Signature: 8a477f597d28d172789f06886806bc55
 # This directory holds compiled artifacts that can be made again. It is managed by vyre-cache.
 `;
+/** As we name them; a PVF host ends the same prefix in another way. */
+const OUR_WORKER = new RegExp(`^${WORKER_PREFIX}[0-9a-f]{16}$`);
 /** Items that are looked at before a folder counts as one without entries. */
 const MAX_LOOKS = 10_000;
 const WRITABLE_BY_OTHERS = 0o022;
@@ -55,7 +58,7 @@ export function rootKind(host: Host, paths: HomePaths): RootKind {
   let hasEntry = false;
   files.scanDirectory(paths.root, ({ name }) => {
     hasEntry = fingerprintOfEntry(name) !== null;
-    looks += 1;
+    if (!isLeftover(name)) looks += 1;
     return !hasEntry && looks < MAX_LOOKS;
   });
   if (looks === 0) return 'empty';
@@ -64,9 +67,22 @@ export function rootKind(host: Host, paths: HomePaths): RootKind {
   return isOurs() ? 'sections' : 'foreign';
 }
 
+/**
+ * What may be all that a power cut leaves of a home: a file system that makes no order among names keeps any of them.
+ * A folder that holds nothing else is as an empty one.
+ */
+function isLeftover(name: string): boolean {
+  return name === CACHE_TAG || OUR_WORKER.test(name);
+}
+
+/**
+ * A higher number in the text of ours is a flipped bit and no newer version: that one changes more of the text. Taken
+ * for one it would put the home out of use for good.
+ */
 function isNewerMarker(bytes: Buffer): boolean {
-  const match = /"schema"\s*:\s*"vyre-cache\.home\/([1-9][0-9]{0,8})"/.exec(bytes.toString('utf8'));
-  return match !== null && Number(match[1]) > 1;
+  const text = bytes.toString('utf8');
+  const version = /"schema"\s*:\s*"vyre-cache\.home\/([1-9][0-9]{0,8})"/.exec(text)?.[1] ?? '1';
+  return Number(version) > 1 && text.replace(`${MARKER_PREFIX}${version}`, MARKER.schema) !== MARKER_TEXT;
 }
 
 /** Makes the directory a home where it may become one, and judges whether this user may publish into it. Never throws. */
@@ -185,7 +201,7 @@ function createHome(host: Host, paths: HomePaths): void {
     writeNewFile(files, paths.cacheTag, [Buffer.from(TAG_TEXT)]);
   });
   const staged = paths.staged(host.random.hex(8));
-  writeNewFile(files, staged, [Buffer.from(`${JSON.stringify(MARKER)}\n`)]);
+  writeNewFile(files, staged, [Buffer.from(MARKER_TEXT)]);
   files.rename(staged, paths.marker);
 }
 

@@ -3,7 +3,6 @@ import {
   existsSync,
   mkdirSync,
   readdirSync,
-  readFileSync,
   rmSync,
   symlinkSync,
   unlinkSync,
@@ -600,8 +599,7 @@ describe('a root', () => {
   it('of a newer version is left alone', async (t) => {
     const home = new TestHome(t);
     storeFiles(home.paths.store, [{ name: 'a', bytes: 1, recordBytes: 1, age: 1 }]);
-    const marker = readFileSync(home.paths.marker, 'utf8');
-    writeFileSync(home.paths.marker, marker.replace('home/1', 'home/2'));
+    writeFileSync(home.paths.marker, '{"schema":"vyre-cache.home/2"}\n');
     await assert.rejects(
       pruned(home.session(hostAtNow()), { all: true }),
       (error) => error instanceof CacheError && error.message.includes('newer'),

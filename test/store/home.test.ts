@@ -230,6 +230,19 @@ describe('a home', () => {
     });
   }
 
+  it('stays one whichever bit of its marker flips', (t) => {
+    const path = makeRoot(t, 'absent');
+    open(path);
+    const marker = join(path, '.vyre-cache', 'home.json');
+    const written = readFileSync(marker);
+    for (let bit = 0; bit < written.byteLength * 8; bit += 1) {
+      const flipped = Buffer.from(written);
+      flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+      writeFileSync(marker, flipped);
+      assert.equal(kind(path), 'home', `bit ${bit & 7} of byte ${bit >> 3}`);
+    }
+  });
+
   it('is made once by eight processes at the same time', async (t) => {
     for (let round = 0; round < 3; round += 1) {
       const path = join(temporaryFolder(t), 'deep', 'vyre');
@@ -240,6 +253,29 @@ describe('a home', () => {
       assert.deepEqual(tree(path), HOME);
       assert.equal(readFileSync(join(path, 'CACHEDIR.TAG'), 'utf8').split('\n')[0], TAG);
     }
+  });
+});
+
+describe('what a power cut may leave of a home', () => {
+  const leftovers: readonly (readonly [string, (path: string) => void])[] = [
+    ['its tag alone', (path) => writeFileSync(join(path, 'CACHEDIR.TAG'), '')],
+    ['a worker directory alone', (path) => mkdirSync(join(path, 'worker-dir-prepare-0123456789abcdef'))],
+  ];
+  for (const [name, make] of leftovers) {
+    it(`is made a home again: ${name}`, (t) => {
+      const path = makeRoot(t, 'absent');
+      mkdirSync(path);
+      make(path);
+      assert.equal(kind(path), 'empty');
+      assert.equal(open(path), 'ok');
+      assert.equal(kind(path), 'home');
+    });
+  }
+
+  it('is no worker directory of a PVF host', (t) => {
+    const path = makeRoot(t, 'absent');
+    mkdirSync(join(path, 'worker-dir-prepare-a1B2c3D4e5'), { recursive: true });
+    assert.equal(kind(path), 'foreign');
   });
 });
 

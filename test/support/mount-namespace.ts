@@ -14,9 +14,8 @@ export function mountingWords(): readonly string[] | null {
   const unshare = findTool('unshare');
   if (unshare === null) return null;
   for (const way of WAYS) {
-    const words = [unshare, ...way, 'sh', '-ec'];
     const tried = spawnSync(unshare, [...way, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt'], { stdio: 'ignore' });
-    if (tried.status === 0) return words;
+    if (tried.status === 0) return [unshare, ...way, 'sh', '-ec'];
   }
   return null;
 }

@@ -82,10 +82,12 @@ export class Aftermath {
 
   /** Whatever cannot be done is said, and is no bug. */
   #judgeEnd(ended: Ended): void {
-    const { status, stderr } = ended;
+    const { status, stdout, stderr } = ended;
     const isKnown = status !== null && status !== BUG;
     const isSaid =
-      this.#operation.statuses.includes(status ?? -1) || /^vyre-cache: ./m.test(stderr.toString('utf8'));
+      this.#operation.statuses.includes(status ?? -1) ||
+      stdout.byteLength > 0 ||
+      /^vyre-cache: ./m.test(stderr.toString('utf8'));
     if (!isKnown || !isSaid) this.#fail(`ended with ${statusOf(ended)}`);
   }
 

@@ -5,7 +5,7 @@ import { Site } from './site.js';
 /** Each lane has a site of its own; two processors are the least that a machine has. */
 const LANES = 2;
 /** A row of the bounded form takes some seconds, and one of a long operation in the full form some minutes. */
-const SAMPLE_POINTS = { bounded: 4, full: 300 } as const;
+const SAMPLE_POINTS = { bounded: 2, full: 300 } as const;
 
 /** What is done at each point of a sweep. */
 export interface Sweep<Point> {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readlinkSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { systemFiles, type Files } from '../../src/host/files.js';
 import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
@@ -68,5 +69,17 @@ describe('a system call that fails where nobody expects it', () => {
     const next = await compileWith(bench, {});
     assert.deepEqual([next.result.notStored, next.troubles], [null, []]);
     assert.equal((await compileWith(bench, {})).result.outcome, 'disk');
+  });
+
+  it('takes nothing from a result that is there: the lock file cannot be closed', async (t) => {
+    const bench = prepare(t);
+    const { result } = await compileWith(bench, {
+      close: (fd) => {
+        const path = readlinkSync(`/proc/self/fd/${fd}`);
+        systemFiles.close(fd);
+        if (path.endsWith('/.vyre-cache/lock')) throw errnoError('EIO');
+      },
+    });
+    assert.deepEqual([result.outcome, result.notStored], ['compiled', null]);
   });
 });

@@ -1,5 +1,5 @@
 import type { HomeProblem } from '../store/home.js';
-import { errnoOf } from '../model/error.js';
+import { CacheError, errnoOf, troubleKind } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import { ACTIVE_VARIABLE, isHit, type Degraded, type Uncacheable } from '../model/lifecycle.js';
 import { formatDuration } from '../model/units.js';
@@ -66,8 +66,46 @@ export async function compilePlan(
 
 type Obtained = Produced & { readonly joined: boolean };
 
+/** Trouble of ours in a place that has no answer of its own to it: the compiler runs as if there were no cache. */
 async function obtain(session: CacheSession, plan: Plan, options: PlanOptions): Promise<Obtained | Deferred> {
   if (options.noCache) return uncached(session, { plan, options, word: null });
+  const { listening, wasHeard } = listenedTo(options);
+  try {
+    return await obtainCached(session, plan, listening);
+  } catch (error) {
+    const errno = errnoOf(error);
+    if (errno === null || error instanceof CacheError) throw error;
+    if (options.effort === 'look') return deferred(null);
+    const message = `the cache at "${session.root}" cannot be used (${errno})`;
+    session.addDegraded({ reason: troubleKind(errno), message });
+    const call = { plan, options, word: null, silent: wasHeard() };
+    return { ...(await runUncached(session, call)), degraded: true };
+  }
+}
+
+/** Tells afterwards whether the caller has received what the compiler printed. */
+function listenedTo(options: PlanOptions): {
+  readonly listening: PlanOptions;
+  readonly wasHeard: () => boolean;
+} {
+  const { onOverflow } = options;
+  let heard = false;
+  if (onOverflow === undefined) return { listening: options, wasHeard: () => false };
+  const listening: PlanOptions = {
+    ...options,
+    onOverflow: (stream, chunk) => {
+      heard = true;
+      return onOverflow(stream, chunk);
+    },
+  };
+  return { listening, wasHeard: () => heard };
+}
+
+async function obtainCached(
+  session: CacheSession,
+  plan: Plan,
+  options: PlanOptions,
+): Promise<Obtained | Deferred> {
   const access = await session.openHome();
   if (!access.ok) return withoutHome(session, { plan, options, problem: access.problem });
   if (plan.uncacheable !== null) return uncacheable(session, { plan, options, ...plan.uncacheable });
@@ -182,6 +220,8 @@ interface UncachedCall {
   readonly plan: Plan;
   readonly options: PlanOptions;
   readonly word: Uncacheable | null;
+  /** Nothing is printed: the caller has heard it already. */
+  readonly silent?: boolean;
 }
 
 /** Runs the compiler as if there were no cache; who only looks is not answered here. */

@@ -3,6 +3,7 @@ import { withFile, type Files, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import { sameState } from './file-state.js';
+import { replaceFile } from './replacement.js';
 
 /** Mode bits before the umask, as a compiler would create its output. */
 const PLAIN_MODE = 0o666;
@@ -145,18 +146,13 @@ function resolveLink(host: Host, path: string): string {
 }
 
 function replace(host: Host, target: string, output: Deliverable): void {
-  const { files, random } = host;
-  // Without the name of the output: one of 255 bytes leaves no room for more.
-  const temporary = join(dirname(target), `.${random.hex(8)}.vyre-cache`);
+  const mode = output.executable ? EXECUTABLE_MODE : PLAIN_MODE;
   try {
-    const mode = output.executable ? EXECUTABLE_MODE : PLAIN_MODE;
-    withFile(files, { path: temporary, flags: 'createNew', mode }, (fd) => {
-      for (const chunk of chunksOf(host, output.content)) files.write(fd, chunk);
+    replaceFile(host, { target, mode }, (fd) => {
+      for (const chunk of chunksOf(host, output.content)) host.files.write(fd, chunk);
     });
-    files.rename(temporary, target);
   } catch (error) {
-    removeQuietly(host, temporary);
-    if (!IN_PLACE.has(errnoOf(error) ?? '') || files.lstat(target)?.type !== 'file') throw error;
+    if (!IN_PLACE.has(errnoOf(error) ?? '') || host.files.lstat(target)?.type !== 'file') throw error;
     writeInPlace(host, target, output);
   }
 }
@@ -231,13 +227,5 @@ class Stream {
     }
     await this.#host.clock.sleep(this.#waitMs);
     this.#waitMs = Math.min(2 * this.#waitMs, LAST_WAIT_MS);
-  }
-}
-
-function removeQuietly(host: Host, path: string): void {
-  try {
-    host.files.unlink(path);
-  } catch {
-    // Best effort: it was never created, or its folder is gone.
   }
 }

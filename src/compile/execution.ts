@@ -1,5 +1,5 @@
 import { basename, join } from 'node:path';
-import { lstatOrNull, withFile, type FileStat } from '../host/files.js';
+import { lstatOrNull, withFile, type DirectoryItem, type FileStat } from '../host/files.js';
 import { readRegularFile } from '../host/regular-file.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
@@ -316,17 +316,40 @@ export function leftovers(host: Host, execution: Execution, worker: WorkerDirect
 }
 
 function holdsStranger(host: Host, folder: string, declared: ReadonlySet<string>): boolean {
-  try {
-    return host.files.readDirectory(folder).some((item) => {
-      const path = join(folder, item.name);
-      return item.type === 'directory' ? holdsStranger(host, path, declared) : !declared.has(path);
-    });
-  } catch (error) {
-    // A name that is not UTF-8, or a folder that the compiler closed or removed.
-    if (errnoOf(error) === null) throw error;
-    return true;
-  }
+  const items = readFolder(host, folder);
+  if (items === null) return true;
+  return items.some((item) => {
+    const path = join(folder, item.name);
+    return item.type === 'directory' ? holdsStranger(host, path, declared) : !declared.has(path);
+  });
 }
+
+/**
+ * Null for what a compiler can bring about: a name that is not UTF-8, or a folder that it closed or removed. Looked at
+ * twice, since that is remembered of the request for good.
+ * @throws the errno error of a disk or a system in trouble.
+ */
+function readFolder(host: Host, folder: string): readonly DirectoryItem[] | null {
+  for (let look = 0; look < FOLDER_LOOKS; look += 1) {
+    try {
+      return host.files.readDirectory(folder);
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === null || TROUBLES_OF_SYSTEMS.has(errno)) throw error;
+    }
+  }
+  return null;
+}
+
+const FOLDER_LOOKS = 2;
+const TROUBLES_OF_SYSTEMS: ReadonlySet<string> = new Set([
+  'EIO',
+  'EMFILE',
+  'ENFILE',
+  'ENOMEM',
+  'EINTR',
+  'ESTALE',
+]);
 
 /**
  * True when an output or a stream tells of the worker directory. Its random name is looked for: it stands in every

@@ -68,10 +68,17 @@ async function hold<T>(
   const { lock, bytes, held, isRead } = claiming;
   const byte = bytes[held.length];
   if (byte === undefined) return work(isRead ? claimOf(session, bytes) : UNSHARED);
-  const tried = await lock.tryHold(byte, async () =>
-    hold(session, { ...claiming, held: [...held, byte] }, work),
-  );
-  if (tried.held) return tried.value;
+  let isBegun = false;
+  try {
+    const tried = await lock.tryHold(byte, async () => {
+      isBegun = true;
+      return hold(session, { ...claiming, held: [...held, byte] }, work);
+    });
+    if (tried.held) return tried.value;
+  } catch (error) {
+    // What cannot be locked may be claimed by anybody.
+    if (isBegun || errnoOf(error) === null) throw error;
+  }
   announce(session, bytes);
   return work({ isContested: () => true });
 }

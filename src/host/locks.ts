@@ -64,11 +64,20 @@ export function loadLocks(): FileLocks {
         return true;
       } catch (error) {
         if (errnoOf(error) === 'EAGAIN') return false;
-        throw error;
+        throw withSyscall(error, 'lock');
       }
     },
     unlock: (fd, { offset, length }) => {
-      addon.unlock(fd, offset, length);
+      try {
+        addon.unlock(fd, offset, length);
+      } catch (error) {
+        throw withSyscall(error, 'unlock');
+      }
     },
   };
+}
+
+/** In the shape of Node's own errors: it tells a failed system call from a bug. */
+function withSyscall(error: unknown, syscall: string): unknown {
+  return error instanceof Error && errnoOf(error) !== null ? Object.assign(error, { syscall }) : error;
 }

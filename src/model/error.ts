@@ -22,8 +22,26 @@ export class CacheError extends Error {
 
 /** The errno name of a failed system call (`ENOENT`, `EACCES`, …), or null for any other value. */
 export function errnoOf(error: unknown): string | null {
-  if (!(error instanceof Error) || !('code' in error)) return null;
-  return typeof error.code === 'string' && ERRNO.test(error.code) ? error.code : null;
+  if (!(error instanceof Error) || !('code' in error) || typeof error.code !== 'string') return null;
+  if (ERRNO.test(error.code)) return error.code;
+  const isUnnamed = UNNAMED.test(error.code) && 'errno' in error && typeof error.errno === 'number';
+  return isUnnamed ? nameOf(Math.abs(Number(error.errno))) : null;
+}
+
+/** What Node calls a failed system call of which libuv knows no name. */
+const UNNAMED = /^(?:UNKNOWN$|Unknown system error)/;
+
+/** Names of Linux that libuv lacks, for what file systems answer. */
+const MORE_NAMES: ReadonlyMap<number, string> = new Map([
+  [37, 'ENOLCK'],
+  [116, 'ESTALE'],
+  [117, 'EUCLEAN'],
+  [121, 'EREMOTEIO'],
+  [122, 'EDQUOT'],
+]);
+
+function nameOf(errno: number): string {
+  return MORE_NAMES.get(errno) ?? `E${errno}`;
 }
 
 /** What a failed write of the cache is called: a full disk, or a quota that is used up, is the user's to mend. */

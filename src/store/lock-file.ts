@@ -186,8 +186,14 @@ export class LockFile {
   }
 
   /** May be called again. */
+  /** Best effort: the kernel gives a descriptor back even where it reports that closing it failed. */
   close(): void {
-    if (!this.#closed) this.#host.files.close(this.#current.fd);
+    if (this.#closed) return;
     this.#closed = true;
+    try {
+      this.#host.files.close(this.#current.fd);
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+    }
   }
 }

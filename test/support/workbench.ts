@@ -94,6 +94,12 @@ export class Workbench {
     return bench;
   }
 
+  /** In an absent folder, which the caller removes. */
+  static at(folder: string): Workbench {
+    mkdirSync(folder);
+    return new Workbench(folder);
+  }
+
   get project(): string {
     return join(this.folder, 'project');
   }

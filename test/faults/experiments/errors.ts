@@ -1,0 +1,115 @@
+import { Aftermath } from '../aftermath.js';
+import type { Experiment, Outcome, Scope, Tally } from '../experiment.js';
+import type { Operation } from '../operation.js';
+import {
+  BATCH_COMPILE,
+  FAILING_COMPILER,
+  FLUSH,
+  GC,
+  HIT,
+  OVERWRITE,
+  PRUNE,
+  PUT,
+  PUT_IN_PLACE,
+  PUT_INTO_NEW_HOME,
+  QUARANTINE,
+} from '../operations.js';
+import { sweep } from '../points.js';
+import type { Site } from '../site.js';
+import { STANDALONE, standaloneObstacle } from '../standalone.js';
+import { injecting, tracing, tracingObstacle, type SystemCall } from '../strace.js';
+
+/** What a call may answer, by what it does: what its manual page, or a network file system, knows. */
+const ERRORS: readonly (readonly [calls: RegExp, errors: readonly string[]])[] = [
+  [/^openat\(.*O_CREAT/, ['ENOSPC', 'EIO', 'EDQUOT', 'EROFS', 'EACCES', 'EMFILE', 'EINTR']],
+  [/^openat\(/, ['EIO', 'EACCES', 'EMFILE', 'EINTR']],
+  [/^(?:mkdir|rename|link)(?:at2?)?\(/, ['ENOSPC', 'EIO', 'EDQUOT', 'EROFS', 'EACCES']],
+  [/^(?:unlink|rmdir|unlinkat|utimensat|fchmod|chmod)\(/, ['EIO', 'EROFS', 'EACCES']],
+  [/^(?:p?write(?:v|64|v2)?|ftruncate|copy_file_range)\(/, ['ENOSPC', 'EIO', 'EDQUOT', 'EINTR']],
+  [/^(?:fsync|fdatasync)\(/, ['ENOSPC', 'EIO', 'EDQUOT']],
+  [/^(?:p?read(?:v|64|v2)?|close|fcntl)\(/, ['EIO', 'EINTR']],
+  [/^(?:statx|newfstatat|l?stat|fstat|readlink|access|faccessat2?|statfs|fstatfs)\(/, ['EIO', 'EACCES']],
+  [/^getdents64\(/, ['EIO']],
+];
+
+/**
+ * No error of these is ours: the streams that the user gave, which a compiler would find closed as well, and what the
+ * kernel keeps in memory alone.
+ */
+const NOT_ON_DISK = /^\w+\((?:[012]<|\d+<(?:pipe|socket|anon_inode):)/;
+
+interface Point {
+  readonly call: SystemCall;
+  readonly error: string;
+}
+
+/** Every error that each call may answer. */
+function pointsOf(calls: readonly SystemCall[]): readonly Point[] {
+  return calls
+    .filter(({ text }) => !NOT_ON_DISK.test(text))
+    .flatMap((call) => {
+      const [, errors = []] = ERRORS.find(([pattern]) => pattern.test(call.text)) ?? [];
+      return errors.map((error) => ({ call, error }));
+    });
+}
+
+const OPERATIONS = [
+  PUT_INTO_NEW_HOME,
+  PUT,
+  PUT_IN_PLACE,
+  OVERWRITE,
+  HIT,
+  FAILING_COMPILER,
+  FLUSH,
+  PRUNE,
+  GC,
+  QUARANTINE,
+  BATCH_COMPILE,
+];
+
+/** One call fails; all others go on as they would. */
+export const ERROR_EXPERIMENTS: readonly Experiment[] = [
+  ...OPERATIONS.map((operation) => rowOf(operation)),
+  ...[PUT, HIT, FLUSH].map((operation) => rowOf(operation, STANDALONE)),
+];
+
+function rowOf(operation: Operation, program: readonly string[] | null = null): Experiment {
+  return {
+    group: 'error',
+    fault: 'an error of a system call',
+    where: program === null ? operation.where : `${operation.where}, standalone executable`,
+    needs: ['strace'],
+    obstacle: () => tracingObstacle() ?? (program === null ? null : standaloneObstacle()),
+    run: async (scope) => failEverywhere({ ...scope, program: program ?? scope.program }, operation),
+  };
+}
+
+async function failEverywhere(scope: Scope, operation: Operation): Promise<Outcome> {
+  return sweep(scope, {
+    operation,
+    enumerate: async (site) => pointsOf(await site.callsOf(operation.words, operation.threads)),
+    disturb: async (site, point, tally) => fail(site, point, { operation, tally }),
+  });
+}
+
+async function fail(
+  site: Site,
+  { call, error }: Point,
+  { operation, tally }: { readonly operation: Operation; readonly tally: Tally },
+): Promise<void> {
+  const tracer = [...tracing(site.log, call.threads, call.name), ...injecting(call, `error=${error}`)];
+  const ended = await site.runBelow(tracer, operation.words);
+  const hit = site.hitCall();
+  if (hit === null || !hit.includes('(INJECTED)') || NOT_ON_DISK.test(hit)) return;
+  tally.addPoint();
+  const what = `${error} of ${call.name} number ${call.number}, ${hit}`;
+  const aftermath = new Aftermath({ site, operation, tally, what });
+  if (isOfOutput(site, hit)) aftermath.judgeRefused(ended);
+  else aftermath.judgeDisturbed(ended);
+  await aftermath.examine();
+}
+
+/** True for what puts an output into its place: the temporary file beside it, or the output itself. */
+function isOfOutput({ bench }: Site, text: string): boolean {
+  return text.includes(bench.project) && /\.(?:vyre-cache|out)["<>]/.test(text);
+}

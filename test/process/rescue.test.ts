@@ -1,0 +1,85 @@
+import assert from 'node:assert/strict';
+import { readlinkSync } from 'node:fs';
+import { describe, it, type TestContext } from 'node:test';
+import { systemFiles, type Files } from '../../src/host/files.js';
+import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
+import { Workbench } from '../support/workbench.js';
+
+const COMMAND = ['./tool', '{input}', '{output}'] as const;
+
+function prepare(t: TestContext): Workbench {
+  const bench = Workbench.make(t);
+  bench.write('in.txt', 'abc');
+  bench.script('tool', 'echo run >> runs\necho said\ncp "$1" "$2"');
+  return bench;
+}
+
+/** Compiles while single primitives fail. @returns how often the compiler ran, and what became of the call. */
+async function compileWith(bench: Workbench, files: Partial<Files>, tryLock?: () => boolean) {
+  const { locks } = fakeHost();
+  const host = fakeHost({
+    files: failingFiles(files),
+    locks: tryLock === undefined ? locks : { ...locks, tryLock },
+  });
+  const cache = bench.open({ host });
+  const request = bench.request({
+    inputs: ['in.txt'],
+    outputs: ['out.txt'],
+    relocatable: true,
+    command: COMMAND,
+  });
+  const result = await cache.compile(request);
+  const troubles = cache.troubles().map(({ kind }) => kind);
+  await cache.close();
+  assert.equal(result.exitCode, 0);
+  assert.equal(Buffer.from(result.stdout).toString('utf8'), 'said\n');
+  assert.equal(bench.text('out.txt'), 'abc');
+  return { result, troubles };
+}
+
+describe('a system call that fails where nobody expects it', () => {
+  it('is trouble of the cache, and the compiler runs without it: a lock', async (t) => {
+    const bench = prepare(t);
+    const { result, troubles } = await compileWith(bench, {}, () => {
+      throw errnoError('EIO');
+    });
+    assert.deepEqual([result.outcome, troubles], [null, ['io-error']]);
+  });
+
+  it('is trouble of the cache, and the compiler runs without it: a look at the lock file', async (t) => {
+    const bench = prepare(t);
+    const { result, troubles } = await compileWith(bench, {
+      lstat: (path) => {
+        if (path.endsWith('/lock')) throw errnoError('EACCES');
+        return systemFiles.lstat(path);
+      },
+    });
+    assert.deepEqual([result.outcome, troubles], [null, ['io-error']]);
+  });
+
+  it('is not remembered of the request when a folder of its compilation could not be looked into', async (t) => {
+    const bench = prepare(t);
+    const { result } = await compileWith(bench, {
+      readDirectory: (path) => {
+        if (path.endsWith('/out')) throw errnoError('EIO');
+        return systemFiles.readDirectory(path);
+      },
+    });
+    assert.equal(result.outcome, null);
+    const next = await compileWith(bench, {});
+    assert.deepEqual([next.result.notStored, next.troubles], [null, []]);
+    assert.equal((await compileWith(bench, {})).result.outcome, 'disk');
+  });
+
+  it('takes nothing from a result that is there: the lock file cannot be closed', async (t) => {
+    const bench = prepare(t);
+    const { result } = await compileWith(bench, {
+      close: (fd) => {
+        const path = readlinkSync(`/proc/self/fd/${fd}`);
+        systemFiles.close(fd);
+        if (path.endsWith('/.vyre-cache/lock')) throw errnoError('EIO');
+      },
+    });
+    assert.deepEqual([result.outcome, result.notStored], ['compiled', null]);
+  });
+});

@@ -156,7 +156,14 @@ export class SignedProject {
 }
 
 export const COMPILATION: readonly string[] = [
-  ...['in.wat', '-o', 'out.wasm', '--', 'wat2wasm', '{input}', '-o', '{output}'],
+  'in.wat',
+  '-o',
+  'out.wasm',
+  '--',
+  'wat2wasm',
+  '{input}',
+  '-o',
+  '{output}',
 ];
 
 /** An artifact as somebody makes it who knows the formats: its checksums fit. */

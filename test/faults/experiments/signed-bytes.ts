@@ -12,10 +12,10 @@ function edited(record: Buffer, at: number, mask: number): Buffer | null {
 }
 
 /** All bytes, or some of them that are spread over the record. */
-function positions(record: Buffer, count: number, random: () => number): readonly number[] {
-  if (count >= record.byteLength) return record.map((_, at) => at) as unknown as readonly number[];
+function positions(record: Buffer, count: number, scope: Scope): readonly number[] {
+  if (count >= record.byteLength) return [...record.keys()];
   const step = record.byteLength / count;
-  return Array.from({ length: count }, (_, index) => Math.trunc((index + random()) * step));
+  return Array.from({ length: count }, (_, index) => Math.trunc((index + scope.random()) * step));
 }
 
 async function editForGet(scope: Scope): Promise<Outcome> {
@@ -23,7 +23,7 @@ async function editForGet(scope: Scope): Promise<Outcome> {
   const project = new SignedProject(scope, 'edited');
   const { fingerprint, bytes, stored } = project.store(0);
   const count = scope.isFull ? stored.record.byteLength : 24;
-  for (const at of positions(stored.record, count, scope.random)) {
+  for (const at of positions(stored.record, count, scope)) {
     if (scope.signal.aborted) break;
     const mask = 1 + Math.trunc(scope.random() * 255);
     const record = edited(stored.record, at, mask);
@@ -47,7 +47,7 @@ async function editForCompile(scope: Scope): Promise<Outcome> {
   const project = new SignedProject(scope, 'edited');
   const { fingerprint, bytes, stored } = project.store(0);
   const count = scope.isFull ? 400 : 10;
-  for (const at of positions(stored.record, count, scope.random)) {
+  for (const at of positions(stored.record, count, scope)) {
     if (scope.signal.aborted) break;
     const mask = 1 + Math.trunc(scope.random() * 255);
     const record = edited(stored.record, at, mask);

@@ -211,8 +211,8 @@ async function forgeFailures(scope: Scope): Promise<Outcome> {
 const COMMON = { group: 'signed', needs: ['wat2wasm'] } as const;
 
 export const FORGED: readonly Experiment[] = [
-  { ...COMMON, fault: 'a forged artifact', where: 'get', run: forging(getServesNone, 20) },
-  { ...COMMON, fault: 'a forged artifact', where: 'compile', run: forging(compileMakesIt, 10) },
+  { ...COMMON, fault: 'a forged artifact', where: 'get', run: forging(getServesNone, 10) },
+  { ...COMMON, fault: 'a forged artifact', where: 'compile', run: forging(compileMakesIt, 8) },
   { ...COMMON, fault: 'a forged artifact', where: 'verify', run: forgeForVerify },
   { ...COMMON, fault: 'a forged failure', where: 'compile', run: forgeFailures },
 ];

@@ -30,6 +30,7 @@ import type { Degraded, MissReason, Outcome, Uncacheable } from './model/lifecyc
 import type { Share } from './model/share.js';
 import { DEFAULT_LOCK_TIMEOUT_MS } from './store/lock-file.js';
 import { resolveRoot } from './store/home.js';
+import { loadSigning } from './store/key-files.js';
 
 export { CacheError };
 export type {
@@ -67,6 +68,13 @@ export interface CacheOptions {
   readonly maxPayloadBytes?: number;
   /** What automatic care keeps the entries below, in bytes, when the cache is closed; no care unless set. */
   readonly careMaxBytes?: number;
+  /**
+   * Absolute path of the key that signs records: 32 bytes, of the user, mode 600, outside of the root. With one, nothing
+   * is served that no accepted key has signed. It is read at once.
+   */
+  readonly keyFile?: string | null;
+  /** Absolute paths of further keys, of which records are accepted. */
+  readonly acceptedKeyFiles?: readonly string[];
   /** The outside, for tests. */
   readonly host?: Host;
 }
@@ -102,8 +110,8 @@ export interface Cache {
 }
 
 /**
- * Opens a cache. Touches nothing until it is used.
- * @throws CacheError usage for a root that is not absolute and for limits that are none.
+ * Opens a cache. Touches nothing of it until it is used.
+ * @throws CacheError usage for a path that is not absolute, for limits that are none, and for a key that is refused.
  */
 export function openCache(options: CacheOptions): Cache {
   const session = open(options);
@@ -151,14 +159,20 @@ function open(options: CacheOptions): CacheSession {
     stateDirectory = null,
     maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES,
     careMaxBytes = 0,
+    keyFile = null,
+    acceptedKeyFiles = [],
   } = options;
-  for (const path of [root, stateDirectory ?? '/']) {
+  for (const path of [root, stateDirectory ?? '/', keyFile ?? '/', ...acceptedKeyFiles]) {
     if (!isAbsolute(path)) throw new CacheError('usage', `expected an absolute path, got "${path}"`);
   }
   checkAmounts({ maxPayloadBytes, careMaxBytes });
+  const resolved = resolveRoot(host, root);
+  if (keyFile === null && acceptedKeyFiles.length > 0)
+    throw new CacheError('usage', 'expected keyFile beside acceptedKeyFiles, got none');
   return openSession({
     host,
-    root: resolveRoot(host, root),
+    root: resolved,
+    signing: keyFile === null ? null : loadSigning(host, { keyFile, acceptedKeyFiles, root: resolved }),
     stateDirectory,
     maxPayloadBytes,
     sweep,

@@ -1,4 +1,6 @@
+import { resolve } from 'node:path';
 import { openSession, type CacheSession } from '../compile/session.js';
+import type { Signing } from '../model/signing.js';
 import type { MemoryBudget } from '../store/memory-tier.js';
 import type { Call } from './command.js';
 import { loadPaint, type Paint } from './color.js';
@@ -57,11 +59,13 @@ export async function withSession<T>(
   use: SessionUse,
   work: (session: CacheSession) => Promise<T>,
 ): Promise<T> {
+  const signing = await signingOf(context, use.root);
   const session = openSession({
     root: use.root.path,
     stateDirectory: stateDirectory(context.call.environment),
     maxPayloadBytes: context.settings.maxPayloadBytes,
     host: context.call.host,
+    signing,
     ...(use.memory === undefined ? {} : { memory: use.memory }),
     care: async (closing) => {
       const { care } = await import('../maintenance/care.js');
@@ -75,6 +79,19 @@ export async function withSession<T>(
   } finally {
     await session.close();
   }
+}
+
+/** Loaded where a key is configured only: nobody else pays for it. @throws CacheError `usage` for a refused key. */
+async function signingOf({ call, settings }: Context, root: ChosenRoot): Promise<Signing | null> {
+  const files = settings.keyFiles;
+  if (files === null) return null;
+  const { loadSigning } = await import('../store/key-files.js');
+  const locate = (path: string): string => resolve(call.cwd, path);
+  return loadSigning(call.host, {
+    keyFile: locate(files.keyFile),
+    acceptedKeyFiles: files.acceptedKeyFiles.map(locate),
+    root: root.path,
+  });
 }
 
 /** Shows trouble once per kind, and notes, as they come. */

@@ -132,7 +132,9 @@ async function withoutHome(
   call: { readonly plan: Plan; readonly options: PlanOptions; readonly problem: HomeProblem },
 ): Promise<Obtained | Deferred> {
   const { plan, options, problem } = call;
-  if (READABLE.has(problem.reason) && plan.uncacheable === null && !options.refresh) {
+  const isReadable =
+    READABLE.has(problem.reason) || (session.signing !== null && UNTRUSTED.has(problem.reason));
+  if (isReadable && plan.uncacheable === null && !options.refresh) {
     const product = await findQuietly(session, plan, options);
     if (product !== null) return { product, waited: false, degraded: false, joined: false };
   }
@@ -166,6 +168,8 @@ async function findQuietly(
 
 /** Problems of space and permission, as opposed to those of trust and format. */
 const READABLE: ReadonlySet<Degraded> = new Set<Degraded>(['home-unwritable', 'no-space', 'io-error']);
+/** Problems of trust that a MAC solves for who reads; who compiled there could have his outputs exchanged under him. */
+const UNTRUSTED: ReadonlySet<Degraded> = new Set<Degraded>(['home-owner', 'home-mode']);
 
 /** Requests inside one process join the running job. A refresh asks for a compilation of its own. */
 async function inFlight(

@@ -19,6 +19,7 @@ import { SingleFlight } from '../schedule/single-flight.js';
 import { Tally } from '../model/counters.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
+import type { Signing } from '../model/signing.js';
 import type { Host } from '../host/host.js';
 import type { KnownSets } from './dependency-sets.js';
 import { FileDigests } from './file-digests.js';
@@ -33,6 +34,8 @@ export interface SessionOptions {
   /** `$XDG_STATE_HOME/vyre-cache` or its default; null when neither is known: then nothing is counted for foreign roots. */
   readonly stateDirectory: string | null;
   readonly maxPayloadBytes: number;
+  /** What signs and judges records; null or left out: no key is demanded. */
+  readonly signing?: Signing | null;
   /** Of the memory tier; vyre's unless set. */
   readonly memory?: MemoryBudget;
   /** Run at the end of a session that published something. Never throws. */
@@ -72,6 +75,7 @@ export class CacheSession {
   readonly host: Host;
   readonly root: string;
   readonly maxPayloadBytes: number;
+  readonly signing: Signing | null;
   readonly paths: HomePaths;
   readonly tally = new Tally();
   readonly flights = new SingleFlight<Produced | 'deferred'>();
@@ -97,12 +101,13 @@ export class CacheSession {
     this.host = options.host;
     this.root = options.root;
     this.maxPayloadBytes = options.maxPayloadBytes;
+    this.signing = options.signing ?? null;
     this.paths = new HomePaths(options.root);
   }
 
   /** What is known about files. Read when the first is hashed. */
   get digests(): FileDigests {
-    this.#digests ??= new FileDigests(this.host, new Stamps(this.host, this.paths));
+    this.#digests ??= new FileDigests(this.host, new Stamps(this.host, this.paths, this.signing));
     return this.#digests;
   }
 
@@ -176,6 +181,7 @@ export class CacheSession {
       paths: new StorePaths(paths.store),
       maxPayloadBytes: this.maxPayloadBytes,
       lock,
+      signing: this.signing,
     });
     const memory = new MemoryTier(this.host.hash, this.#options.memory ?? MEMORY_DEFAULTS);
     const store = new LayeredStore([memory, disk]);
@@ -238,6 +244,7 @@ export class CacheSession {
       paths: new StorePaths(readableStore(this.host, this.paths)),
       maxPayloadBytes: this.maxPayloadBytes,
       lock: this.openLock(),
+      signing: this.signing,
     });
   }
 

@@ -2,6 +2,7 @@ import type { FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import { mismatch, Reader } from '../model/decoder.js';
+import type { Signing } from '../model/signing.js';
 import { readChecked, writeChecked } from '../store/checked-file.js';
 
 const SCHEMA = 'vyre-cache.stamps/1';
@@ -35,13 +36,16 @@ export class Stamps {
   readonly #host: Host;
   /** Null: kept for this process only. */
   readonly #paths: HomePaths | null;
+  /** Whoever may write a stamp decides what the files are taken for: with a key only those count that one has signed. */
+  readonly #signing: Signing | null;
   readonly #stamps: Map<string, string>;
   #changed = false;
 
-  constructor(host: Host, paths: HomePaths | null) {
+  constructor(host: Host, paths: HomePaths | null, signing: Signing | null = null) {
     this.#host = host;
     this.#paths = paths;
-    this.#stamps = paths === null ? new Map<string, string>() : load(host, paths.stamps);
+    this.#signing = signing;
+    this.#stamps = paths === null ? new Map<string, string>() : load(host, { paths, signing });
   }
 
   get(kind: string, realPath: string, stat: FileStat): string | null {
@@ -60,16 +64,26 @@ export class Stamps {
     if (this.#paths === null || !this.#changed) return;
     const stamps = [...this.#stamps].slice(-MAX_STAMPS).map(([key, value]) => ({ key, value }));
     const file = {
-      path: this.#paths.stamps,
+      path: pathOf(this.#paths, this.#signing),
       folder: this.#paths.staging,
       staged: this.#paths.staged(this.#host.random.hex(8)),
+      signing: this.#signing,
     };
     this.#changed = !writeChecked(this.#host, file, { schema: SCHEMA, stamps });
   }
 }
 
-function load(host: Host, path: string): Map<string, string> {
-  const stamps = readChecked(host, { path, maxBytes: MAX_BYTES }, readStamps) ?? [];
+/** Two files: those who have no key could not read the signed one, and would write theirs in its place. */
+function pathOf(paths: HomePaths, signing: Signing | null): string {
+  return signing === null ? paths.stamps : paths.signedStamps;
+}
+
+function load(
+  host: Host,
+  { paths, signing }: { readonly paths: HomePaths; readonly signing: Signing | null },
+): Map<string, string> {
+  const file = { path: pathOf(paths, signing), maxBytes: MAX_BYTES, signing };
+  const stamps = readChecked(host, file, readStamps) ?? [];
   return new Map(stamps.map((stamp) => [stamp.key, stamp.value]));
 }
 

@@ -1,3 +1,4 @@
+import type { SigningKey } from '../model/signing.js';
 import { loadAddon, type AddonPackage } from './addon.js';
 
 /** An incremental BLAKE3. `digest` ends it. */
@@ -14,6 +15,8 @@ export interface Blake3 {
   digest(bytes: Uint8Array): Buffer;
   /** True when `digest`, 32 bytes, is that of the bytes. Cheaper than a state for small ones. */
   matches(bytes: Uint8Array, digest: Buffer): boolean;
+  /** Keyed BLAKE3. */
+  createKeyed(key: SigningKey): HashState;
 }
 
 const PACKAGE: AddonPackage = {
@@ -27,7 +30,11 @@ interface NativeHasher {
 }
 
 interface NativeModule {
-  readonly Blake3Hasher: new () => NativeHasher;
+  readonly Blake3Hasher: {
+    new (): NativeHasher;
+    /** Ends the whole process when the key is not 32 bytes. */
+    newKeyed(key: Buffer): NativeHasher;
+  };
   readonly blake3UrlSafeBase64: (bytes: Uint8Array) => string;
 }
 
@@ -37,6 +44,7 @@ function isNativeModule(value: unknown): value is NativeModule {
     value !== null &&
     'Blake3Hasher' in value &&
     typeof value.Blake3Hasher === 'function' &&
+    'newKeyed' in value.Blake3Hasher &&
     'blake3UrlSafeBase64' in value &&
     typeof value.blake3UrlSafeBase64 === 'function'
   );
@@ -54,20 +62,32 @@ export function nativeBlake3(loaded: unknown): Blake3 | null {
   const { Blake3Hasher, blake3UrlSafeBase64 } = loaded;
   return {
     name: 'native',
-    create() {
-      const state = new Blake3Hasher();
-      return {
-        update(bytes) {
-          state.update(bytes);
-        },
-        digest: () => state.digestBuffer(),
-      };
-    },
+    create: () => nativeState(new Blake3Hasher()),
+    createKeyed: (key) => nativeState(Blake3Hasher.newKeyed(Buffer.from(demandKey(key)))),
     // As text: a buffer that belongs to the addon costs more to make and to free than 4 KiB to hash.
     digest: (bytes) => Buffer.from(blake3UrlSafeBase64(bytes), 'base64url'),
     matches: (bytes, digest) => blake3UrlSafeBase64(bytes) === `${digest.toString('base64url')}=`,
   };
 }
+
+function nativeState(state: NativeHasher): HashState {
+  return {
+    update(bytes) {
+      state.update(bytes);
+    },
+    digest: () => state.digestBuffer(),
+  };
+}
+
+/** The last guard, whatever a cast let through. @throws Error for a key of another length. */
+function demandKey(key: SigningKey): SigningKey {
+  const { byteLength } = key;
+  if (byteLength !== BLAKE3_KEY_BYTES)
+    throw new Error(`expected a key of ${BLAKE3_KEY_BYTES} bytes, got ${byteLength}`);
+  return key;
+}
+
+const BLAKE3_KEY_BYTES = 32;
 
 /** Up to here chunks are joined and hashed at once: joining costs less than a state. */
 const MAX_JOINED_BYTES = 65_536;
@@ -79,6 +99,13 @@ export function hashChunks(hash: Blake3, chunks: readonly Uint8Array[]): Uint8Ar
   const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
   if (bytes <= MAX_JOINED_BYTES) return hash.digest(Buffer.concat(chunks, bytes));
   const state = hash.create();
+  for (const chunk of chunks) state.update(chunk);
+  return state.digest();
+}
+
+/** 32 bytes of keyed BLAKE3 over the chunks, in order. */
+export function keyedHash(hash: Blake3, key: SigningKey, chunks: readonly Uint8Array[]): Uint8Array {
+  const state = hash.createKeyed(key);
   for (const chunk of chunks) state.update(chunk);
   return state.digest();
 }

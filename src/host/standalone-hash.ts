@@ -73,6 +73,7 @@ export function lazyBlake3(): Blake3 {
       return implementation().name;
     },
     create: () => implementation().create(),
+    createKeyed: (key) => implementation().createKeyed(key),
     digest: (bytes) => implementation().digest(bytes),
     matches: (bytes, digest) => implementation().matches(bytes, digest),
   };

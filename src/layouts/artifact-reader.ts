@@ -1,4 +1,5 @@
 import type { Host } from '../host/host.js';
+import type { Signing } from '../model/signing.js';
 import type { Verdict } from './verdict.js';
 
 /** The bytes of a part, or why there are none: the verdict on the whole artifact. */
@@ -11,6 +12,8 @@ export interface ArtifactReader {
   readonly host: Host;
   /** The largest payload of a vyre entry. */
   readonly maxPayloadBytes: number;
+  /** Null: entries need no MAC. */
+  readonly signing: Signing | null;
   readonly stem: string;
   /** The name of the folder, not its path. */
   readonly folderName: string;

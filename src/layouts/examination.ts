@@ -2,6 +2,7 @@ import { withScannedFile, type Files } from '../host/files.js';
 import type { HashState } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
+import type { Signing } from '../model/signing.js';
 import type { ArtifactReader, PartRead } from './artifact-reader.js';
 import type { Format } from './layout.js';
 import { damaged, type Verdict } from './verdict.js';
@@ -22,6 +23,8 @@ export interface Subject {
 export interface ExaminationOptions {
   /** The largest payload of a vyre entry. */
   readonly maxPayloadBytes: number;
+  /** What judges the records of entries; null or left out: no key is demanded. */
+  readonly signing?: Signing | null;
   /** True: the bytes that are read are hashed for {@link Examination.digest}. */
   readonly takesDigest: boolean;
 }
@@ -33,6 +36,7 @@ export interface ExaminationOptions {
 export class Examination implements ArtifactReader {
   readonly host: Host;
   readonly maxPayloadBytes: number;
+  readonly signing: Signing | null;
   /** Of the artifact at hand, read so far. */
   bytesRead = 0;
   readonly #takesDigest: boolean;
@@ -43,6 +47,7 @@ export class Examination implements ArtifactReader {
   constructor(host: Host, options: ExaminationOptions) {
     this.host = host;
     this.maxPayloadBytes = options.maxPayloadBytes;
+    this.signing = options.signing ?? null;
     this.#takesDigest = options.takesDigest;
   }
 

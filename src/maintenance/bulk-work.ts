@@ -3,6 +3,8 @@ import type { Host } from '../host/host.js';
 import { Examination, partName } from '../layouts/examination.js';
 import type { Verdict } from '../layouts/verdict.js';
 import { errnoOf } from '../model/error.js';
+import type { Signing } from '../model/signing.js';
+import { signingWith } from '../store/key-files.js';
 import type { Unit } from '../schedule/units.js';
 import { presentOf, type ArtifactState } from './artifact-files.js';
 import type { ArtifactTable } from './artifact-table.js';
@@ -18,6 +20,8 @@ export type BulkTask =
   | {
       readonly kind: 'check';
       readonly maxPayloadBytes: number;
+      /** The keys one of which has to have signed a record; null: none is demanded. */
+      readonly keys: Signing['keys'] | null;
       /** 32 bytes a row for the digests of what carries no checksum; null: none are taken. */
       readonly digests: SharedArrayBuffer | null;
     };
@@ -71,7 +75,11 @@ export class BulkWork {
     const isCheck = task.kind === 'check';
     this.#digests = isCheck && task.digests !== null ? new Uint8Array(task.digests) : null;
     this.#examination = isCheck
-      ? new Examination(host, { maxPayloadBytes: task.maxPayloadBytes, takesDigest: this.#digests !== null })
+      ? new Examination(host, {
+          maxPayloadBytes: task.maxPayloadBytes,
+          signing: task.keys === null ? null : signingWith(host.hash, task.keys),
+          takesDigest: this.#digests !== null,
+        })
       : null;
   }
 

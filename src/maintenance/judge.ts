@@ -1,6 +1,7 @@
 import type { FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { Examination, verdictOfError } from '../layouts/examination.js';
+import type { Signing } from '../model/signing.js';
 import { damaged, type Verdict } from '../layouts/verdict.js';
 import { presentOf, statParts } from './artifact-files.js';
 import type { HomeLocks } from './home-locks.js';
@@ -27,6 +28,8 @@ export interface Judgement {
 
 export interface JudgeOptions {
   readonly maxPayloadBytes: number;
+  /** Null: no key is demanded. */
+  readonly signing: Signing | null;
   readonly takesDigest: boolean;
 }
 

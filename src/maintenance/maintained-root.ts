@@ -2,6 +2,7 @@ import type { Host } from '../host/host.js';
 import { recognise } from '../layouts/recognition.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import type { Fingerprint } from '../model/fingerprint.js';
+import type { Signing } from '../model/signing.js';
 import type { DiskTier } from '../store/disk-tier.js';
 import type { RootKind } from '../store/home.js';
 import type { LockFile } from '../store/lock-file.js';
@@ -14,6 +15,8 @@ export interface MaintainedRoot {
   readonly root: string;
   readonly paths: HomePaths;
   readonly maxPayloadBytes: number;
+  /** What judges records; null: no key is demanded. */
+  readonly signing: Signing | null;
   kind(): RootKind;
   openStore(): DiskTier;
   /** The lock file of a home that may be written; null elsewhere, and where it is absent unless it shall be made. */

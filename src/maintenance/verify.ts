@@ -80,6 +80,7 @@ class Verifier {
     this.#seals = SealBook.open(root);
     this.#judge = new Judge(root.host, locks, {
       maxPayloadBytes: root.maxPayloadBytes,
+      signing: root.signing,
       takesDigest: this.#takesDigests,
     });
   }
@@ -112,7 +113,7 @@ class Verifier {
   async #checkAll(
     lanes: Lanes,
   ): Promise<{ readonly inventory: Inventory; readonly digests: SharedArrayBuffer | null }> {
-    const { host, root, maxPayloadBytes } = this.#root;
+    const { host, root, maxPayloadBytes, signing } = this.#root;
     const inventory = await takeInventory(host, root, {
       layouts: null,
       countsAliens: true,
@@ -120,7 +121,7 @@ class Verifier {
     });
     const digests = this.#takesDigests ? new SharedArrayBuffer(32 * inventory.artifacts.count) : null;
     await lanes.run(inventory, {
-      task: { kind: 'check', maxPayloadBytes, digests },
+      task: { kind: 'check', maxPayloadBytes, keys: signing?.keys ?? null, digests },
       signal: null,
       onProgress: this.#options.onProgress ?? null,
     });
@@ -284,8 +285,9 @@ class Verifier {
 
   #isLiveFailure({ format, stem, folder }: NamedArtifact): boolean {
     if (format !== entryFormat || !isFingerprint(stem)) return false;
-    const { host, maxPayloadBytes } = this.#root;
-    const store = new DiskTier(host, { paths: new StorePaths(folder), maxPayloadBytes, lock: null });
+    const { host, maxPayloadBytes, signing } = this.#root;
+    const paths = new StorePaths(folder);
+    const store = new DiskTier(host, { paths, maxPayloadBytes, lock: null, signing });
     const record = store.readFailure(stem);
     return record !== null && !isExpiredFailure(record.failure, host.clock.nowMs());
   }

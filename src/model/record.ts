@@ -73,8 +73,20 @@ function base64(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64');
 }
 
-/** UTF-8 JSON with a final newline, checksum filled in. The caller checks {@link MAX_RECORD_BYTES}. */
-export function encodeRecord(record: StoredRecord, hash: HashChunks): Uint8Array {
+export interface RecordSigner {
+  /** Fills in the MAC of a record whose MAC and checksum are empty strings. */
+  signRecord(bytes: Buffer): Buffer;
+}
+
+/**
+ * UTF-8 JSON with a final newline, MAC and checksum filled in; without `signing` the MAC is null. The caller checks
+ * {@link MAX_RECORD_BYTES}.
+ */
+export function encodeRecord(
+  record: StoredRecord,
+  hash: HashChunks,
+  signing: RecordSigner | null = null,
+): Uint8Array {
   const artifact = isFailureRecord(record) ? null : record;
   const document = {
     schema: RECORD_SCHEMA,
@@ -91,9 +103,10 @@ export function encodeRecord(record: StoredRecord, hash: HashChunks): Uint8Array
     stdout: base64(record.stdout),
     stderr: base64(record.stderr),
     fields: record.fields,
-    mac: null,
+    mac: signing === null ? null : '',
   };
-  return sealRecord(Buffer.from(`${JSON.stringify(document)}\n`, 'utf8'), hash);
+  const bytes = Buffer.from(`${JSON.stringify(document)}\n`, 'utf8');
+  return sealRecord(signing === null ? bytes : signing.signRecord(bytes), hash);
 }
 
 /** In the order of the format, whatever else an object carries. */
@@ -119,7 +132,8 @@ export function sealRecord(bytes: Buffer, hash: HashChunks): Buffer {
   ]);
 }
 
-function splitChecksum(
+/** Null for bytes that do not begin like a record. */
+export function splitChecksum(
   bytes: Buffer,
 ): { readonly head: Buffer; readonly sum: string; readonly rest: Buffer } | null {
   const match = CHECKSUM.exec(bytes.toString('latin1', 0, 256));

@@ -5,6 +5,7 @@ import type { Host } from '../host/host.js';
 import { decoding, parseJson, Reader } from '../model/decoder.js';
 import { entryChunks, FOOTER_BYTES, splitEntry } from '../model/entry.js';
 import { errnoOf } from '../model/error.js';
+import type { Signing } from '../model/signing.js';
 
 /** Documents by their checksum: the same bytes say the same. The least recently added goes first. */
 export class KnownDocuments<T> {
@@ -29,27 +30,40 @@ export class KnownDocuments<T> {
 }
 
 /**
- * A small JSON document of our private state: the text, then its 32-byte BLAKE3, like an entry. Anything damaged is as
- * if it were not there.
+ * A small JSON document of our private state: the text, then its 32-byte BLAKE3, like an entry, or with `signing` its
+ * MAC. Anything damaged is as if it were not there.
  */
 export function readChecked<T>(
   host: Host,
-  file: { readonly path: string; readonly maxBytes: number; readonly known?: KnownDocuments<T> },
+  file: {
+    readonly path: string;
+    readonly maxBytes: number;
+    readonly known?: KnownDocuments<T>;
+    readonly signing?: Signing | null;
+  },
   decode: (reader: Reader) => T,
 ): T | null {
-  return withRegularFile(host.files, file, (read) =>
-    decodeChecked(host, { read, known: file.known }, decode),
-  );
+  const { known, signing = null } = file;
+  return withRegularFile(host.files, file, (read) => decodeChecked(host, { read, known, signing }, decode));
 }
 
 function decodeChecked<T>(
   host: Host,
-  { read, known: documents }: { readonly read: SmallRead; readonly known: KnownDocuments<T> | undefined },
+  file: {
+    readonly read: SmallRead;
+    readonly known: KnownDocuments<T> | undefined;
+    readonly signing: Signing | null;
+  },
   decode: (reader: Reader) => T,
 ): T | null {
+  const { read, known: documents, signing } = file;
   if (!read.ok || read.bytes.byteLength < FOOTER_BYTES) return null;
   const { payload, footer } = splitEntry(read.bytes);
-  if (Buffer.compare(hashChunks(host.hash, [payload]), footer) !== 0) return null;
+  const isWhole =
+    signing === null
+      ? Buffer.compare(hashChunks(host.hash, [payload]), footer) === 0
+      : signing.accepts([payload], footer);
+  if (!isWhole) return null;
   const known = documents?.get(footer);
   if (known !== undefined) return known;
   const decoded = decoding(() => decode(new Reader(parseJson(payload.toString('utf8')), 'document')));
@@ -64,13 +78,19 @@ function decodeChecked<T>(
  */
 export function writeChecked(
   host: Host,
-  file: { readonly path: string; readonly folder: string; readonly staged: string },
+  file: {
+    readonly path: string;
+    readonly folder: string;
+    readonly staged: string;
+    readonly signing?: Signing | null;
+  },
   document: unknown,
 ): boolean {
   const { files, hash } = host;
   const body = Buffer.from(JSON.stringify(document), 'utf8');
+  const footer = file.signing?.mac([body]) ?? hashChunks(hash, [body]);
   const write = (): void => {
-    writeNewFile(files, file.staged, entryChunks(body, hashChunks(hash, [body])));
+    writeNewFile(files, file.staged, entryChunks(body, footer));
     files.rename(file.staged, file.path);
   };
   try {

@@ -8,6 +8,7 @@ import { entryChunks, FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/
 import { errnoOf } from '../model/error.js';
 import { digestOfBytes, type Digest, type Fingerprint, type HashChunks } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
+import type { MacMiss, Signing } from '../model/signing.js';
 import {
   decodeRecord,
   decodeSummary,
@@ -76,17 +77,26 @@ export class DiskTier implements Tier {
   readonly #maxPayloadBytes: number;
   /** Null where nothing can be locked: a store that is not ours, or one that may not be written. */
   readonly #lock: LockFile | null;
+  /** Null: records are believed without a MAC, and written without one. */
+  readonly #signing: Signing | null;
   /** When an entry was last seen, whichever it was. */
   #seenAtMs: number | null = null;
 
   constructor(
     host: Host,
-    options: { readonly paths: StorePaths; readonly maxPayloadBytes: number; readonly lock: LockFile | null },
+    options: {
+      readonly paths: StorePaths;
+      readonly maxPayloadBytes: number;
+      readonly lock: LockFile | null;
+      /** Who serves what it finds gives it wherever a key is configured. */
+      readonly signing?: Signing | null;
+    },
   ) {
     this.#host = host;
     this.paths = options.paths;
     this.#maxPayloadBytes = options.maxPayloadBytes;
     this.#lock = options.lock;
+    this.#signing = options.signing ?? null;
   }
 
   readonly #hashChunks: HashChunks = (chunks) => hashChunks(this.#host.hash, chunks);
@@ -124,7 +134,8 @@ export class DiskTier implements Tier {
     fingerprint: Fingerprint,
   ): { readonly ok: true; readonly record: ArtifactSummary } | (RecordRead & { readonly ok: false }) {
     return this.#withRecordFile(fingerprint, (read) => {
-      const summary = read.ok ? decodeSummary(read.bytes, this.#hashChunks) : null;
+      const isBelieved = read.ok && this.#doubt(read.bytes) === null;
+      const summary = isBelieved ? decodeSummary(read.bytes, this.#hashChunks) : null;
       return summary === null ? artifactIn(this.#decode(read)) : { ok: true, record: summary };
     });
   }
@@ -141,8 +152,16 @@ export class DiskTier implements Tier {
   #decode(read: SmallRead): StoredRead {
     if (!read.ok) return { ok: false, reason: read.reason === 'absent' ? 'absent' : 'unreadable' };
     const decoded = decodeRecord(read.bytes, this.#hashChunks);
+    if (!decoded.ok && decoded.miss === 'newer-format') return { ok: false, reason: decoded.miss };
+    const doubt = this.#doubt(read.bytes);
+    if (doubt !== null) return { ok: false, reason: doubt };
     if (!decoded.ok) return { ok: false, reason: decoded.miss };
     return { ok: true, record: decoded.record, stat: read.stat };
+  }
+
+  /** Why the bytes of a record are not believed; null where no key is demanded. */
+  #doubt(bytes: Buffer): MacMiss | null {
+    return this.#signing === null ? null : this.#signing.judgeRecord(bytes);
   }
 
   /**
@@ -171,6 +190,9 @@ export class DiskTier implements Tier {
     const read = this.#readSummary(fingerprint);
     if (read.ok && !belongs(read.record, fingerprint, entry))
       return { hit: false, reason: 'record-mismatch' };
+    // Nobody has signed what has no record of its own.
+    if (!read.ok && this.#signing !== null)
+      return { hit: false, reason: read.reason === 'absent' ? 'unsigned' : read.reason };
     const { payload, digest, stat } = entry;
     const record = read.ok
       ? { record: read.record, recordMiss: null }
@@ -209,7 +231,7 @@ export class DiskTier implements Tier {
     const known = present.hit && present.artifact.record !== null ? present.artifact : null;
     const nondeterministic = known !== null && known.digest !== digest;
     if (known !== null && !options.replace) return { stored: true, kept: true, nondeterministic };
-    const encoded = encodeRecord(record, this.#hashChunks);
+    const encoded = encodeRecord(record, this.#hashChunks, this.#signing);
     if (encoded.byteLength > MAX_RECORD_BYTES) return { stored: false, reason: 'output-too-large' };
     const { files } = this.#host;
     const stagedEntry = `${options.staging}/entry`;
@@ -236,7 +258,7 @@ export class DiskTier implements Tier {
     if (files.lstat(path)?.type === 'directory') return false;
     const there = this.#readStored(fingerprint);
     if (!there.ok && there.reason === 'newer-format') return false;
-    const encoded = encodeRecord(record, this.#hashChunks);
+    const encoded = encodeRecord(record, this.#hashChunks, this.#signing);
     if (encoded.byteLength > MAX_RECORD_BYTES) return false;
     const staged = `${staging}/failure`;
     writeNewFile(files, staged, [encoded]);

@@ -1,6 +1,7 @@
 import type { Digest, Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
 import type { ArtifactRecord, ArtifactSummary } from '../model/record.js';
+import type { MacMiss } from '../model/signing.js';
 
 /** A verified payload and what is known about it. */
 export interface Artifact {
@@ -21,7 +22,8 @@ export interface FoundArtifact extends Omit<Artifact, 'record'> {
   readonly usedAtMs?: number;
 }
 
-export type RecordMiss = 'absent' | 'unreadable' | 'newer-format';
+/** The last two only where a key is demanded. */
+export type RecordMiss = 'absent' | 'unreadable' | 'newer-format' | MacMiss;
 
 export type TierRead =
   | { readonly hit: true; readonly artifact: FoundArtifact }

@@ -12,6 +12,7 @@ import { PEER_EXPERIMENTS } from './experiments/peers.js';
 import { POWER_CUT_EXPERIMENTS } from './experiments/power-cut.js';
 import { RACE_EXPERIMENTS } from './experiments/race.js';
 import { SHORT_WRITE_EXPERIMENTS } from './experiments/short-writes.js';
+import { SIGNED_EXPERIMENTS } from './experiments/signed.js';
 
 /** The rows of the matrix. Each file in `experiments/` exports those of one kind. */
 export const EXPERIMENTS: readonly Experiment[] = [
@@ -27,5 +28,6 @@ export const EXPERIMENTS: readonly Experiment[] = [
   ...HOSTILE_FILE_EXPERIMENTS,
   ...HOSTILE_HOME_EXPERIMENTS,
   ...HOSTILE_CONTENT_EXPERIMENTS,
+  ...SIGNED_EXPERIMENTS,
   ...PEER_EXPERIMENTS,
 ];

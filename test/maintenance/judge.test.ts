@@ -18,7 +18,7 @@ const KEY = 'ab'.repeat(32);
 
 async function judged(t: TestContext, artifact: NamedArtifact, host: Host): Promise<Judgement> {
   const locks = new HomeLocks(sessionOf(t, artifact.folder, { host }), { make: false });
-  return new Judge(host, locks, { maxPayloadBytes: 1000, takesDigest: false }).judge(artifact);
+  return new Judge(host, locks, { maxPayloadBytes: 1000, signing: null, takesDigest: false }).judge(artifact);
 }
 
 /** A pair whose second file is not there yet; `finish` puts it there. */

@@ -115,6 +115,7 @@ describe('a list of entries', () => {
       root: '/',
       paths: home.paths,
       maxPayloadBytes: session.maxPayloadBytes,
+      signing: null,
       kind: () => session.kind(),
       openStore: () => session.openStore(),
       openLock: () => null,

@@ -11,6 +11,7 @@ import { GATE, hasLockOpen } from '../support/gate.js';
 import { TestHome } from '../support/homes.js';
 import { mountNamespace } from '../support/mount-namespace.js';
 import { shellLine } from '../support/program.js';
+import { writeKey } from '../support/signing-keys.js';
 import { Standalone } from '../support/standalone.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { findTool, has } from '../support/tools.js';
@@ -80,6 +81,25 @@ describe('the executable and Node on one home', () => {
     }
     assert.equal(bench.lines('started'), 1);
     assert.deepEqual([await bench.verified(), bench.workers()], [1, []]);
+  });
+
+  it('accept what the other has signed, and refuse what nobody has', async (t) => {
+    const both = pair(t);
+    if (both === null) return;
+    const { bench, programs } = both;
+    const environment = { VYRE_CACHE_KEY_FILE: writeKey(join(bench.folder, 'key'), 1) };
+    bench.script('tool', 'tr a-z A-Z < "$1" > "$2"');
+    for (const [signing, reading] of [programs, programs.toReversed()]) {
+      assert.ok(signing !== undefined && reading !== undefined);
+      bench.write('in.txt', signing === programs[0] ? 'abc' : 'xyz');
+      const compile = async (start: Start, options: RunOptions) =>
+        compiledJob(
+          await start(['compile', '--json', ...IDENTITY, 'in.txt', '-o', 'out.txt', ...COPY], options).ended,
+        );
+      assert.equal((await compile(signing, {})).outcome, 'compiled');
+      assert.equal((await compile(reading, { environment })).reason, 'unsigned');
+      assert.equal((await compile(signing, { environment })).outcome, 'disk');
+    }
   });
 
   it('read only whole artifacts while both replace them', async (t) => {

@@ -18,7 +18,7 @@ export const configCommand: CliCommand = {
   synopsis: '[path | trust [file]] [options]',
   description:
     'Shows every setting with its value and origin. `path` shows where settings files are looked for. `trust` accepts ' +
-    'a project’s file as it is now: only then does what it says of cache_dir, care_max_size and [prune] count.',
+    'a project’s file as it is now: only then does what it says of cache_dir, care_max_size, keys and [prune] count.',
   positionals: { syntax: '[words...]', doc: 'nothing, path, trust, or trust and a file' },
   options: [],
   settings: SETTINGS.filter(({ key, flag }) => flag !== null && !GLOBAL_SETTINGS.includes(key)).map(

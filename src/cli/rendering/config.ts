@@ -1,5 +1,5 @@
 import type { Paint } from '../color.js';
-import { showSettingValue, type Setting, type SettingValue } from '../settings/definitions.js';
+import { isPaths, showSettingValue, type Setting, type SettingValue } from '../settings/definitions.js';
 import type { SettingsPlace } from '../settings/files.js';
 import type { EffectiveSetting } from '../settings/settings.js';
 import { renderJson } from './json.js';
@@ -27,9 +27,9 @@ export function renderSettingsJson(settings: readonly EffectiveSetting[]): strin
   });
 }
 
-/** What a settings file holds without quotes, and nothing. */
+/** What a settings file holds without quotes, lists, and nothing. */
 function isBare(setting: Setting, value: SettingValue): boolean {
-  return value === null || typeof value === 'boolean' || setting.kind === 'count';
+  return value === null || typeof value === 'boolean' || isPaths(value) || setting.kind === 'count';
 }
 
 /** Where settings files are looked for. */

@@ -4,8 +4,8 @@ import { decodePercent, decodeShare, writeShare, type Share } from '../../model/
 import { decodeCount, decodeDuration, decodeSize, writeDuration, writeSize } from '../../model/units.js';
 import { DEFAULT_LOCK_TIMEOUT_MS } from '../../store/lock-file.js';
 
-/** What a setting holds: a folder or choice, milliseconds, bytes, a count, percent, a switch; null where nothing is set. */
-export type SettingValue = string | number | boolean | Share | null;
+/** What a setting holds: a path or choice, paths, milliseconds, bytes, a count, percent, a switch; null where nothing is set. */
+export type SettingValue = string | readonly string[] | number | boolean | Share | null;
 
 interface Common {
   /** A dot stands for a table of the file: `prune.ttl` is `ttl` below `[prune]`. */
@@ -22,7 +22,7 @@ interface Common {
 /** One row of the table that generates parser, help and documents. */
 export type Setting = Common &
   (
-    | { readonly kind: 'folder'; readonly fallback: null }
+    | { readonly kind: 'folder' | 'file' | 'files'; readonly fallback: null }
     | {
         readonly kind: 'size' | 'duration' | 'count';
         readonly fallback: number | null;
@@ -162,6 +162,24 @@ export const SETTINGS = [
     doc: 'keep the entries with our records below this by themselves, at most hourly; 0B: never',
   },
   {
+    key: 'key_file',
+    kind: 'file',
+    fallback: null,
+    flag: null,
+    variable: 'VYRE_CACHE_KEY_FILE',
+    needsTrust: true,
+    doc: 'sign records with the key in this file, and demand that they are signed',
+  },
+  {
+    key: 'accepted_key_files',
+    kind: 'files',
+    fallback: null,
+    flag: null,
+    variable: 'VYRE_CACHE_ACCEPTED_KEY_FILES',
+    needsTrust: true,
+    doc: 'accept what these keys have signed as well; in the variable with a colon between them',
+  },
+  {
     key: 'prune.ttl',
     kind: 'duration',
     fallback: null,
@@ -248,6 +266,10 @@ export function decodeSettingText(setting: Setting, text: string): Decoded<Setti
   switch (setting.kind) {
     case 'folder':
       return text === '' ? unexpected('a directory', text) : { ok: true, value: text };
+    case 'file':
+      return text === '' ? unexpected('a file', text) : { ok: true, value: text };
+    case 'files':
+      return decodePaths(text.split(':'), text);
     case 'size':
       return decodeSize(text, zeroRule(setting));
     case 'duration':
@@ -270,6 +292,12 @@ export function decodeSettingText(setting: Setting, text: string): Decoded<Setti
   }
 }
 
+function decodePaths(paths: readonly string[], shown: string): Decoded<SettingValue> {
+  return paths.includes('')
+    ? unexpected('files with a colon between them', shown)
+    : { ok: true, value: paths };
+}
+
 function zeroRule(setting: { readonly refuseZero?: string }): { readonly refuseZero?: string } {
   return setting.refuseZero === undefined ? {} : { refuseZero: setting.refuseZero };
 }
@@ -285,13 +313,22 @@ export function decodeSettingToml(setting: Setting, value: unknown): Decoded<Set
       ? { ok: true, value }
       : unexpected('true or false', showTomlValue(value));
   }
+  if (setting.kind === 'files') return decodeTomlPaths(value);
   if (setting.kind === 'count' && typeof value === 'number') return decodeSettingText(setting, String(value));
   if (typeof value === 'string') return decodeSettingText(setting, value);
   if (setting.kind === 'count') return unexpected('a whole number such as 8', showTomlValue(value));
   return unexpected(`quoted text (${EXAMPLES[setting.kind]})`, showTomlValue(value));
 }
 
+function decodeTomlPaths(value: unknown): Decoded<SettingValue> {
+  const paths = Array.isArray(value) ? value.filter((path) => typeof path === 'string' && path !== '') : null;
+  return Array.isArray(value) && paths?.length === value.length
+    ? { ok: true, value: paths }
+    : unexpected('a list of quoted files (["old.key"])', showTomlValue(value));
+}
+
 const EXAMPLES = {
+  file: '"/home/you/.config/vyre-cache/key"',
   folder: '"/var/cache/vyre"',
   size: '"5GiB"',
   duration: '"30m"',
@@ -310,8 +347,13 @@ export function showTomlValue(value: unknown): string {
 /** A value as a flag, a variable or a file would hold it; `-` where nothing is set. */
 export function showSettingValue(setting: Setting, value: SettingValue): string {
   if (value === null) return '-';
+  if (isPaths(value)) return value.join(':');
   if (typeof value === 'object') return writeShare(value);
   if (setting.kind === 'size' && typeof value === 'number') return writeSize(value);
   if (setting.kind === 'duration' && typeof value === 'number') return writeDuration(value);
   return setting.kind === 'percent' ? `${value}%` : String(value);
+}
+
+export function isPaths(value: SettingValue): value is readonly string[] {
+  return Array.isArray(value);
 }

@@ -7,9 +7,11 @@ import { nearest } from '../nearest.js';
 import {
   CONFIG_VARIABLE,
   decodeSettingToml,
+  isPaths,
   showTomlValue,
   settingOf,
   SETTINGS,
+  type Setting,
   type SettingKey,
   type SettingValue,
 } from './definitions.js';
@@ -229,14 +231,20 @@ function unknownKey(path: string, key: string): CacheError {
   });
 }
 
-/** A relative folder lies beside its file, and `~/` is the home directory: no shell has read the text. */
+const PATHS: ReadonlySet<Setting['kind']> = new Set<Setting['kind']>(['folder', 'file', 'files']);
+
+/** A relative path lies beside its file, and `~/` is the home directory: no shell has read the text. */
 function locate(
   key: SettingKey,
   value: SettingValue,
   context: { readonly place: SettingsPlace; readonly environment: Environment },
 ): SettingValue {
-  if (settingOf(key).kind !== 'folder' || typeof value !== 'string') return value;
+  if (!PATHS.has(settingOf(key).kind) || value === null) return value;
   const home = homeDirectory(context.environment);
-  if (home !== null && (value === '~' || value.startsWith('~/'))) return join(home, value.slice(1));
-  return resolve(dirname(context.place.path), value);
+  const locateOne = (path: string): string =>
+    home !== null && (path === '~' || path.startsWith('~/'))
+      ? join(home, path.slice(1))
+      : resolve(dirname(context.place.path), path);
+  if (isPaths(value)) return value.map(locateOne);
+  return typeof value === 'string' ? locateOne(value) : value;
 }

@@ -5,6 +5,7 @@ import type { Share } from '../../model/share.js';
 import { nearest } from '../nearest.js';
 import {
   decodeSettingText,
+  isPaths,
   KNOWN_VARIABLES,
   settingOf,
   SETTINGS,
@@ -151,6 +152,21 @@ export class Settings {
     return amountOrNull(this.effective('jobs_hard'));
   }
 
+  /**
+   * Where the keys of records lie, as they stand in the settings; null where none is demanded.
+   * @throws CacheError `usage` for keys that are accepted where none signs: nothing could be stored.
+   */
+  get keyFiles(): { readonly keyFile: string; readonly acceptedKeyFiles: readonly string[] } | null {
+    const keyFile = textOrNull(this.effective('key_file'));
+    const { value, origin } = this.effective('accepted_key_files');
+    const acceptedKeyFiles = value !== null && isPaths(value) ? value : [];
+    if (keyFile !== null) return { keyFile, acceptedKeyFiles };
+    if (acceptedKeyFiles.length === 0) return null;
+    throw new CacheError('usage', `expected key_file beside accepted_key_files, got only that of ${origin}`, {
+      hint: 'Name the key that signs as key_file; it is accepted as well.',
+    });
+  }
+
   /** 0: no automatic care. */
   get careMaxBytes(): number {
     return amount(this.effective('care_max_size'));
@@ -189,7 +205,7 @@ function amountOrNull({ setting, value }: EffectiveSetting): number | null {
 }
 
 function shareOrNull({ setting, value }: EffectiveSetting): Share | null {
-  if (value === null || typeof value === 'object') return value;
+  if (value === null || (typeof value === 'object' && !isPaths(value))) return value;
   throw new Error(`the setting "${setting.key}" holds no share`);
 }
 

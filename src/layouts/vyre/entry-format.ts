@@ -13,7 +13,7 @@ import {
 import { hashChunks } from '../../host/hash.js';
 import type { ArtifactReader, PartRead } from '../artifact-reader.js';
 import { latestUseMs, sumOfBytes, type Format, type Named, type PartStats } from '../layout.js';
-import { damaged, VALID, type Verdict } from '../verdict.js';
+import { damaged, UNVERIFIABLE, VALID, type Verdict } from '../verdict.js';
 
 export const ENTRY_PART = 0;
 export const RECORD_PART = 1;
@@ -61,6 +61,11 @@ export function fingerprintOfEntry(name: string): Fingerprint | null {
   return named !== null && named.part === ENTRY_PART && isFingerprint(named.stem) ? named.stem : null;
 }
 
+/** Other writers write none. */
+function withoutRecord({ signing }: ArtifactReader): Verdict {
+  return signing === null ? VALID : damaged('unsigned');
+}
+
 type PayloadCheck =
   | { readonly ok: true; readonly payloadBytes: number; readonly footer: Buffer }
   | { readonly ok: false; readonly verdict: Verdict };
@@ -71,7 +76,7 @@ function checkEntry(artifact: ArtifactReader): Verdict {
     checkPayload(artifact, files, fd),
   );
   if (!payload.ok) return payload.verdict;
-  return artifact.has(RECORD_PART) ? checkRecord(artifact, payload) : VALID;
+  return artifact.has(RECORD_PART) ? checkRecord(artifact, payload) : withoutRecord(artifact);
 }
 
 /** Small entries cost three system calls: what is whole and has its digest needs no further look at the file. */
@@ -133,8 +138,9 @@ function checkRecord(
   // The footer lies in the buffer that the record is read into.
   const digest = digestOfBytes(footer);
   const read = readRecord(artifact);
-  if (read === null) return VALID;
+  if (read === null) return withoutRecord(artifact);
   if (!read.ok) return damaged('unreadable-record');
+  const doubt = artifact.signing?.judgeRecord(read.bytes) ?? null;
   const hashAll = (chunks: readonly Uint8Array[]): Uint8Array => hashChunks(hash, chunks);
   const binds = (record: ArtifactSummary): Verdict =>
     record.fingerprint === artifact.stem &&
@@ -142,11 +148,14 @@ function checkRecord(
     record.payloadBytes === payloadBytes
       ? VALID
       : damaged('record-mismatch');
-  const summary = decodeSummary(read.bytes, hashAll);
+  const summary = doubt === null ? decodeSummary(read.bytes, hashAll) : null;
   if (summary !== null) return binds(summary);
   const decoded = decodeRecord(read.bytes, hashAll);
-  if (!decoded.ok) return decoded.miss === 'newer-format' ? VALID : damaged('unreadable-record');
-  return isFailureRecord(decoded.record) ? VALID : binds(decoded.record);
+  // How a newer version signs is not known.
+  if (!decoded.ok && decoded.miss === 'newer-format') return artifact.signing === null ? VALID : UNVERIFIABLE;
+  if (doubt !== null) return damaged(doubt);
+  if (!decoded.ok) return damaged('unreadable-record');
+  return isFailureRecord(decoded.record) ? withoutRecord(artifact) : binds(decoded.record);
 }
 
 /** Null where it has vanished. @throws the errno error: a record that cannot be read is no damage. */

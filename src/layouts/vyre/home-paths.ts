@@ -61,6 +61,11 @@ export class HomePaths {
     return join(this.private, 'stamps');
   }
 
+  /** The stamps of those who demand a key. */
+  get signedStamps(): string {
+    return join(this.private, 'stamps.signed');
+  }
+
   /** Its mtime is the last time of automatic care. */
   get care(): string {
     return join(this.private, 'care');

@@ -1,0 +1,84 @@
+import { sealRecord } from '../../../src/model/record.js';
+import { hashOf } from '../../support/artifacts.js';
+import { Tally, type Experiment, type Outcome, type Scope } from '../experiment.js';
+import { SignedProject } from '../signed-project.js';
+
+/** A byte whose change the checksum alone would find is no edit of somebody who forges. */
+function edited(record: Buffer, at: number, mask: number): Buffer | null {
+  const copy = Buffer.from(record);
+  copy[at] = (copy[at] ?? 0) ^ mask;
+  const sealed = sealRecord(copy, hashOf);
+  return sealed.equals(record) ? null : sealed;
+}
+
+/** All bytes, or some of them that are spread over the record. */
+function positions(record: Buffer, count: number, scope: Scope): readonly number[] {
+  if (count >= record.byteLength) return [...record.keys()];
+  const step = record.byteLength / count;
+  return Array.from({ length: count }, (_, index) => Math.trunc((index + scope.random()) * step));
+}
+
+async function editForGet(scope: Scope): Promise<Outcome> {
+  const tally = new Tally();
+  const project = new SignedProject(scope, 'edited');
+  const { fingerprint, bytes, stored } = project.store(0);
+  const count = scope.isFull ? stored.record.byteLength : 24;
+  for (const at of positions(stored.record, count, scope)) {
+    if (scope.signal.aborted) break;
+    const mask = 1 + Math.trunc(scope.random() * 255);
+    const record = edited(stored.record, at, mask);
+    if (record === null) continue;
+    const what = `byte ${at} of the record ^ ${mask}`;
+    project.place(fingerprint, { ...stored, record });
+    const read = project.run(['get', fingerprint]);
+    tally.addPoint();
+    if (read.status === 0) tally.addWrongBytes(`${what} was served`);
+    else if (read.status !== 1 || !read.stderr.includes('miss ('))
+      tally.addFailedNextRun(`${what}: ${read.status}, ${read.stderr}`);
+  }
+  project.place(fingerprint, stored);
+  const last = project.run(['get', fingerprint]);
+  if (last.status !== 0 || !last.stdout.equals(bytes)) tally.addLost('the signed entry');
+  return tally.outcome();
+}
+
+async function editForCompile(scope: Scope): Promise<Outcome> {
+  const tally = new Tally();
+  const project = new SignedProject(scope, 'edited');
+  const { fingerprint, bytes, stored } = project.store(0);
+  const count = scope.isFull ? 400 : 10;
+  for (const at of positions(stored.record, count, scope)) {
+    if (scope.signal.aborted) break;
+    const mask = 1 + Math.trunc(scope.random() * 255);
+    const record = edited(stored.record, at, mask);
+    if (record === null) continue;
+    const what = `byte ${at} of the record ^ ${mask}`;
+    project.place(fingerprint, { ...stored, record });
+    const made = project.compile();
+    tally.addPoint();
+    if (made.output?.equals(bytes) !== true || made.outcome === 'disk')
+      tally.addWrongBytes(`${what}: ${made.outcome}`);
+    else if (made.status !== 0) tally.addFailedNextRun(`${what}: ${made.status}`);
+    // A record that claims a newer version is never overwritten.
+    else if (made.reason !== 'newer-format' && project.compile().outcome !== 'disk')
+      tally.addFailedNextRun(`${what} was not repaired`);
+  }
+  return tally.outcome();
+}
+
+export const EDITED: readonly Experiment[] = [
+  {
+    group: 'signed',
+    fault: 'a byte of a signed record edited, its checksum made to fit',
+    where: 'get',
+    needs: ['wat2wasm'],
+    run: editForGet,
+  },
+  {
+    group: 'signed',
+    fault: 'a byte of a signed record edited, its checksum made to fit',
+    where: 'compile',
+    needs: ['wat2wasm'],
+    run: editForCompile,
+  },
+];

@@ -109,18 +109,43 @@ const KEEP_CODE = `
   });
   load('main.cjs').main();`;
 
-/** A compilation, then a hit, which leaves the code of what a hit runs beside the bundle. */
+/**
+ * Uses a home, and leaves beside the bundle the code of what was run. A file that several commands share keeps what the
+ * last of them ran: a hit, which is short enough to feel the difference.
+ */
 function keepCode(): void {
   const scratch = mkdtempSync(join(tmpdir(), 'vyre-cache-build-'));
+  // oxlint-disable-next-line node/no-process-env -- the search path of a build is that of its caller.
+  const env = { PATH: process.env['PATH'], HOME: scratch };
+  const run = (...words: readonly string[]): string =>
+    execFileSync(process.execPath, words, { cwd: scratch, env, encoding: 'utf8' });
   try {
-    writeFileSync(join(scratch, 'in'), '');
-    const request = ['compile', '--cache-dir', 'home', 'in', '-o', 'out', '--', 'cp', '{input}', '{output}'];
-    // oxlint-disable-next-line node/no-process-env -- the search path of a build is that of its caller.
-    const env = { PATH: process.env['PATH'], HOME: scratch };
-    for (const words of [[join(folder, 'bin/vyre-cache.js')], ['-e', KEEP_CODE, 'vyre-cache']])
-      execFileSync(process.execPath, [...words, ...request], { cwd: scratch, env });
+    const home = ['--cache-dir', 'home'];
+    const request = [...home, 'in.c', '-o', 'out', '--', ...compilerFor(run), '{input}', '-o', '{output}'];
+    writeFileSync(join(scratch, 'in.c'), '#include <stddef.h>\n');
+    run(join(folder, 'bin/vyre-cache.js'), 'compile', ...request);
+    const fingerprint = run(join(folder, 'bin/vyre-cache.js'), 'fingerprint', ...request).trim();
+    for (const words of [
+      ['verify', 'home'],
+      ['stats', 'home'],
+      ['prune', 'home', '--all', '--dry-run'],
+      ['get', fingerprint, '-o', 'copy', ...home],
+      ['compile', ...request],
+    ])
+      run('-e', KEEP_CODE, 'vyre-cache', ...words);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+/** What most builds call; where it is missing, something that takes the same words. */
+function compilerFor(run: (...words: readonly string[]) => string): readonly string[] {
+  const isThere = `require('node:child_process').execFileSync('gcc', ['--version'])`;
+  try {
+    run('-e', isThere);
+    return ['gcc', '-c'];
+  } catch {
+    return ['sh', '-c', 'cp "$1" "$3"', 'sh'];
   }
 }
 

@@ -1,9 +1,9 @@
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CacheError, openCache, type Cache, type CompileResult } from '../../../src/index.js';
 import { failingFiles, fakeHost } from '../../support/fake-host.js';
 import type { Tally } from '../experiment.js';
-import type { Damage } from './damages.js';
+import { damageFile, type Damage } from './damages.js';
 import type { HomeImage } from './home-image.js';
 import { EXPECTED_OUTCOMES, type UsedHome, type UsedRequest } from './used-home.js';
 
@@ -46,8 +46,7 @@ export class DamageJudge {
   async judge(path: string, damage: Damage): Promise<void> {
     this.#before ??= await this.#healthy();
     this.#image.restore();
-    if (damage.content === null) rmSync(path);
-    else writeFileSync(path, damage.content);
+    damageFile(path, damage);
     this.#tally.addPoint();
     const title = `${path.slice(this.#home.bench.folder.length + 1)}: ${damage.name}`;
     const first = await look(this.#home, this.#before.payloads.keys());

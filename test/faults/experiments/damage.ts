@@ -1,8 +1,7 @@
-import { rmSync, writeFileSync } from 'node:fs';
 import { openCache } from '../../../src/index.js';
 import { fakeHost } from '../../support/fake-host.js';
 import { Tally, type Experiment, type Outcome, type Scope } from '../experiment.js';
-import { damagesOf, DAMAGE_KINDS, type Damage, type DamageKind } from '../damage/damages.js';
+import { damageFile, damagesOf, DAMAGE_KINDS, type Damage, type DamageKind } from '../damage/damages.js';
 import { HomeImage } from '../damage/home-image.js';
 import { DamageJudge } from '../damage/judge-damage.js';
 import { runEveryCommand } from '../damage/program-after-damage.js';
@@ -66,9 +65,9 @@ async function flipEachByte(scope: Scope): Promise<Outcome> {
     const image = new HomeImage([home.bench.cacheHome]);
     const content = image.files().find(([each]) => each === path)?.[1] ?? Buffer.alloc(0);
     const flips = [...damagesOf('flip', content)];
-    for (const { name, content: flipped } of scope.isFull ? flips : sample(flips, BOUNDED_FLIPS, scope)) {
+    for (const damage of scope.isFull ? flips : sample(flips, BOUNDED_FLIPS, scope)) {
       if (scope.signal.aborted) break;
-      writeFileSync(path, flipped ?? '');
+      damageFile(path, damage);
       tally.addPoint();
       const cache = openCache({ root: home.bench.root, host: fakeHost() });
       const read = await cache.get(fingerprint);
@@ -76,9 +75,10 @@ async function flipEachByte(scope: Scope): Promise<Outcome> {
       await cache.close();
       if (read.hit)
         tally.addWrongBytes(
-          `${name}: ${read.payload.equals(payload) ? 'a flip that changed nothing' : 'get'}`,
+          `${damage.name}: ${read.payload.equals(payload) ? 'a flip that changed nothing' : 'get'}`,
         );
-      if (problems.length !== 1) tally.addFailedNextRun(`${name}: verify names ${problems.length} problems`);
+      if (problems.length !== 1)
+        tally.addFailedNextRun(`${damage.name}: verify names ${problems.length} problems`);
     }
     return tally.outcome(`${content.byteLength} bytes`);
   });
@@ -106,8 +106,7 @@ async function damageForProgram(scope: Scope): Promise<Outcome> {
     for (const { path, damage } of pointsOf(image, DAMAGE_KINDS, scope, BOUNDED_PROGRAM_POINTS)) {
       if (scope.signal.aborted) break;
       image.restore();
-      if (damage.content === null) rmSync(path);
-      else writeFileSync(path, damage.content);
+      damageFile(path, damage);
       tally.addPoint();
       const title = `${path.slice(bench.folder.length + 1)}: ${damage.name}`;
       for (const round of ['first', 'second']) {

@@ -1,0 +1,3 @@
+import { testBounded } from './bounded.js';
+
+testBounded('signed');

@@ -142,7 +142,8 @@ export function formatBytes(bytes: number): string {
 export function formatDuration(seconds: number): string {
   const span = Math.max(0, seconds);
   if (Math.round(span * 1000) < 1000) return `${Math.round(span * 1000)} ms`;
-  if (Number(span.toPrecision(3)) < 60) return `${significant(span)} s`;
+  // Digits are costly, and nearly every age is longer.
+  if (span < 60 && Number(span.toPrecision(3)) < 60) return `${significant(span)} s`;
   for (const { large, largeSeconds, small, smallSeconds } of LONG_UNITS) {
     const count = Math.round(span / smallSeconds);
     const perLarge = largeSeconds / smallSeconds;

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
@@ -121,7 +121,7 @@ function keepCode(): void {
     execFileSync(process.execPath, words, { cwd: scratch, env, encoding: 'utf8' });
   try {
     const home = ['--cache-dir', 'home'];
-    const request = [...home, 'in.c', '-o', 'out', '--', ...compilerFor(run), '{input}', '-o', '{output}'];
+    const request = [...home, 'in.c', '-o', 'out', '--', ...compilation()];
     writeFileSync(join(scratch, 'in.c'), '#include <stddef.h>\n');
     run(join(folder, 'bin/vyre-cache.js'), 'compile', ...request);
     const fingerprint = run(join(folder, 'bin/vyre-cache.js'), 'fingerprint', ...request).trim();
@@ -138,15 +138,10 @@ function keepCode(): void {
   }
 }
 
-/** What most builds call; where it is missing, something that takes the same words. */
-function compilerFor(run: (...words: readonly string[]) => string): readonly string[] {
-  const isThere = `require('node:child_process').execFileSync('gcc', ['--version'])`;
-  try {
-    run('-e', isThere);
-    return ['gcc', '-c'];
-  } catch {
-    return ['sh', '-c', 'cp "$1" "$3"', 'sh'];
-  }
+/** What most builds call, where it is there. */
+function compilation(): readonly string[] {
+  const { error } = spawnSync('gcc', ['--version'], { stdio: 'ignore' });
+  return error === undefined ? ['gcc', '-c', '{input}', '-o', '{output}'] : ['cp', '{input}', '{output}'];
 }
 
 /** What an earlier build has left would be found by nobody, or taken for a part of this one. */

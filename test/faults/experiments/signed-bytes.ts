@@ -18,17 +18,27 @@ function positions(record: Buffer, count: number, scope: Scope): readonly number
   return Array.from({ length: count }, (_, index) => Math.trunc((index + scope.random()) * step));
 }
 
+interface Edit {
+  readonly what: string;
+  readonly record: Buffer;
+}
+
+/** Until the run is interrupted. */
+function* edits(stored: Buffer, count: number, scope: Scope): Generator<Edit> {
+  for (const at of positions(stored, count, scope)) {
+    if (scope.signal.aborted) return;
+    const mask = 1 + Math.trunc(scope.random() * 255);
+    const record = edited(stored, at, mask);
+    if (record !== null) yield { what: `byte ${at} of the record ^ ${mask}`, record };
+  }
+}
+
 async function editForGet(scope: Scope): Promise<Outcome> {
   const tally = new Tally();
   const project = new SignedProject(scope, 'edited');
   const { fingerprint, bytes, stored } = project.store(0);
   const count = scope.isFull ? stored.record.byteLength : 24;
-  for (const at of positions(stored.record, count, scope)) {
-    if (scope.signal.aborted) break;
-    const mask = 1 + Math.trunc(scope.random() * 255);
-    const record = edited(stored.record, at, mask);
-    if (record === null) continue;
-    const what = `byte ${at} of the record ^ ${mask}`;
+  for (const { what, record } of edits(stored.record, count, scope)) {
     project.place(fingerprint, { ...stored, record });
     const read = project.run(['get', fingerprint]);
     tally.addPoint();
@@ -47,12 +57,7 @@ async function editForCompile(scope: Scope): Promise<Outcome> {
   const project = new SignedProject(scope, 'edited');
   const { fingerprint, bytes, stored } = project.store(0);
   const count = scope.isFull ? 400 : 10;
-  for (const at of positions(stored.record, count, scope)) {
-    if (scope.signal.aborted) break;
-    const mask = 1 + Math.trunc(scope.random() * 255);
-    const record = edited(stored.record, at, mask);
-    if (record === null) continue;
-    const what = `byte ${at} of the record ^ ${mask}`;
+  for (const { what, record } of edits(stored.record, count, scope)) {
     project.place(fingerprint, { ...stored, record });
     const made = project.compile();
     tally.addPoint();

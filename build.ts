@@ -31,13 +31,20 @@ const bundled = {
 } as const satisfies BuildOptions;
 
 async function buildLibrary(): Promise<void> {
-  await build({
+  const library = {
     ...bundled,
-    entryPoints: ['src/index.ts', 'src/maintenance/bulk-thread.ts'],
     entryNames: '[name]',
     banner: {
       js: "import{createRequire as __bannerCreateRequire}from'node:module';const require=__bannerCreateRequire(import.meta.url);",
     },
+  } as const;
+  await build({ ...library, entryPoints: ['src/index.ts'] });
+  // One small file: whoever starts a thread waits for it.
+  await build({
+    ...library,
+    splitting: false,
+    minify: true,
+    entryPoints: ['src/maintenance/bulk-thread.ts'],
   });
 }
 

@@ -5,10 +5,8 @@ import { errnoOf } from '../model/error.js';
 
 /** A thread that works beside this one. */
 export interface Thread {
-  /** The one message that it sends when it is done. Rejects with what it threw. */
-  readonly result: Promise<unknown>;
-  /** Gives it the one message that it waits for. */
-  send(order: unknown): void;
+  /** Gives it an order, which it begins when those before are done. @returns its answer; rejects with what it threw. */
+  ask(order: unknown): Promise<unknown>;
   /** Ends it in the middle of its work. */
   stop(): Promise<void>;
 }
@@ -44,24 +42,41 @@ export const systemThreads: Threads = {
 /** @returns null where the machine has no more threads. */
 export function startThread(script: URL | string): Thread | null {
   const worker = startWorker(script);
-  if (worker === null) return null;
-  const result = new Promise<unknown>((resolve, reject) => {
-    worker.once('message', resolve);
-    worker.once('error', reject);
-    worker.once('exit', (code) => {
-      reject(new Error(`a thread ended with ${code} before it was done`));
+  return worker === null ? null : new AskedWorker(worker);
+}
+
+/** A worker that answers each message with one of its own, in their order. */
+class AskedWorker implements Thread {
+  readonly #worker: Worker;
+  readonly #asked: { resolve(answer: unknown): void; reject(error: unknown): void }[] = [];
+  #failure: { readonly error: unknown } | null = null;
+
+  constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.on('message', (answer) => this.#asked.shift()?.resolve(answer));
+    worker.once('error', (error) => {
+      this.#fail(error);
     });
-  });
-  // Whoever stops it does not wait for its result.
-  result.catch(() => undefined);
-  return {
-    result,
-    send: (order) => {
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin.
-      worker.postMessage(order);
-    },
-    stop: async () => {
-      await worker.terminate();
-    },
-  };
+    worker.once('exit', (code) => {
+      this.#fail(new Error(`a thread ended with ${code} before it was done`));
+    });
+  }
+
+  async ask(order: unknown): Promise<unknown> {
+    if (this.#failure !== null) throw this.#failure.error;
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread has no origin.
+    this.#worker.postMessage(order);
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ resolve, reject });
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.#worker.terminate();
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error };
+    for (const asked of this.#asked.splice(0)) asked.reject(error);
+  }
 }

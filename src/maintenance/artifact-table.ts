@@ -10,7 +10,7 @@ const PACKED = 1 << 7;
 const PARTS = IRREGULAR - 1;
 
 /** The system gives memory to what is written only: a small table costs no more for it. */
-const FIRST_CAPACITY = 65_536;
+const FIRST_CAPACITY = 262_144;
 const BYTES_PER_STEM = 32;
 
 /** The memory of a table, for other threads. */
@@ -35,7 +35,8 @@ interface Findings {
 
 /**
  * Artifacts as columns of memory that threads share: some 60 bytes for one of vyre's, and no text, so that a million of
- * them fit anywhere. One thread adds; then all may fill in what they find out about their rows.
+ * them fit anywhere. One thread adds; then all may fill in what they find out about their rows. With findings of their
+ * own ({@link ArtifactTable.lend}) they may do so for rows that are there while others are still added.
  */
 export class ArtifactTable implements Candidates {
   #count = 0;
@@ -48,6 +49,10 @@ export class ArtifactTable implements Candidates {
   #flags = new Uint8Array(new SharedArrayBuffer(FIRST_CAPACITY));
   /** Null until somebody asks for it: then nothing is added any more. */
   #findings: Findings | null = null;
+  /** The rows that others may look at already. */
+  #lentRows = 0;
+  /** Those of them to which a part was added since. */
+  readonly #changedRows = new Set<number>();
 
   static of(shared: SharedTable): ArtifactTable {
     const table = new ArtifactTable();
@@ -58,18 +63,43 @@ export class ArtifactTable implements Candidates {
     table.#places = new Uint32Array(shared.places);
     table.#formats = new Uint8Array(shared.formats);
     table.#flags = new Uint8Array(shared.flags);
-    table.#findings = {
-      results: new Uint8Array(shared.results),
-      usedAtMs: new Float64Array(shared.usedAtMs),
-      bytes: new Float64Array(shared.bytes),
-    };
+    table.#findings = findingsIn(shared);
     return table;
   }
 
   get shared(): SharedTable {
-    const { results, usedAtMs, bytes } = this.#found;
+    return this.#sharedWith(this.#count, this.#found);
+  }
+
+  /** For others to look at rows while more are added: with room for as many as fit until the memory grows. */
+  lend(): SharedTable {
+    return this.#sharedWith(this.#capacity, findingsFor(this.#capacity));
+  }
+
+  /** Says that others may look at all rows that are there. @returns how many of them they can see. */
+  lendRows(lent: SharedTable): number {
+    const hasGrown = lent.flags !== memoryOf(this.#flags) || lent.stems !== memoryOf(this.#stems);
+    if (!hasGrown) this.#lentRows = this.#count;
+    return this.#lentRows;
+  }
+
+  /** Takes what others found out about the rows that were lent; of those that have changed since, nothing. */
+  takeBack(lent: SharedTable): void {
+    const findings = findingsIn(lent);
+    if (lent.count >= this.#count) this.#findings = findings;
+    else {
+      const { results, usedAtMs, bytes } = this.#found;
+      // What has a result has the rest of it.
+      results.set(findings.results.subarray(0, this.#lentRows));
+      usedAtMs.set(findings.usedAtMs.subarray(0, this.#lentRows));
+      bytes.set(findings.bytes.subarray(0, this.#lentRows));
+    }
+    for (const row of this.#changedRows) this.#found.results[row] = 0;
+  }
+
+  #sharedWith(count: number, { results, usedAtMs, bytes }: Findings): SharedTable {
     return {
-      count: this.#count,
+      count,
       stems: memoryOf(this.#stems),
       ends: memoryOf(this.#ends),
       places: memoryOf(this.#places),
@@ -100,11 +130,7 @@ export class ArtifactTable implements Candidates {
   }
 
   get #found(): Findings {
-    this.#findings ??= {
-      results: new Uint8Array(new SharedArrayBuffer(this.#count)),
-      usedAtMs: new Float64Array(new SharedArrayBuffer(8 * this.#count)),
-      bytes: new Float64Array(new SharedArrayBuffer(8 * this.#count)),
-    };
+    this.#findings ??= findingsFor(this.#count);
     return this.#findings;
   }
 
@@ -151,6 +177,7 @@ export class ArtifactTable implements Candidates {
   /** Notes that something lies in the place of a part; `isRegular` false: a link, a pipe, a folder. */
   mark(row: number, part: number, isRegular: boolean): void {
     this.#flags[row] = (this.#flags[row] ?? 0) | (1 << part) | (isRegular ? 0 : IRREGULAR);
+    if (row < this.#lentRows) this.#changedRows.add(row);
   }
 
   /** Moves what is known of a row to another one before it. */
@@ -212,9 +239,26 @@ export class ArtifactTable implements Candidates {
   }
 }
 
-type Column = Uint8Array | Uint32Array | Float64Array | Buffer;
+function findingsFor(rows: number): Findings {
+  return {
+    results: new Uint8Array(new SharedArrayBuffer(rows)),
+    usedAtMs: new Float64Array(new SharedArrayBuffer(8 * rows)),
+    bytes: new Float64Array(new SharedArrayBuffer(8 * rows)),
+  };
+}
 
-function memoryOf(column: Column): SharedArrayBuffer {
+function findingsIn({ results, usedAtMs, bytes }: SharedTable): Findings {
+  return {
+    results: new Uint8Array(results),
+    usedAtMs: new Float64Array(usedAtMs),
+    bytes: new Float64Array(bytes),
+  };
+}
+
+type Column = Uint8Array | Uint32Array | Float64Array | BigInt64Array;
+
+/** @throws Error for memory that threads do not share. */
+export function memoryOf(column: Column): SharedArrayBuffer {
   const { buffer } = column;
   if (!(buffer instanceof SharedArrayBuffer)) throw new Error('a column lies in memory that is not shared');
   return buffer;

@@ -5,11 +5,11 @@ import { runLane, type BulkOrder } from './bulk.js';
 import { BulkWork } from './bulk-work.js';
 
 /**
- * Waits for the order of `bulk.ts`, sometimes before it is known whether there is work; then does one lane of it, and
- * sends what could not be looked at.
+ * Waits for orders of `bulk.ts`, sometimes before it is known whether there is work; does one lane of each, and answers
+ * with what could not be looked at.
  */
 export function waitAsLane(host: () => Host): void {
-  parentPort?.once('message', (order: BulkOrder) => void work(host(), order));
+  parentPort?.on('message', (order: BulkOrder) => void work(host(), order));
 }
 
 async function work(host: Host, order: BulkOrder): Promise<void> {

@@ -54,6 +54,8 @@ export class BulkWork {
   readonly failures: RowFailure[] = [];
   /** Bytes that were read so far. */
   bytesRead = 0;
+  /** Artifacts that were done so far. */
+  done = 0;
   readonly #host: Host;
   readonly #table: ArtifactTable;
   readonly #places: readonly Pick<Place, 'path'>[];
@@ -83,9 +85,12 @@ export class BulkWork {
       : null;
   }
 
+  /** Does those that nobody has done. */
   do({ start, end }: Unit): void {
     for (let row = start; row < end; row += 1) {
+      if (this.#results[row] !== RESULT.none || this.#table.place(row) >= this.#places.length) continue;
       this.#results[row] = this.#examination === null ? this.#look(row) : this.#check(row, this.#examination);
+      this.done += 1;
     }
   }
 

@@ -1,9 +1,10 @@
 import type { Host } from '../host/host.js';
 import { isThreadShortage, type Thread } from '../host/threads.js';
+import { Arrivals } from '../schedule/arrivals.js';
 import { UnitCursor } from '../schedule/units.js';
-import type { SharedTable } from './artifact-table.js';
+import { memoryOf, type SharedTable } from './artifact-table.js';
 import { BulkWork, RESULT, type BulkTask, type RowFailure } from './bulk-work.js';
-import { MANY_ARTIFACTS, type Inventory, type Place } from './inventory.js';
+import { MANY_ARTIFACTS, type Place, type Rows } from './inventory.js';
 
 /** More lanes read no faster: the file system has to keep up. */
 const MAX_LANES = 4;
@@ -16,8 +17,6 @@ const MANY_BYTES = 33_554_432;
 
 /** Figures that all lanes add to: artifacts, bytes. */
 const FIGURES = 2;
-
-type Rows = Pick<Inventory, 'artifacts' | 'places'>;
 
 export interface BulkProgress {
   readonly files: number;
@@ -38,6 +37,8 @@ export interface BulkOrder {
   /** Artifacts that a lane claims at a time. */
   readonly slice: number;
   readonly cursor: SharedArrayBuffer;
+  /** How many artifacts are listed so far: {@link Arrivals}. */
+  readonly listed: SharedArrayBuffer;
   readonly figures: SharedArrayBuffer;
 }
 
@@ -56,7 +57,10 @@ export async function withLanes<T>(host: Host, work: (lanes: Lanes) => Promise<T
 
 export class Lanes {
   readonly #host: Host;
+  /** What all lanes have done. */
+  readonly #figures = new BigInt64Array(new SharedArrayBuffer(8 * FIGURES));
   #threads: readonly Thread[] | null = null;
+  #ahead: WorkAhead | null = null;
 
   constructor(host: Host) {
     this.#host = host;
@@ -65,6 +69,16 @@ export class Lanes {
   /** Starts the threads: there will be {@link MANY_ARTIFACTS}. */
   readonly prepare = (): void => {
     this.#threads ??= startThreads(this.#host);
+  };
+
+  /** Lets the threads look at what is listed so far, while this one lists the rest. */
+  readonly lookAhead = (listed: Rows): void => {
+    this.prepare();
+    const threads = this.#threads ?? [];
+    if (threads.length === 0) return;
+    this.#ahead ??= this.#beginAhead(threads, listed);
+    const { order, arrivals } = this.#ahead;
+    arrivals.add(listed.artifacts.lendRows(order.table));
   };
 
   async stop(): Promise<void> {
@@ -78,40 +92,78 @@ export class Lanes {
    */
   async run(inventory: Rows, options: BulkOptions): Promise<readonly RowFailure[]> {
     const { artifacts, places } = inventory;
-    const order = makeOrder(inventory, options.task);
-    const work = new BulkWork(this.#host, artifacts, places, options.task);
-    const show = progressTo(order, options.onProgress);
-    let threads: readonly Thread[] = [];
+    const { task, signal } = options;
+    const early = await this.#endAhead(inventory);
+    const order = this.#orderFor(inventory, task, {
+      table: artifacts.shared,
+      listed: Arrivals.complete(artifacts.count).memory,
+    });
+    const work = new BulkWork(this.#host, artifacts, places, task);
+    const show = progressTo(this.#figures, options.onProgress);
+    let answers: readonly Answer[] = [];
     const join = (): void => {
       this.prepare();
-      threads = this.#threads ?? [];
-      for (const thread of threads) thread.send(order);
+      answers = askAll(this.#threads ?? [], order);
     };
-    if (artifacts.count >= MANY_ARTIFACTS) join();
-    await runLane(work, order, {
-      breathe: async () => {
-        if (this.#threads === null && work.bytesRead >= MANY_BYTES) join();
-        show();
-        await this.#host.clock.breathe();
-      },
-      signal: options.signal,
-    });
-    const others = options.signal?.aborted === true ? [] : await Promise.all(threads.map(failuresOf));
-    if (others.includes(null)) await doRest(work, order, options.signal);
+    if (artifacts.count - Number(this.#figures[0]) >= MANY_ARTIFACTS) join();
+    const breathe = async (): Promise<void> => {
+      if (this.#threads === null && work.bytesRead >= MANY_BYTES) join();
+      show();
+      await this.#host.clock.breathe();
+    };
+    await runLane(work, order, { breathe, signal });
+    const others = signal?.aborted === true ? [] : await Promise.all(answers);
+    // What a thread that is gone has claimed and not done is done here.
+    if (others.includes(null))
+      await runLane(work, { ...order, cursor: new SharedArrayBuffer(8) }, { breathe, signal });
     show();
-    return [...work.failures, ...others.flatMap((each) => each ?? [])].toSorted((a, b) => a.row - b.row);
+    const failures = [early, work.failures, ...others].flatMap((each) => each ?? []);
+    return failures.toSorted((a, b) => a.row - b.row);
+  }
+
+  #beginAhead(threads: readonly Thread[], listed: Rows): WorkAhead {
+    const arrivals = new Arrivals();
+    const table = listed.artifacts.lend();
+    const order = this.#orderFor(listed, { kind: 'look' }, { table, listed: arrivals.memory });
+    return { order, arrivals, answers: askAll(threads, order) };
+  }
+
+  /** @returns what could not be looked at. */
+  async #endAhead({ artifacts }: Rows): Promise<readonly RowFailure[]> {
+    if (this.#ahead === null) return [];
+    const { order, arrivals, answers } = this.#ahead;
+    this.#ahead = null;
+    cursorOf(order).end();
+    arrivals.end();
+    const failures = await Promise.all(answers);
+    artifacts.takeBack(order.table);
+    const { results } = artifacts;
+    this.#figures[0] = BigInt(results.reduce((done, result) => done + (result === RESULT.none ? 0 : 1), 0));
+    return failures.flatMap((each) => each ?? []).filter(({ row }) => results[row] === RESULT.failed);
+  }
+
+  #orderFor(
+    { places }: Rows,
+    task: BulkTask,
+    { table, listed }: Pick<BulkOrder, 'table' | 'listed'>,
+  ): BulkOrder {
+    return {
+      table,
+      listed,
+      places: places.map(({ path }) => ({ path })),
+      task,
+      slice: Math.max(1, Math.min(MAX_SLICE, Math.floor(table.count / MIN_SLICES))),
+      cursor: new SharedArrayBuffer(8),
+      figures: memoryOf(this.#figures),
+    };
   }
 }
 
-function makeOrder({ artifacts, places }: Rows, task: BulkTask): BulkOrder {
-  return {
-    table: artifacts.shared,
-    places: places.map(({ path }) => ({ path })),
-    task,
-    slice: Math.max(1, Math.min(MAX_SLICE, Math.floor(artifacts.count / MIN_SLICES))),
-    cursor: new SharedArrayBuffer(8),
-    figures: new SharedArrayBuffer(8 * FIGURES),
-  };
+/** What the threads do while this one still lists. */
+interface WorkAhead {
+  readonly order: BulkOrder;
+  readonly arrivals: Arrivals;
+  readonly answers: readonly Answer[];
 }
 
 function startThreads(host: Host): readonly Thread[] {
@@ -123,25 +175,30 @@ function startThreads(host: Host): readonly Thread[] {
   return threads;
 }
 
+type Answer = Promise<readonly RowFailure[] | null>;
+
+function askAll(threads: readonly Thread[], order: BulkOrder): readonly Answer[] {
+  return threads.map((thread) => {
+    const answer = failuresOf(thread, order);
+    // Who stops a thread does not wait for its answer.
+    answer.catch(() => undefined);
+    return answer;
+  });
+}
+
 /** Null for a thread that the machine could not start or keep. */
-async function failuresOf(thread: Thread): Promise<readonly RowFailure[] | null> {
+async function failuresOf(thread: Thread, order: BulkOrder): Promise<readonly RowFailure[] | null> {
   try {
-    // What `bulk-thread.ts` sends.
-    return (await thread.result) as readonly RowFailure[];
+    // What `bulk-lane.ts` answers.
+    return (await thread.ask(order)) as readonly RowFailure[];
   } catch (error) {
     if (!isThreadShortage(error)) throw error;
     return null;
   }
 }
 
-/** Does in this thread what one that is gone has claimed and not done. */
-async function doRest(work: BulkWork, order: BulkOrder, signal: AbortSignal | null): Promise<void> {
-  const results = new Uint8Array(order.table.results, 0, order.table.count);
-  for (const [row, result] of results.entries()) {
-    if (result !== RESULT.none) continue;
-    if (signal?.aborted === true) return;
-    work.do({ start: row, end: row + 1 });
-  }
+function cursorOf({ table, slice, cursor }: BulkOrder): UnitCursor {
+  return new UnitCursor(Math.ceil(table.count / slice), cursor);
 }
 
 export interface LaneOptions {
@@ -152,28 +209,29 @@ export interface LaneOptions {
 /** Claims slices until none is left. */
 export async function runLane(work: BulkWork, order: BulkOrder, options: LaneOptions): Promise<void> {
   const { slice, table } = order;
-  const cursor = new UnitCursor(Math.ceil(table.count / slice), order.cursor);
+  const cursor = cursorOf(order);
+  const listed = new Arrivals(order.listed);
   const figures = new BigInt64Array(order.figures);
   for (let index = cursor.claim(); index !== null; index = cursor.claim()) {
     if (options.signal?.aborted === true) return;
     const start = index * slice;
-    const end = Math.min(start + slice, table.count);
-    const before = work.bytesRead;
+    const end = listed.await(Math.min(start + slice, table.count));
+    const before = { done: work.done, bytesRead: work.bytesRead };
     work.do({ start, end });
-    Atomics.add(figures, 0, BigInt(end - start));
-    Atomics.add(figures, 1, BigInt(work.bytesRead - before));
+    Atomics.add(figures, 0, BigInt(work.done - before.done));
+    Atomics.add(figures, 1, BigInt(work.bytesRead - before.bytesRead));
     await options.breathe();
   }
 }
 
 /** Tells how far all lanes are, when that is news. */
 function progressTo(
-  { figures }: BulkOrder,
+  figures: BigInt64Array,
   onProgress: ((progress: BulkProgress) => void) | null,
 ): () => void {
   let shown = 0;
   return () => {
-    const [files = 0n, bytes = 0n] = new BigInt64Array(figures);
+    const [files = 0n, bytes = 0n] = figures;
     if (Number(files) === shown) return;
     shown = Number(files);
     onProgress?.({ files: shown, bytes: Number(bytes) });

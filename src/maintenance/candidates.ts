@@ -30,7 +30,7 @@ export async function collectCandidates(root: MaintainedRoot, options: CollectOp
       layouts,
       countsAliens: false,
       signal,
-      onMany: lanes.prepare,
+      onMany: lanes.lookAhead,
     });
     return collect(inventory, lanes, options);
   });

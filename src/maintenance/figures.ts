@@ -63,7 +63,7 @@ async function lookAtAll(
   const inventory = await takeInventory(host, root, {
     layouts: null,
     countsAliens: false,
-    onMany: lanes.prepare,
+    onMany: lanes.lookAhead,
   });
   const failed = await lanes.run(inventory, { task: { kind: 'look' }, signal: null, onProgress: null });
   return { inventory, failed };

@@ -55,8 +55,8 @@ export interface InventoryOptions {
   readonly countsAliens: boolean;
   /** Ends the listing between two folders. */
   readonly signal?: AbortSignal | null;
-  /** Called once, as soon as there are {@link MANY_ARTIFACTS}. */
-  readonly onMany?: () => void;
+  /** Called whenever there are {@link MANY_ARTIFACTS} more. */
+  readonly onMany?: (listed: Rows) => void;
 }
 
 /** An artifact by its place and name. */
@@ -68,7 +68,8 @@ export interface NamedArtifact {
   readonly home: string | null;
 }
 
-type Rows = Pick<Inventory, 'artifacts' | 'places'>;
+/** The artifacts of an inventory, with the folders in which they lie. */
+export type Rows = Pick<Inventory, 'artifacts' | 'places'>;
 
 export function artifactAt({ artifacts, places }: Rows, row: number): NamedArtifact {
   const place = places[artifacts.place(row)];
@@ -155,7 +156,7 @@ class Lister implements Inventory {
   readonly #options: InventoryOptions;
   readonly #waiting: Visit[] = [];
   readonly #seed: number;
-  #isMany = false;
+  #nextMany = MANY_ARTIFACTS;
 
   constructor(host: Host, root: string, options: InventoryOptions) {
     this.#host = host;
@@ -251,9 +252,9 @@ class Lister implements Inventory {
     if (!isRegular && !named.format.isPrunable) this.aliens += 1;
     else if (this.#isWanted(named.format.layout)) {
       folder.mark(named, isRegular);
-      if (!this.#isMany && this.artifacts.count >= MANY_ARTIFACTS) {
-        this.#isMany = true;
-        this.#options.onMany?.();
+      if (this.artifacts.count >= this.#nextMany) {
+        this.#nextMany += MANY_ARTIFACTS;
+        this.#options.onMany?.(this);
       }
     }
   }

@@ -70,6 +70,11 @@ export class UnitCursor {
     return index < this.#count ? Number(index) : null;
   }
 
+  /** Nobody claims another one. */
+  end(): void {
+    Atomics.store(this.#next, 0, this.#count);
+  }
+
   /** All units are there again. Only for when no lane is at work: a unit that is being done is claimed once more. */
   reset(): void {
     Atomics.store(this.#next, 0, 0n);

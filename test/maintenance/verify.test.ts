@@ -462,11 +462,7 @@ describe('verify beside the entries', () => {
       writeFileSync(join(root, `${fingerprint}.bin`), entryBytes(''));
     // Claims nothing: what it did not do is all left.
     const threads = (thrown: Error): Host['threads'] => ({
-      start: () => {
-        const result = rejected(thrown);
-        result.catch(() => undefined);
-        return { result, send: () => undefined, stop: nothing };
-      },
+      start: () => ({ ask: async () => rejected(thrown), stop: nothing }),
     });
     const machine = { ...fakeHost().machine, processors: 4 };
     const shortage = Object.assign(new Error('EAGAIN'), { code: 'ERR_WORKER_INIT_FAILED' });

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, it } from 'node:test';
+import { systemFiles, type DirectoryItem } from '../../src/host/files.js';
+import type { Host } from '../../src/host/host.js';
+import { systemThreads, type Thread } from '../../src/host/threads.js';
+import type { BulkOrder } from '../../src/maintenance/bulk.js';
+import { RESULT } from '../../src/maintenance/bulk-work.js';
+import { prune } from '../../src/maintenance/prune.js';
+import { NO_RULES } from '../../src/model/retention.js';
+import { MANY_ARTIFACTS } from '../../src/maintenance/inventory.js';
+import { failingFiles, fakeHost } from '../support/fake-host.js';
+import { sessionOf } from '../support/homes.js';
+import { manyNames } from '../support/store-files.js';
+import { temporaryFolder } from '../support/temporary-folder.js';
+
+const COUNT = 12_000;
+const DAY_SECONDS = 86_400;
+
+/** What the threads were asked first: to look ahead. */
+let ahead: BulkOrder | null = null;
+
+/** The built threads, which take the sources' orders as those of the program. */
+const threads: Host['threads'] = {
+  start: () => {
+    const thread = systemThreads.start(new URL('../../dist/bulk-thread.js', import.meta.url));
+    return thread === null
+      ? null
+      : { ask: async (order) => noted(thread, order), stop: async () => thread.stop() };
+  },
+};
+
+async function noted(thread: Thread, order: unknown): Promise<unknown> {
+  ahead ??= order as BulkOrder;
+  return thread.ask(order);
+}
+
+/** Lists what belongs to others last, once the threads have looked at all that was lent to them. */
+function recordsLast(path: string, visit: (item: DirectoryItem) => boolean): void {
+  const items = systemFiles.readDirectory(path);
+  const isLate = ({ name }: DirectoryItem): boolean => /\.(?:json|toml)$/.test(name);
+  for (const item of items.filter((each) => !isLate(each))) visit(item);
+  if (ahead !== null) waitForResults(ahead);
+  for (const item of items.filter(isLate)) visit(item);
+}
+
+function waitForResults({ table }: BulkOrder): void {
+  const results = new Uint8Array(table.results, 0, MANY_ARTIFACTS);
+  const pause = new Int32Array(new SharedArrayBuffer(4));
+  for (let round = 0; round < 3000 && results.includes(RESULT.none); round += 1)
+    Atomics.wait(pause, 0, 0, 20);
+  assert.ok(!results.includes(RESULT.none), 'the threads look at what was lent to them');
+}
+
+/**
+ * Threads look at names while others are still listed: parts of an artifact that come later, folders that are found
+ * later, and what is no file must count as if all had been listed before.
+ */
+describe('artifacts that are looked at while others are still listed', () => {
+  it('count with all their parts, wherever they lie', async (t) => {
+    const folder = temporaryFolder(t);
+    for (const section of ['pipelines', 'aot']) mkdirSync(join(folder, section));
+    const now = Math.floor(Date.now() / 1000);
+    const expected = { old: new Map<string, number>(), keptCount: 0, keptBytes: 0 };
+    for (const [number, name] of manyNames(COUNT).entries()) {
+      const isEntry = number % 5 !== 4;
+      const [first, second] = isEntry
+        ? [`pipelines/${name}.bin`, `pipelines/${name}.json`]
+        : [`aot/${name}.wgsl`, `aot/${name}.toml`];
+      // A link is no artifact.
+      if (isEntry && number % 100 === 0) {
+        symlinkSync('nowhere', join(folder, first));
+        continue;
+      }
+      const age = number % 2 === 0 ? 10 * DAY_SECONDS : 60;
+      const sizes = [40 + (number % 50), !isEntry || number % 3 === 0 ? 30 : 0] as const;
+      for (const [part, file] of [first, second].entries()) {
+        const size = sizes[part] ?? 0;
+        if (size === 0) continue;
+        writeFileSync(join(folder, file), Buffer.alloc(size, ' '));
+        utimesSync(join(folder, file), now - age, now - age);
+      }
+      const bytes = sizes[0] + sizes[1];
+      if (age > DAY_SECONDS) expected.old.set(first, bytes);
+      else {
+        expected.keptCount += 1;
+        expected.keptBytes += bytes;
+      }
+    }
+    const host = fakeHost({ threads, files: failingFiles({ scanDirectory: recordsLast }) });
+    const session = sessionOf(t, folder, { host });
+    const report = await prune(session, {
+      rules: { ...NO_RULES, ttlMs: 7 * DAY_SECONDS * 1000 },
+      dryRun: true,
+    });
+    const removed = [...report.removed];
+    assert.deepEqual(new Map(removed.map(({ path, bytes }) => [path, bytes])), expected.old);
+    assert.ok(removed.every(({ ageSeconds }) => ageSeconds >= 10 * DAY_SECONDS));
+    assert.deepEqual([report.keptCount, report.keptBytes], [expected.keptCount, expected.keptBytes]);
+  });
+});

@@ -1,8 +1,9 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join, resolve } from 'node:path';
-import { build, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
+import { basename, dirname, join, resolve } from 'node:path';
+import { build, type BuildOptions, type Plugin } from 'esbuild';
+import { passedOn, toCommonJs } from './tools/common-js.js';
 
 /**
  * Bundles the sources into `dist/`: the library and the script of its threads as ES modules, the program as CommonJS,
@@ -81,7 +82,7 @@ function entryOf(path: string): string {
 }
 
 /** esbuild splits ES modules only: its files are converted in a second step. */
-async function buildProgram(): Promise<Metafile> {
+async function buildProgram(): Promise<void> {
   const { metafile } = await build({
     ...bundled,
     entryPoints: { main: start },
@@ -90,31 +91,59 @@ async function buildProgram(): Promise<Metafile> {
     plugins: [fewFiles],
     logOverride: { 'import-is-undefined': 'silent' },
   });
+  const files = Object.keys(metafile.outputs).filter((file) => file.endsWith('.cjs'));
+  const facades = await convertModules(files);
   await build({
     ...common,
-    entryPoints: Object.keys(metafile.outputs).filter((file) => file.endsWith('.cjs')),
+    entryPoints: files.filter((file) => !facades.has(file)),
     outExtension: { '.js': '.cjs' },
     allowOverwrite: true,
     format: 'cjs',
     supported: { 'dynamic-import': false },
     // A third less to read and to compile at each start.
     minify: true,
-    define: { 'import.meta.url': '__moduleUrl' },
-    banner: { js: "const __moduleUrl=require('node:url').pathToFileURL(__filename).href;" },
+    // As bin/vyre-cache.js runs it.
+    banner: { js: '(function(require,module,__filename){"use strict";' },
+    footer: { js: '})' },
   });
-  return metafile;
+}
+
+/** Returns the files that nobody needs: those that only pass on what another one exports. */
+async function convertModules(files: readonly string[]): Promise<ReadonlySet<string>> {
+  const texts = new Map(files.map((file) => [file, readFileSync(join(folder, file), 'utf8')]));
+  const passing = new Map<string, string>();
+  for (const [file, text] of texts) {
+    const target = passedOn(text);
+    if (target !== null) passing.set(`./${basename(file)}`, target);
+  }
+  for (const [file, text] of texts) {
+    if (passing.has(`./${basename(file)}`)) {
+      rmSync(join(folder, file));
+      rmSync(join(folder, `${file}.map`));
+      continue;
+    }
+    const direct = toCommonJs(text).replaceAll(
+      /\brequire\("(\.\/[^"]+)"\)/g,
+      (_, from: string) => `require("${passing.get(from) ?? from}")`,
+    );
+    writeFileSync(join(folder, file), direct);
+  }
+  const started = passing.get('./main.cjs');
+  if (started === undefined) throw new Error('expected main.cjs to pass on what a chunk exports');
+  writeFileSync(join(common.outdir, 'start.json'), `${JSON.stringify({ start: started.slice(2) })}\n`);
+  return new Set(files.filter((file) => passing.has(`./${basename(file)}`)));
 }
 
 /** Runs the program, and keeps what V8 made of its files in the end. */
 const KEEP_CODE = `
-  const { codeFile, load, scripts } = require(${JSON.stringify(join(folder, 'bin/load.js'))});
+  const { codeFile, scripts, start } = require(${JSON.stringify(join(folder, 'bin/vyre-cache.js'))});
   process.on('exit', () => {
     for (const [file, script] of scripts) {
       const kept = codeFile(file);
       if (kept !== null) require('node:fs').writeFileSync(kept, script.createCachedData());
     }
   });
-  load('main.cjs').main();`;
+  start();`;
 
 /**
  * Uses a home, and leaves beside the bundle the code of what was run. A file that several commands share keeps what the

@@ -4,7 +4,7 @@ import type { Commands } from './commands.js';
 
 export const PROJECT = join(import.meta.dirname, '..');
 export const PROGRAM = join(PROJECT, 'bin', 'vyre-cache.js');
-const BUNDLE = join(PROJECT, 'dist', 'main.cjs');
+const BUNDLE = join(PROJECT, 'dist', 'start.json');
 
 /** Builds what is measured, where that was not done yet. */
 export async function buildIfAbsent(

@@ -1,9 +1,61 @@
 #!/usr/bin/env node
-// Starts the bundle. CommonJS, which starts sooner than a module. The syntax here stays old: whoever has a Node that is
-// too old must get the sentence below, not a SyntaxError.
+/* oxlint-disable typescript/no-require-imports, unicorn/prefer-node-protocol -- CommonJS, which an old Node must read. */
+
+// Loads the bundle with what V8 made of it when it was built, and starts it. One file in CommonJS, which starts sooner
+// than two or a module. The syntax here stays old: whoever has a Node that is too old must get a sentence, not a
+// SyntaxError.
 'use strict';
 
+const { readFileSync } = require('fs');
+const { Script } = require('vm');
+
 const oldest = [20, 19];
+
+/** The folder of the bundle, with a slash. */
+const dist = __dirname.replace(/[^\\/]+$/, 'dist/');
+
+/** What the files of the bundle export, by their names. */
+const modules = new Map();
+
+/** By the path of each file: what a build takes the code from. */
+const scripts = new Map();
+
+/** Where the code of a file is kept: each Node has its own. The name of a file has a hash of its source. */
+function codeFile(file) {
+  return `${file}.${process.version}-${process.arch}.code`;
+}
+
+/** To compile the files anew at each start would take longer than a hit. V8 compiles where it is not the same V8. */
+function codeOf(file) {
+  try {
+    return readFileSync(codeFile(file));
+    // oxlint-disable-next-line no-unused-vars -- an old Node demands a name.
+  } catch (error) {
+    return undefined;
+  }
+}
+
+/** What the file of this name in `dist/` exports. */
+function load(name) {
+  const loaded = modules.get(name);
+  if (loaded !== undefined) return loaded.exports;
+  const file = dist + name;
+  // It is ASCII, and a function of these arguments.
+  const script = new Script(readFileSync(file, 'latin1'), { filename: file, cachedData: codeOf(file) });
+  scripts.set(file, script);
+  const module = { exports: {} };
+  modules.set(name, module);
+  script.runInThisContext()(requireFrom, module, file);
+  return module.exports;
+}
+
+function requireFrom(id) {
+  return id.startsWith('./') ? load(id.slice(2)) : require(id);
+}
+
+function start() {
+  return load(JSON.parse(readFileSync(`${dist}start.json`, 'latin1')).start).main();
+}
 
 function isTooOld(version) {
   const [major, minor] = version.split('.').map(Number);
@@ -17,29 +69,33 @@ function fail(exitCode, lines) {
 
 /** True where the bundle itself is absent; a missing part of it is a damaged installation and shown as it is. */
 function isNotBuilt(error) {
-  return Boolean(error) && error.code === 'ENOENT' && /[\\/]dist[\\/]main\.cjs$/.test(error.path);
+  return Boolean(error) && error.code === 'ENOENT' && error.path === `${dist}start.json`;
 }
 
 function explain(error) {
   if (isNotBuilt(error)) {
     return fail(3, [
-      'vyre-cache: expected dist/main.cjs, found none',
+      'vyre-cache: expected dist/start.json, found none',
       'hint: this is a source tree that was not built yet; run `npm ci`, or `npm run build` after it.',
     ]);
   }
   return fail(70, [`vyre-cache: ${error && error.stack ? error.stack : error}`]);
 }
 
-if (isTooOld(process.versions.node)) {
-  fail(3, [
-    `vyre-cache: expected node ${oldest.join('.')} or newer, got "${process.versions.node}"`,
-    `hint: install a newer node, or put it first in PATH; this one is ${process.execPath}.`,
-  ]);
-} else {
+function run() {
+  if (isTooOld(process.versions.node)) {
+    return fail(3, [
+      `vyre-cache: expected node ${oldest.join('.')} or newer, got "${process.versions.node}"`,
+      `hint: install a newer node, or put it first in PATH; this one is ${process.execPath}.`,
+    ]);
+  }
   try {
-    // oxlint-disable-next-line typescript/no-require-imports -- this file is CommonJS.
-    require('./load.js').load('main.cjs').main().catch(explain);
+    start().catch(explain);
   } catch (error) {
     explain(error);
   }
 }
+
+module.exports = { codeFile, scripts, start };
+// A build and the tests load this file as a module.
+if (require.main === module) run();

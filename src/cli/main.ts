@@ -1,11 +1,10 @@
-import type { Host } from '../host/host.js';
 import { descriptorOutput } from './descriptor-output.js';
 import { Interruption } from './interruption.js';
-import { run } from './run.js';
+import { run, type World } from './run.js';
 import { processEnvironment } from './settings/environment.js';
 
 /** The program: runs the call that is in the arguments of this process and sets its exit code. */
-export async function main(host: () => Host): Promise<void> {
+export async function main(host: World['host']): Promise<void> {
   const interruption = new Interruption();
   const terminal = {
     stdout: descriptorOutput({ name: 'stdout', fd: 1, stream: () => process.stdout }),

@@ -1,7 +1,7 @@
-import { systemHost } from '../host/host.js';
+import { programHost } from '../host/program-host.js';
 import { main as mainOn } from './main.js';
 
 /** The program under Node. */
 export async function main(): Promise<void> {
-  await mainOn(systemHost);
+  await mainOn(programHost);
 }

@@ -29,7 +29,9 @@ const FLAGS = /^(?:(-[a-z]), )?(--(no-)?([a-z-]+))( <[^>]+>)?$/;
 export function optionName({ flags }: Pick<OptionSpec, 'flags'>): OptionName {
   const [, short = null, long, negation, name = '', value] = FLAGS.exec(flags) ?? [];
   if (long === undefined) throw new Error(`the flags "${flags}" cannot be read`);
-  const attribute = name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  const attribute = name.includes('-')
+    ? name.replaceAll(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+    : name;
   return { short, long, attribute, isNegated: negation !== undefined, hasValue: value !== undefined };
 }
 

@@ -21,7 +21,7 @@ export interface World {
   readonly signal: AbortSignal;
   /** @throws when the current directory is gone. */
   readonly cwd: () => string;
-  readonly host: () => Host;
+  readonly host: () => Host | Promise<Host>;
   /** Called before a command runs that has something to clean up when a signal comes. */
   readonly onCleanUp: () => void;
 }
@@ -112,7 +112,7 @@ async function runCommand(world: World, words: Words, command: CliCommand): Prom
   }
   const { positionals, options, flags } = parsed;
   const cwd = currentDirectory(world);
-  const host = world.host();
+  const host = await world.host();
   if (command.cleansUp) world.onCleanUp();
   return command.run({
     positionals,

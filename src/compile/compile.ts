@@ -10,7 +10,7 @@ import type { Job } from './job.js';
 import { find, findReadOnly } from './lookup-store.js';
 import { makePlan, type Plan } from './plan.js';
 import type { Produced, Product } from './product.js';
-import { readHistory, requestShape, settingDigest } from './request-history.js';
+import { readEmbedsPath, requestShape, settingDigest } from './request-history.js';
 import type { CompileOptions, CompileRequest, CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
 import type { SharedLooks } from './shared-looks.js';
@@ -255,8 +255,8 @@ function isEmbedding(
   request: { readonly plan: Plan; readonly description: Description },
 ): boolean {
   const { host } = session;
-  const history = readHistory(host, home.paths, requestShape(host, request.plan));
-  return history?.embedsPath === settingDigest(host, request.description.fields);
+  const embedding = readEmbedsPath(host, home.paths, requestShape(host, request.plan));
+  return embedding !== null && embedding === settingDigest(host, request.description.fields);
 }
 
 /** True inside a compilation of this very fingerprint: a compiler that calls us does not wait for itself. */

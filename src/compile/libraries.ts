@@ -13,8 +13,15 @@ export interface Library {
 }
 
 /** The C library's own parts: they run the compiler and have no say in what it writes. */
-const LIBC =
-  /^(?:lib(?:c|m|mvec|dl|pthread|rt|util|resolv|nsl|anl|BrokenLocale|thread_db|nss_[a-z]+)|ld-linux[a-z0-9-]*|ld64|linux-vdso|linux-gate)\.so(?:\.|$)/;
+const LIBC: ReadonlySet<string> = new Set([
+  ...'c m mvec dl pthread rt util resolv nsl anl BrokenLocale thread_db'
+    .split(' ')
+    .map((name) => `lib${name}`),
+  'ld64',
+  'linux-vdso',
+  'linux-gate',
+]);
+const LIBC_FAMILY = /^(?:libnss_[a-z]+|ld-linux[a-z0-9-]*)$/;
 
 const MAX_LIBRARIES = 512;
 const MAX_CONFIGURATION_BYTES = 65_536;
@@ -30,7 +37,10 @@ const VARIANTS = ['x86-64-v4', 'x86-64-v3', 'x86-64-v2'] as const;
 
 /** True for the C library's own parts. */
 export function isLibcName(soname: string): boolean {
-  return LIBC.test(soname);
+  const end = soname.indexOf('.so');
+  if (end < 0 || (soname.length > end + 3 && soname[end + 3] !== '.')) return false;
+  const name = soname.slice(0, end);
+  return LIBC.has(name) || ((name.startsWith('libnss_') || name.startsWith('ld-')) && LIBC_FAMILY.test(name));
 }
 
 /** What the loader finds in the process of a program. */
@@ -56,6 +66,11 @@ export class Libraries {
   #configured: readonly string[] | null = null;
   /** What one walk has seen, by path: the same folders are searched for every library. */
   readonly #seen = new Map<string, ElfFacts | null>();
+  /** Of the same walk: where links lead, and which folders have variants. */
+  readonly #realPaths = new Map<string, string | null>();
+  readonly #withVariants = new Map<string, boolean>();
+  /** Folders by the words that name them, for those that depend on no working directory. */
+  readonly #named = new Map<string, string>();
 
   constructor(files: Files, stamps: Stamps) {
     this.#files = files;
@@ -67,7 +82,7 @@ export class Libraries {
    * programs and for files that are no ELF.
    */
   of(program: string, context: LoaderContext): readonly Library[] {
-    this.#seen.clear();
+    for (const seen of [this.#seen, this.#realPaths, this.#withVariants]) seen.clear();
     const found = new Map<string, Library>();
     const queue: Search[] = [];
     const root = this.#search(program, []);
@@ -96,6 +111,14 @@ export class Libraries {
   }
 
   #realPath(path: string): string | null {
+    const known = this.#realPaths.get(path);
+    if (known !== undefined) return known;
+    const realPath = this.#resolveLinks(path);
+    this.#realPaths.set(path, realPath);
+    return realPath;
+  }
+
+  #resolveLinks(path: string): string | null {
     try {
       return this.#files.realpath(path);
     } catch {
@@ -132,17 +155,30 @@ export class Libraries {
       return this.#fits(path, search) ? [{ name, path }] : [];
     }
     for (const listed of this.#folders(search, given.folders)) {
-      const folder = resolve(given.cwd, listed);
+      const folder = this.#folder(given.cwd, listed);
       const path = `${folder}/${name}`;
       if (!this.#fits(path, search)) continue;
-      const hasVariants = statOrNull(this.#files, `${folder}/glibc-hwcaps`) !== null;
-      const variants = (hasVariants ? VARIANTS : []).map((variant) => ({
+      const variants = (this.#hasVariants(folder) ? VARIANTS : []).map((variant) => ({
         name: `glibc-hwcaps/${variant}/${name}`,
         path: `${folder}/glibc-hwcaps/${variant}/${name}`,
       }));
       return [...variants.filter((variant) => this.#fits(variant.path, search)), { name, path }];
     }
     return [];
+  }
+
+  #folder(cwd: string, listed: string): string {
+    if (!listed.startsWith('/')) return resolve(cwd, listed);
+    const folder = this.#named.get(listed) ?? resolve(listed);
+    this.#named.set(listed, folder);
+    return folder;
+  }
+
+  #hasVariants(folder: string): boolean {
+    const answer =
+      this.#withVariants.get(folder) ?? statOrNull(this.#files, `${folder}/glibc-hwcaps`) !== null;
+    this.#withVariants.set(folder, answer);
+    return answer;
   }
 
   /** The loader skips libraries of another machine. */
@@ -212,7 +248,7 @@ function configurationLines(files: Files, path: string): readonly string[] {
   const read = readRegularFile(files, path, MAX_CONFIGURATION_BYTES);
   if (!read.ok) return [];
   const lines = read.bytes.toString('utf8').split('\n');
-  return lines.map((line) => line.replace(/#.*/, '').trim()).filter((line) => line !== '');
+  return lines.map((line) => (line.split('#', 1)[0] ?? '').trim()).filter((line) => line !== '');
 }
 
 /** Patterns with `*` in their last part only, as distributions write them. */

@@ -45,6 +45,15 @@ export function readHistory(host: Host, paths: HomePaths, shape: string): Reques
   return readChecked(host, { path: paths.request(shape), maxBytes: MAX_BYTES }, decodeHistory);
 }
 
+/** The setting with which the outputs of a request held the worker directory's path: all that a hit asks for. */
+export function readEmbedsPath(host: Host, paths: HomePaths, shape: string): string | null {
+  const file = { path: paths.request(shape), maxBytes: MAX_BYTES };
+  return readChecked(host, file, (reader) => {
+    if (reader.text('schema') !== SCHEMA) mismatch('unknown schema');
+    return reader.textOrNull('embedsPath');
+  });
+}
+
 /** Best effort: without it a later miss is `absent` instead of naming what changed. */
 export function rememberRequest(
   host: Host,

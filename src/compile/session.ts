@@ -93,6 +93,8 @@ export class CacheSession {
   #swept: Promise<void> | null = null;
   #digests: FileDigests | null = null;
   #store: DiskTier | null = null;
+  /** True once its marker was read. */
+  #wasHome = false;
   /** Undefined until it is asked for. */
   #lock: LockFile | null | undefined;
 
@@ -172,6 +174,7 @@ export class CacheSession {
   async #openHome(): Promise<HomeAccess> {
     const opened = openHome(this.host, this.paths);
     if (!opened.ok) return opened;
+    this.#wasHome = true;
     const { paths } = opened;
     const state = new PrivateState(this.host, paths.private);
     this.#lock ??= this.#openLock(state.lockPath);
@@ -230,7 +233,9 @@ export class CacheSession {
 
   /** What the root is, for commands that only read. @throws the errno error when it cannot be read. */
   kind(): RootKind {
-    return rootKind(this.host, this.paths);
+    const kind = rootKind(this.host, this.paths);
+    this.#wasHome ||= kind === 'home';
+    return kind;
   }
 
   /** The store of the root for reading. @throws CacheError environment where it is a link. */
@@ -241,7 +246,7 @@ export class CacheSession {
 
   #openStore(): DiskTier {
     return new DiskTier(this.host, {
-      paths: new StorePaths(readableStore(this.host, this.paths)),
+      paths: new StorePaths(readableStore(this.host, this.paths, this.#wasHome ? 'home' : this.kind())),
       maxPayloadBytes: this.maxPayloadBytes,
       lock: this.openLock(),
       signing: this.signing,
@@ -288,9 +293,10 @@ export class CacheSession {
     if (lock !== null) yield { state: foreign, lock };
   }
 
+  /** A home that was removed meanwhile has no folder for a lock file: who opens that finds out. */
   #isHome(): boolean {
     try {
-      return this.kind() === 'home';
+      return this.#wasHome || this.kind() === 'home';
     } catch (error) {
       if (errnoOf(error) === null) throw error;
       return false;

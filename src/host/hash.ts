@@ -21,7 +21,7 @@ export interface Blake3 {
 
 const PACKAGE: AddonPackage = {
   name: '@napi-rs/blake-hash',
-  binary: (platform) => `@napi-rs/blake-hash-${platform}-gnu`,
+  binary: (platform) => `@napi-rs/blake-hash-${platform}-gnu/blake.${platform}-gnu.node`,
 };
 
 interface NativeHasher {

@@ -33,19 +33,19 @@ export function parseJson(text: string): unknown {
 export class Reader {
   readonly #object: Readonly<Record<string, unknown>>;
   readonly #path: string;
-  readonly #unread: Set<string>;
+  /** Few: no object of ours has many keys. */
+  readonly #read: string[] = [];
 
   constructor(value: unknown, path: string) {
     if (typeof value !== 'object' || value === null || Array.isArray(value))
       mismatch(`${path} is not an object`);
-    this.#object = { ...value };
+    this.#object = value as Readonly<Record<string, unknown>>;
     this.#path = path;
-    this.#unread = new Set(Object.keys(value));
   }
 
   #take(key: string): unknown {
     if (!Object.hasOwn(this.#object, key)) mismatch(`${this.#path}.${key} is missing`);
-    this.#unread.delete(key);
+    this.#read.push(key);
     return this.#object[key];
   }
 
@@ -111,6 +111,7 @@ export class Reader {
   }
 
   end(): void {
-    for (const key of this.#unread) mismatch(`${this.#path}.${key} is unknown`);
+    for (const key of Object.keys(this.#object))
+      if (!this.#read.includes(key)) mismatch(`${this.#path}.${key} is unknown`);
   }
 }

@@ -1,5 +1,3 @@
-import { startsWithHex } from './hex.js';
-
 /** 64 lowercase hex digits: the key of an entry, BLAKE3 of the complete description of a compilation. */
 export type Fingerprint = string & { readonly kind: 'fingerprint' };
 
@@ -27,8 +25,9 @@ export function isDigest(text: string): text is Digest {
   return isHex64(text);
 }
 
+/** Compared with its own bytes: a loop over the characters is slow until it was compiled, and most calls are over before. */
 function isHex64(text: string): boolean {
-  return text.length === HEX_LENGTH && startsWithHex(text, HEX_LENGTH);
+  return text.length === HEX_LENGTH && Buffer.from(text, 'hex').toString('hex') === text;
 }
 
 /** True for 8 to 64 lowercase hex digits. */
@@ -42,9 +41,10 @@ export function toHex(bytes: Uint8Array): string {
 
 /** The digest for 32 raw bytes. */
 export function digestOfBytes(bytes: Uint8Array): Digest {
-  const hex = toHex(bytes);
-  if (!isDigest(hex)) throw new Error(`expected a 32-byte BLAKE3 value, got ${bytes.byteLength} bytes`);
-  return hex;
+  if (bytes.byteLength * 2 !== HEX_LENGTH)
+    throw new Error(`expected a 32-byte BLAKE3 value, got ${bytes.byteLength} bytes`);
+  // Lowercase hex digits by construction.
+  return toHex(bytes) as Digest;
 }
 
 /**
@@ -92,37 +92,67 @@ export function numbered(group: 'arg' | 'key' | 'output', index: number): string
  * @throws Error on two fields of one name: a bug of the caller.
  */
 export function encodeFields(fields: readonly Field[]): Uint8Array[] {
-  return [Buffer.from(DOMAIN, 'utf8'), ...sortedFields(fields).map(encodedField)];
+  return [Buffer.from(DOMAIN, 'utf8'), encoded(sortedFields(fields))];
 }
 
 function sortedFields(fields: readonly Field[]): readonly Field[] {
-  const sorted = fields.toSorted(compareNames);
-  for (const [index, field] of sorted.entries()) {
-    const next = sorted[index + 1];
-    if (next !== undefined && compareNames(field, next) === 0)
-      throw new Error(`two fields of a fingerprint are called "${field.name}"`);
+  const compare = fields.some(({ name }) => HIGH.test(name)) ? compareNames : comparePlainNames;
+  const sorted = fields.toSorted(compare);
+  for (let index = 1; index < sorted.length; index += 1) {
+    const name = sorted[index]?.name ?? '';
+    if (sorted[index - 1]?.name === name) throw new Error(`two fields of a fingerprint are called "${name}"`);
   }
   return sorted;
 }
 
-/** In the order of their bytes, which is that of their UTF-16 units below the surrogates. */
-function compareNames({ name: a }: Field, { name: b }: Field): number {
-  if (HIGH.test(a) || HIGH.test(b)) return Buffer.compare(Buffer.from(a, 'utf8'), Buffer.from(b, 'utf8'));
+function comparePlainNames({ name: a }: Field, { name: b }: Field): number {
   if (a === b) return 0;
   return a < b ? -1 : 1;
 }
 
+/** In the order of their bytes, which is that of their UTF-16 units below the surrogates. */
+function compareNames(a: Field, b: Field): number {
+  if (!HIGH.test(a.name) && !HIGH.test(b.name)) return comparePlainNames(a, b);
+  return Buffer.compare(Buffer.from(a.name, 'utf8'), Buffer.from(b.name, 'utf8'));
+}
+
 const HIGH = /[\uD800-\uFFFF]/;
 
-function encodedField(field: Field): Uint8Array {
-  const name = Buffer.from(field.name, 'utf8');
-  const value = fieldValue(field);
-  const bytes = Buffer.alloc(4 + name.byteLength + 8 + value.byteLength);
-  bytes.writeUInt32LE(name.byteLength);
-  bytes.set(name, 4);
-  bytes.writeBigUInt64LE(BigInt(value.byteLength), 4 + name.byteLength);
-  bytes.set(value, 12 + name.byteLength);
+/** Before each name, and before each value. */
+const NAME_LENGTH_BYTES = 4;
+const VALUE_LENGTH_BYTES = 8;
+
+/** The fields one after another, in one buffer: a start encodes some hundred of them. */
+function encoded(fields: readonly Field[]): Buffer {
+  const lengths = fields.map((field) => ({
+    name: Buffer.byteLength(field.name, 'utf8'),
+    value: valueLength(field),
+  }));
+  const size = lengths.reduce((sum, { name, value }) => sum + name + value, 0);
+  const bytes = Buffer.alloc(size + fields.length * (NAME_LENGTH_BYTES + VALUE_LENGTH_BYTES));
+  let at = 0;
+  for (const [index, field] of fields.entries()) {
+    const { name = 0, value = 0 } = lengths[index] ?? {};
+    at = bytes.writeUInt32LE(name, at);
+    at += bytes.write(field.name, at, 'utf8');
+    // No text is as long as 4 GiB.
+    at = bytes.writeUInt32LE(value, at);
+    at = bytes.writeUInt32LE(0, at);
+    at += writeValue(field, bytes, at);
+  }
   return bytes;
+}
+
+function valueLength(field: Field): number {
+  if (field.kind === 'absent') return 0;
+  return field.kind === 'digest' ? HEX_LENGTH / 2 : Buffer.byteLength(field.text, 'utf8');
+}
+
+function writeValue(field: Field, target: Buffer, at: number): number {
+  if (field.kind === 'absent') return 0;
+  return field.kind === 'digest'
+    ? target.write(field.digest, at, 'hex')
+    : target.write(field.text, at, 'utf8');
 }
 
 /** The fingerprint of a description. The order of `fields` does not matter. */
@@ -164,7 +194,7 @@ function blockOf(group: readonly Field[]): Block {
   const [first] = sorted;
   const last = sorted.at(-1);
   if (first === undefined || last === undefined) throw new Error('expected a field in the group');
-  const block = { first, last, bytes: Buffer.concat(sorted.map(encodedField)) };
+  const block = { first, last, bytes: encoded(sorted) };
   knownBlocks.set(group, block);
   return block;
 }

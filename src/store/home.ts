@@ -221,10 +221,9 @@ function ignoring(errno: string, work: () => void): void {
 
 /**
  * The folder of a root that holds entries, for reading: `pipelines/` of a home, or the root itself where it is a flat
- * folder of entries. It need not exist. @throws CacheError environment when it is a link, which is not entered.
+ * folder of entries. It need not exist. `kind` is what the root is known to be. @throws CacheError environment when it is a link, which is not entered.
  */
-export function readableStore(host: Host, paths: HomePaths): string {
-  const kind = rootKind(host, paths);
+export function readableStore(host: Host, paths: HomePaths, kind = rootKind(host, paths)): string {
   if (kind === 'store') return paths.root;
   if (kind === 'not-a-directory') return paths.store;
   if (host.files.lstat(paths.store)?.type !== 'link') return paths.store;

@@ -119,8 +119,14 @@ const LANGUAGE_OF_NAME: ReadonlyMap<string, GccLanguage> = new Map<string, GccLa
   ['objective-c++', 'objc'],
 ]);
 
-const QUERY =
-  /^(?:--version|--help(?:=.*)?|--target-help|-dumpversion|-dumpfullversion|-dumpmachine|-dumpspecs|-print-.*|--print-.*)$/;
+const QUERIES: ReadonlySet<string> = new Set(
+  '--version --help --target-help -dumpversion -dumpfullversion -dumpmachine -dumpspecs'.split(' '),
+);
+const QUERY_BEGINNINGS = ['--help=', '-print-', '--print-'] as const;
+
+function isQuery(name: string): boolean {
+  return QUERIES.has(name) || QUERY_BEGINNINGS.some((text) => name.startsWith(text));
+}
 
 /** Splits the arguments of gcc and its relatives. `plusPlus`: C sources are C++ (g++). */
 export function parseGccArguments(args: readonly string[], plusPlus: boolean): GccArguments {
@@ -186,7 +192,7 @@ function isOtherOption(name: string, argument: string): boolean {
 
 function stageOf(options: readonly GccOption[], inputs: number): GccStage {
   const has = (...names: readonly string[]): boolean => options.some((option) => names.includes(option.name));
-  if (options.some((option) => QUERY.test(option.name)) || inputs === 0) return 'query';
+  if (options.some((option) => isQuery(option.name)) || inputs === 0) return 'query';
   if (has('-E', '-M', '-MM')) return 'preprocess';
   if (has('-fsyntax-only')) return 'syntax';
   if (has('-S')) return 'compile';
@@ -222,6 +228,11 @@ export function hasOption(parsed: GccArguments, wanted: string | RegExp): boolea
   return parsed.options.some((option) =>
     typeof wanted === 'string' ? option.name === wanted : wanted.test(option.name),
   );
+}
+
+/** True when an option was given whose name begins like this. An expression would have to be compiled by each process. */
+export function hasBeginning(parsed: GccArguments, text: string): boolean {
+  return parsed.options.some((option) => option.name.startsWith(text));
 }
 
 /** The words that reach another program: `-Wl,a,b -Xlinker c` are `a`, `b`, `c`. */

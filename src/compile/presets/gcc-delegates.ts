@@ -7,14 +7,17 @@ import type { CommandLine, Delegate, DelegateContext } from './preset.js';
 /** Options that change where gcc looks for its parts; they go along with each question. */
 const STEERING = /^(?:-B|-specs|--specs|--sysroot|-isysroot|-m(?:32|64|x32|16)|-m.*-abi|-m?abi=.*)$/;
 
+/** Second characters of those: most options need no expression. */
+const STEERING_LETTERS: ReadonlySet<string | undefined> = new Set('Bsim-');
+
 /** Folders and files that the user chooses: what lies there decides an answer, too. */
-const CHOSEN = /^(?:-B|-specs|--specs)$/;
+const CHOSEN = ['-B', '-specs', '--specs'] as const;
 const CHOSEN_BY_ENVIRONMENT: readonly string[] = ['COMPILER_PATH', 'GCC_EXEC_PREFIX'];
 
 /** The files that decide what gcc answers to a question; none where nobody can name them all. */
 export function answersDependOn(line: CommandLine, parsed: GccArguments): readonly string[] {
   const isChosen = CHOSEN_BY_ENVIRONMENT.some((name) => line.environment[name] !== undefined);
-  return isChosen || hasOption(parsed, CHOSEN) ? [] : [line.program];
+  return isChosen || CHOSEN.some((name) => hasOption(parsed, name)) ? [] : [line.program];
 }
 
 /** The programs that gcc starts for these arguments, and the files that they load. */
@@ -95,7 +98,7 @@ async function askPath(
 /** The arguments, as given, that change the answers. */
 export function steering(parsed: GccArguments): readonly string[] {
   return parsed.options.flatMap(({ name, value }) => {
-    if (!STEERING.test(name)) return [];
+    if (!STEERING_LETTERS.has(name[1]) || !STEERING.test(name)) return [];
     if (value === null) return [name];
     return name === '-B' || name === '-isysroot' ? [name, value] : [`${name}=${value}`];
   });

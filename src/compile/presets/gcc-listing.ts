@@ -1,4 +1,4 @@
-import { hasOption, isPreprocessed, wordsFor, type GccArguments } from './gcc-arguments.js';
+import { hasBeginning, isPreprocessed, wordsFor, type GccArguments } from './gcc-arguments.js';
 import type { GccListingPlan } from './gcc-lists.js';
 import type { Listing } from './preset.js';
 
@@ -23,9 +23,9 @@ export function gccListing(
 
 function planOf(parsed: GccArguments, isGnu: boolean): GccListingPlan {
   const { stage, sources } = parsed;
-  const lto = hasOption(parsed, /^-flto/);
+  const lto = hasBeginning(parsed, '-flto');
   const usesM =
-    hasOption(parsed, /^-M/) ||
+    hasBeginning(parsed, '-M') ||
     wordsFor(parsed, '-Wp,', '-Xpreprocessor').some((word) => word.startsWith('-M'));
   const assembles = stage === 'assemble' || stage === 'link';
   const ownMd = wordsFor(parsed, '-Wa,', '-Xassembler').some((word) => word.startsWith('--MD'));

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import {
+  hasBeginning,
   hasOption,
   valuesOf,
   withoutExtension,
@@ -56,20 +57,23 @@ function depfiles(parsed: GccArguments): readonly string[] {
   const words = wordsFor(parsed, '-Wp,', '-Xpreprocessor');
   const passed = words.flatMap((word, index) => (/^-MM?D$/.test(word) ? (words[index + 1] ?? []) : []));
   if (named.length > 0) return [...named, ...passed];
-  if (!hasOption(parsed, /^-MM?D$/)) return passed;
+  if (!hasOption(parsed, '-MD') && !hasOption(parsed, '-MMD')) return passed;
   if (parsed.output !== null && parsed.output !== '-')
     return [`${withoutExtension(parsed.output)}.d`, ...passed];
   return [...parsed.sources.map((source) => `${baseOf(source)}.d`), ...passed];
 }
 
+const COVERAGE = ['--coverage', '-coverage', '-ftest-coverage'] as const;
+
 /** The files beside the output: coverage notes, stack usage, call graph, split debug information, temporary files. */
 function auxiliaries(parsed: GccArguments, source: GccSource): readonly string[] {
   const extensions: string[] = [];
-  if (hasOption(parsed, /^(?:--coverage|-coverage|-ftest-coverage)$/)) extensions.push('gcno');
+  if (COVERAGE.some((name) => hasOption(parsed, name))) extensions.push('gcno');
   if (hasOption(parsed, '-fstack-usage')) extensions.push('su');
-  if (hasOption(parsed, /^-fcallgraph-info/)) extensions.push('ci');
+  if (hasBeginning(parsed, '-fcallgraph-info')) extensions.push('ci');
   if (hasOption(parsed, '-gsplit-dwarf') && parsed.stage !== 'compile') extensions.push('dwo');
-  if (hasOption(parsed, /^--?save-temps/)) extensions.push(...temporaryExtensions(parsed, source));
+  if (hasBeginning(parsed, '-save-temps') || hasBeginning(parsed, '--save-temps'))
+    extensions.push(...temporaryExtensions(parsed, source));
   const base = auxiliaryBase(parsed, source);
   const saved = hasOption(parsed, '-fsave-optimization-record')
     ? [`${base}.${basename(source.path).split('.').at(-1) ?? ''}.opt-record.json.gz`]
@@ -99,7 +103,7 @@ function auxiliaryBase(parsed: GccArguments, source: GccSource): string {
 /** -fopt-info…=FILE writes a report; without a file it goes to stderr. */
 function reports(parsed: GccArguments): readonly string[] {
   return parsed.options.flatMap(({ name }) => {
-    const file = /^-fopt-info[^=]*=(.+)$/.exec(name)?.[1];
+    const file = !name.startsWith('-fopt-info') ? undefined : /^-fopt-info[^=]*=(.+)$/.exec(name)?.[1];
     return file === undefined ? [] : [file];
   });
 }

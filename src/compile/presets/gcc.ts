@@ -10,7 +10,7 @@ const C_NAME = /^(?:[a-z0-9_]+-(?:[a-z0-9_.]+-)*)?gcc(?:-[0-9][0-9.]*)?$|^(?:cc|
 const PLUS_NAME = /^(?:[a-z0-9_]+-(?:[a-z0-9_.]+-)*)?(?:g\+\+)(?:-[0-9][0-9.]*)?$|^c\+\+$/;
 
 /** Names that may stand for clang, whose assembler has other options than GNU's. */
-const ANY_COMPILER = /^(?:cc|c\+\+|c89|c99)$/;
+const ANY_COMPILER: ReadonlySet<string> = new Set(['cc', 'c++', 'c89', 'c99']);
 
 /** gcc and collect2 end with status 1 when a program that they started was killed; gas catches its own crash. */
 export const GCC_TRANSIENT = [
@@ -34,7 +34,7 @@ function gccPreset(name: 'gcc' | 'g++'): Preset {
   };
   return {
     name,
-    matches: (baseName) => (plusPlus ? PLUS_NAME : C_NAME).test(baseName),
+    matches: (baseName) => baseName === name || (plusPlus ? PLUS_NAME : C_NAME).test(baseName),
     facts: (line) => gccFacts(line, parse(line)),
     delegates: async (context) => gccDelegates(context, parse(context.line)),
     versionArgs: ['--version'],
@@ -42,7 +42,7 @@ function gccPreset(name: 'gcc' | 'g++'): Preset {
     // With -S, -E, -pipe and when it links it removes them.
     keepsOldOutputs: () => false,
     transientWords: GCC_TRANSIENT,
-    listing: (line) => gccListing(parse(line), { plusPlus, isGnu: !ANY_COMPILER.test(basename(line.typed)) }),
+    listing: (line) => gccListing(parse(line), { plusPlus, isGnu: !ANY_COMPILER.has(basename(line.typed)) }),
   };
 }
 

@@ -35,45 +35,55 @@ export interface NvccOption {
 }
 
 /** Long names (nvcc 13 --help) and their short ones; those in the second table take a value. */
-const SHORT: ReadonlyMap<string, string> = new Map(
-  (
-    'cuda:cuda cubin:cubin fatbin:fatbin ptx:ptx optix-ir:optix-ir ltoir:ltoir preprocess:E generate-dependencies:M ' +
-    'generate-nonsystem-dependencies:MM generate-dependencies-with-compile:MD ' +
-    'generate-nonsystem-dependencies-with-compile:MMD generate-dependency-targets:MP compile:c device-c:dc ' +
-    'device-w:dw device-link:dlink link:link lib:lib run:run dryrun:dryrun verbose:v keep:keep save-temps:keep ' +
-    'clean-targets:clean device-debug:G debug:g generate-line-info:lineinfo source-in-ptx:src-in-ptx version:V help:h ' +
-    'shared:shared list-gpu-code:code-ls list-gpu-arch:arch-ls dependency-output:MF output-file:o pre-include:include ' +
-    'library:l define-macro:D undefine-macro:U include-path:I system-include:isystem library-path:L ' +
-    'output-directory:odir compiler-bindir:ccbin archiver-binary:arbin cudart:cudart cudadevrt:cudadevrt ' +
-    'libdevice-directory:ldir target-directory:target-dir optimization-info:opt-info optimize:O Ofast-compile:Ofc ' +
-    'dopt:dopt std:std x:x machine:m compiler-options:Xcompiler linker-options:Xlinker archive-options:Xarchive ' +
-    'ptxas-options:Xptxas nvlink-options:Xnvlink threads:t keep-dir:keep-dir time:time run-args:run-args ' +
-    'dependency-target-name:MT gpu-architecture:arch gpu-code:code generate-code:gencode ' +
-    'relocatable-device-code:rdc entries:e maxrregcount:maxrregcount fdevice-time-trace:fdevice-time-trace ' +
-    'options-file:optf'
-  )
-    .split(' ')
-    .map((pair) => {
-      const [long = '', short = ''] = pair.split(':');
-      return [long, short] as const;
-    }),
-);
-const WITH_VALUE: ReadonlySet<string> = new Set(
-  (
-    'MF o include l D U I isystem L odir ccbin arbin cudart cudadevrt ldir target-dir opt-info O Ofc dopt ' +
-    'ftemplate-backtrace-limit ftemplate-depth std x m Xcompiler Xlinker Xarchive Xptxas Xnvlink ' +
-    'static-global-template-stub device-entity-has-hidden-visibility t split-compile split-compile-extended ' +
-    'fdevice-time-trace keep-dir time run-args input-drive-prefix idp dependency-drive-prefix ddp drive-prefix dp MT ' +
-    'arch code gencode rdc e maxrregcount ftz prec-div prec-sqrt fmad default-stream Werror diag-error ' +
-    'diag-suppress diag-warn host-linker-script hls brief-diagnostics brief-diag jump-table-density jtd ' +
-    'device-stack-protector compress-mode frandom-seed sanitize optf'
-  ).split(' '),
-);
+const SHORT =
+  'cuda:cuda cubin:cubin fatbin:fatbin ptx:ptx optix-ir:optix-ir ltoir:ltoir preprocess:E generate-dependencies:M ' +
+  'generate-nonsystem-dependencies:MM generate-dependencies-with-compile:MD ' +
+  'generate-nonsystem-dependencies-with-compile:MMD generate-dependency-targets:MP compile:c device-c:dc ' +
+  'device-w:dw device-link:dlink link:link lib:lib run:run dryrun:dryrun verbose:v keep:keep save-temps:keep ' +
+  'clean-targets:clean device-debug:G debug:g generate-line-info:lineinfo source-in-ptx:src-in-ptx version:V help:h ' +
+  'shared:shared list-gpu-code:code-ls list-gpu-arch:arch-ls dependency-output:MF output-file:o pre-include:include ' +
+  'library:l define-macro:D undefine-macro:U include-path:I system-include:isystem library-path:L ' +
+  'output-directory:odir compiler-bindir:ccbin archiver-binary:arbin cudart:cudart cudadevrt:cudadevrt ' +
+  'libdevice-directory:ldir target-directory:target-dir optimization-info:opt-info optimize:O Ofast-compile:Ofc ' +
+  'dopt:dopt std:std x:x machine:m compiler-options:Xcompiler linker-options:Xlinker archive-options:Xarchive ' +
+  'ptxas-options:Xptxas nvlink-options:Xnvlink threads:t keep-dir:keep-dir time:time run-args:run-args ' +
+  'dependency-target-name:MT gpu-architecture:arch gpu-code:code generate-code:gencode ' +
+  'relocatable-device-code:rdc entries:e maxrregcount:maxrregcount fdevice-time-trace:fdevice-time-trace ' +
+  'options-file:optf';
+const WITH_VALUE =
+  'MF o include l D U I isystem L odir ccbin arbin cudart cudadevrt ldir target-dir opt-info O Ofc dopt ' +
+  'ftemplate-backtrace-limit ftemplate-depth std x m Xcompiler Xlinker Xarchive Xptxas Xnvlink ' +
+  'static-global-template-stub device-entity-has-hidden-visibility t split-compile split-compile-extended ' +
+  'fdevice-time-trace keep-dir time run-args input-drive-prefix idp dependency-drive-prefix ddp drive-prefix dp MT ' +
+  'arch code gencode rdc e maxrregcount ftz prec-div prec-sqrt fmad default-stream Werror diag-error ' +
+  'diag-suppress diag-warn host-linker-script hls brief-diagnostics brief-diag jump-table-density jtd ' +
+  'device-stack-protector compress-mode frandom-seed sanitize optf';
 /** Of those, the ones whose value may follow directly. */
 const JOINED = ['I', 'D', 'U', 'L', 'l', 'O', 'm'] as const;
 const LISTS: ReadonlySet<string> = new Set(
   'include l D U I isystem L Xcompiler Xlinker Xptxas Xnvlink code optf'.split(' '),
 );
+
+interface Names {
+  readonly short: ReadonlyMap<string, string>;
+  readonly withValue: ReadonlySet<string>;
+}
+
+let madeNames: Names | null = null;
+
+/** Made for the first command line of nvcc: other compilers do not wait for them. */
+function knownNames(): Names {
+  madeNames ??= {
+    short: new Map(
+      SHORT.split(' ').map((pair) => {
+        const [long = '', short = ''] = pair.split(':');
+        return [long, short];
+      }),
+    ),
+    withValue: new Set(WITH_VALUE.split(' ')),
+  };
+  return madeNames;
+}
 
 const SOURCE = /\.(?:cu|cup|c|cc|cpp|cxx|i|ii)$/;
 
@@ -104,10 +114,11 @@ function splitOption(argument: string, next: string | undefined, index: number):
   const long = argument.startsWith('--');
   const end = argument.indexOf('=');
   const written = argument.slice(long ? 2 : 1, end < 0 ? undefined : end);
-  const name = SHORT.get(written) ?? written;
-  if (end >= 0 && (WITH_VALUE.has(name) || long))
+  const name = knownNames().short.get(written) ?? written;
+  if (end >= 0 && (knownNames().withValue.has(name) || long))
     return { name, value: argument.slice(end + 1), index, separate: false };
-  if (WITH_VALUE.has(name)) return { name, value: next ?? null, index, separate: next !== undefined };
+  if (knownNames().withValue.has(name))
+    return { name, value: next ?? null, index, separate: next !== undefined };
   const joined = long ? undefined : JOINED.find((letter) => argument.startsWith(letter, 1));
   // `-lineinfo`, `-link` and `-lib` are no libraries, `-MD` is no machine.
   if (joined === undefined || /^-(?:lineinfo|link|lib|lto|ltoir|m64)$/.test(argument)) {

@@ -46,7 +46,7 @@ describe('ES modules as esbuild prints them, as CommonJS', () => {
       './x.cjs': { default: 5 },
     });
     const { later } = exported;
-    assert.ok(later instanceof Function);
+    assert.ok(typeof later === 'function');
     assert.deepEqual(await Promise.resolve(Reflect.apply(later, null, [])), { default: 5 });
   });
 

@@ -9,6 +9,7 @@ import {
   encodeFields,
   fingerprintOf,
   fingerprintOfGroups,
+  FINGERPRINT_SCHEMA,
   isDigest,
   isFingerprint,
   isFingerprintPrefix,
@@ -60,6 +61,10 @@ const CASES: readonly (readonly [string, readonly Field[]])[] = [
 ];
 
 describe('the encoding of a description', () => {
+  it('has the version of its fields, which every fingerprint depends on', () => {
+    assert.equal(FINGERPRINT_SCHEMA, 'vyre-cache.fingerprint/1');
+  });
+
   for (const [name, fields] of CASES) {
     it(`writes the golden bytes of "${name}"`, () => {
       assert.deepEqual(Buffer.concat(encodeFields(fields)), goldenBytes(`fingerprints/${name}.bytes`));

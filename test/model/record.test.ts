@@ -189,6 +189,7 @@ describe('a record', () => {
       assert.equal(summaryOf(ordered(changed)), null, JSON.stringify(changed));
     }
     assert.equal(summaryOf(JSON.stringify({ ...head, mac })), null, 'without fields');
+    assert.equal(summaryOf(JSON.stringify(head)), null, 'without fields and mac');
   });
 
   it('has a short form up to 1 MiB and none above', () => {
@@ -479,6 +480,19 @@ describe('the record of a failure', () => {
       Buffer.from(encodeRecord(GOLDEN_FAILURE, hashOf)).toString('utf8'),
       goldenText('failure.json'),
     );
+  });
+
+  it('comes back as it was written, however it ended', () => {
+    for (const end of [
+      { status: 7, signal: null, limit: null },
+      { status: null, signal: 'SIGKILL', limit: null },
+      { status: null, signal: null, limit: { kind: 'memory', value: 5 } },
+    ] as const) {
+      const record: FailureRecord = { ...GOLDEN_FAILURE, failure: { ...GOLDEN_FAILURE.failure, ...end } };
+      const decoded = decodeRecord(Buffer.from(encodeRecord(record, hashOf)), hashOf);
+      assert.ok(decoded.ok);
+      assert.deepEqual(plain(decoded.record), plain(record));
+    }
   });
 
   it('may end by a status, a signal or a limit', () => {

@@ -165,7 +165,7 @@ export function fingerprintOf(fields: readonly Field[], hash: HashChunks): Finge
  * is encoded once for as long as the same array comes.
  */
 export function fingerprintOfGroups(groups: readonly (readonly Field[])[], hash: HashChunks): Fingerprint {
-  const blocks = groups.flatMap((group) => (group.length === 0 ? [] : [blockOf(group)]));
+  const blocks = groups.flatMap((group) => blockOf(group) ?? []);
   blocks.sort((a, b) => compareNames(a.first, b.first));
   const isApart = blocks.every((block, index) => {
     const next = blocks[index + 1];
@@ -187,13 +187,14 @@ interface Block {
 
 const knownBlocks = new WeakMap<readonly Field[], Block>();
 
-function blockOf(group: readonly Field[]): Block {
+/** Null for a group without fields. */
+function blockOf(group: readonly Field[]): Block | null {
   const known = knownBlocks.get(group);
   if (known !== undefined) return known;
   const sorted = sortedFields(group);
   const [first] = sorted;
   const last = sorted.at(-1);
-  if (first === undefined || last === undefined) throw new Error('expected a field in the group');
+  if (first === undefined || last === undefined) return null;
   const block = { first, last, bytes: encoded(sorted) };
   knownBlocks.set(group, block);
   return block;

@@ -1,8 +1,7 @@
 import type { Share } from './share.js';
 
 /** Why a valid artifact is removed. */
-export const RETENTION_REASONS = ['all', 'ttl', 'max-size', 'max-entries', 'min-free'] as const;
-export type RetentionReason = (typeof RETENTION_REASONS)[number];
+export type RetentionReason = 'all' | 'ttl' | 'max-size' | 'max-entries' | 'min-free';
 
 /** What a user wants kept. Null where a rule is not set. */
 export interface RetentionRules {

@@ -74,6 +74,11 @@ describe('a failed compilation', () => {
     'Segmentation fault (core dumped)',
     'vfork: Resource temporarily unavailable',
     'Too many open files in system',
+    'Bus error',
+    'write: Disk quota exceeded',
+    'File too large',
+    'a.o: Read-only file system',
+    'Stale file handle',
     'OUT OF MEMORY',
   ]) {
     it(`that says "${words}" on either stream is transient`, () => {
@@ -255,6 +260,7 @@ describe('the count of a failure', () => {
     };
     assert.deepEqual(ended({ status: 7, signal: null }), [7, null, null]);
     assert.deepEqual(ended({ status: null, signal: 'SIGKILL' }), [null, 'SIGKILL', null]);
+    assert.deepEqual(ended({ status: 7, signal: 'SIGKILL' }), [null, 'SIGKILL', null]);
     assert.deepEqual(ended('timeout'), [null, null, { kind: 'timeout', value: 5 }]);
     assert.deepEqual(ended('memory'), [null, null, { kind: 'memory', value: 6 }]);
   });

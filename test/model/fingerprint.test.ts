@@ -9,6 +9,7 @@ import {
   encodeFields,
   fingerprintOf,
   fingerprintOfGroups,
+  FINGERPRINT_SCHEMA,
   isDigest,
   isFingerprint,
   isFingerprintPrefix,
@@ -60,6 +61,10 @@ const CASES: readonly (readonly [string, readonly Field[]])[] = [
 ];
 
 describe('the encoding of a description', () => {
+  it('has the version of its fields, which every fingerprint depends on', () => {
+    assert.equal(FINGERPRINT_SCHEMA, 'vyre-cache.fingerprint/1');
+  });
+
   for (const [name, fields] of CASES) {
     it(`writes the golden bytes of "${name}"`, () => {
       assert.deepEqual(Buffer.concat(encodeFields(fields)), goldenBytes(`fingerprints/${name}.bytes`));
@@ -85,6 +90,33 @@ describe('the encoding of a description', () => {
         assert.equal(fingerprintOfGroups(groups, hash), expected, `${name}, again`);
       }
     }
+  });
+
+  it('encodes a group once for as long as the same one comes', () => {
+    let encoded = 0;
+    const counted = (name: string): Field => ({
+      name,
+      kind: 'text',
+      get text() {
+        encoded += 1;
+        return name;
+      },
+    });
+    const compiler = [counted('compiler/b'), counted('compiler/a')];
+    const headers = [counted('dep/b'), counted('dep/a')];
+    for (const input of ['1', '2', '3']) {
+      const own = [textField('input/a.c', input), textField('cwd', '/src')];
+      const plain = [...own, 'compiler/b', 'compiler/a', 'dep/b', 'dep/a'].map((field) =>
+        typeof field === 'string' ? textField(field, field) : field,
+      );
+      for (const groups of [
+        [headers, [], ...own.map((field) => [field]), compiler],
+        [compiler, ...own.map((field) => [field]), headers],
+      ]) {
+        assert.equal(fingerprintOfGroups(groups, hash), fingerprintOf(plain, hash));
+      }
+    }
+    assert.equal(encoded, 4);
   });
 
   it('refuses two fields of one name in two groups', () => {
@@ -270,6 +302,7 @@ describe('fingerprints and digests', () => {
     ['0000000A', false],
     ['0000000/', false],
     ['00000000\n', false],
+    ['x00000000', false],
   ] as const) {
     it(`${isOne ? 'may' : 'may not'} be shortened to ${JSON.stringify(text)}`, () => {
       assert.equal(isFingerprintPrefix(text), isOne);
@@ -277,7 +310,9 @@ describe('fingerprints and digests', () => {
   }
   it('are written in lowercase hex', () => {
     assert.equal(toHex(Uint8Array.of(0, 10, 255)), '000aff');
-    assert.throws(() => digestOfBytes(new Uint8Array(31)), /32-byte/);
+    assert.throws(() => digestOfBytes(new Uint8Array(31)), /expected a 32-byte BLAKE3 value, got 31 bytes/);
+    const short = (): Uint8Array => new Uint8Array(31);
+    assert.throws(() => fingerprintOf([], short), /expected a 32-byte BLAKE3 value, got "0{62}"/);
   });
   it('are written from a view into a larger buffer', () => {
     assert.equal(toHex(Uint8Array.of(1, 2, 3, 4).subarray(1, 3)), '0203');

@@ -8,6 +8,7 @@ import {
   MAX_CAPTURED_BYTES,
   MAX_RECORD_BYTES,
   sealRecord,
+  splitChecksum,
   type ArtifactRecord,
   type FailureRecord,
   type StoredRecord,
@@ -70,6 +71,16 @@ function goldenDocument(): Document {
 
 function decodeText(text: string): ReturnType<typeof decodeRecord> {
   return decodeRecord(sealRecord(Buffer.from(text, 'utf8'), hashOf), hashOf);
+}
+
+function reasonOf(text: string): string {
+  const decoded = decodeText(text);
+  return decoded.ok ? 'none' : decoded.reason;
+}
+
+/** The short form of a document whose checksum fits. */
+function summaryOf(text: string): ReturnType<typeof decodeSummary> {
+  return decodeSummary(sealRecord(Buffer.from(text, 'latin1'), hashOf), hashOf);
 }
 
 function missOf(document: unknown): string {
@@ -160,6 +171,34 @@ describe('a record', () => {
     assert.equal(decodeSummary(sealed, hashOf), null);
   });
 
+  it('has no short form where its checksum fits and what delivery needs does not', () => {
+    const golden = goldenDocument();
+    const { fields, mac, ...head } = golden;
+    const ordered = (changed: Document): string => JSON.stringify({ ...head, ...changed, fields, mac });
+    assert.notEqual(summaryOf(ordered({})), null);
+    const { failure } = failureDocument();
+    for (const changed of [
+      { payloadDigest: null },
+      { payloadBytes: null },
+      { payloadDigest: null, payloadBytes: null },
+      { failure },
+      { failure, payloadDigest: null, payloadBytes: null },
+      { more: null },
+      { compiler: 'c\xff' },
+    ]) {
+      assert.equal(summaryOf(ordered(changed)), null, JSON.stringify(changed));
+    }
+    assert.equal(summaryOf(JSON.stringify({ ...head, mac })), null, 'without fields');
+    assert.equal(summaryOf(JSON.stringify(head)), null, 'without fields and mac');
+  });
+
+  it('has a short form up to 1 MiB and none above', () => {
+    const text = goldenText('record.json');
+    const padded = `${text}${' '.repeat(MAX_RECORD_BYTES - Buffer.byteLength(text))}`;
+    assert.notEqual(summaryOf(padded), null);
+    assert.equal(summaryOf(`${padded} `), null);
+  });
+
   it('has the bounds of the contract', () => {
     assert.equal(MAX_RECORD_BYTES, 1024 * 1024);
     assert.equal(MAX_CAPTURED_BYTES, 256 * 1024);
@@ -172,6 +211,50 @@ describe('a record', () => {
     const decoded = decodeRecord(Buffer.from(bytes), hashOf);
     assert.ok(decoded.ok);
     assert.equal(decoded.record.stdout.byteLength, MAX_CAPTURED_BYTES);
+  });
+});
+
+describe('the checksum of a record', () => {
+  const golden = goldenBytes('record.json');
+
+  it('is filled in again and again with the same', () => {
+    assert.deepEqual(sealRecord(golden, hashOf), golden);
+    const parts = splitChecksum(golden);
+    assert.ok(parts);
+    assert.deepEqual(Buffer.concat([parts.head, Buffer.from(parts.sum), parts.rest]), golden);
+  });
+
+  it('is found behind a schema of any bytes, by bytes and not by letters', () => {
+    const foreign = Buffer.from('{"schema":"\u{1f600}é/1","checksum":"","more":1}');
+    const sealed = sealRecord(foreign, hashOf);
+    const parts = splitChecksum(sealed);
+    assert.ok(parts);
+    assert.equal(parts.head.toString('utf8'), '{"schema":"\u{1f600}é/1","checksum":"');
+    assert.equal(parts.rest.toString('utf8'), '","more":1}');
+    assert.equal(parts.sum.length, 64);
+  });
+
+  const sum = '0123456789abcdef'.repeat(4);
+  for (const [name, text] of [
+    ['that does not begin like a record', ` {"schema":"a","checksum":"${sum}"}`],
+    ['whose schema is no text', `{"schema":1,"checksum":"${sum}"}`],
+    ['with a key between schema and checksum', `{"schema":"a","b":1,"checksum":"${sum}"}`],
+    ['with a schema of 101 letters', `{"schema":"${'a'.repeat(101)}","checksum":"${sum}"}`],
+    ['with a checksum that is cut', `{"schema":"a","checksum":"${sum.slice(1)}"}`],
+    ['with a checksum that is too long', `{"schema":"a","checksum":"${sum}0"}`],
+    ['with a checksum of other letters', `{"schema":"a","checksum":"${sum.toUpperCase()}"}`],
+    ['that ends before its checksum does', `{"schema":"a","checksum":"${sum}`],
+    ['that is empty', ''],
+  ] as const) {
+    it(`is not looked for in a file ${name}, which stays as it is`, () => {
+      const bytes = Buffer.from(text);
+      assert.equal(splitChecksum(bytes), null);
+      assert.equal(sealRecord(bytes, hashOf), bytes);
+    });
+  }
+
+  it('is found behind a schema of 100 letters', () => {
+    assert.notEqual(splitChecksum(Buffer.from(`{"schema":"${'a'.repeat(100)}","checksum":""}`)), null);
   });
 });
 
@@ -200,6 +283,8 @@ describe('a record is unreadable', () => {
         'vyre-cache.record/2 ',
         'vyre-cache.record/-2',
         'vyre-cache.record/2.5',
+        'vyre-cache.record/1000000000',
+        'x vyre-cache.record/2',
       ],
     ],
     ['fingerprint', [null, 1, '', 'a'.repeat(63), 'A'.repeat(64), `${'a'.repeat(63)}g`, ['a'.repeat(64)]]],
@@ -263,6 +348,46 @@ describe('a record is unreadable', () => {
       });
     }
   }
+
+  it('and says why', () => {
+    const golden = goldenDocument();
+    const failure = failureDocument();
+    const ended = failure['failure'] as Document;
+    const broken = (changed: Document): string => JSON.stringify({ ...golden, ...changed });
+    const failed = (changed: Document): string =>
+      JSON.stringify({ ...failure, failure: { ...ended, ...changed } });
+    for (const [text, reason] of [
+      [' '.repeat(MAX_RECORD_BYTES + 1), 'larger than 1 MiB'],
+      ['', 'not JSON'],
+      [broken({ checksum: 'x' }), 'bad checksum'],
+      [broken({ schema: 'vyre-cache.record/0' }), 'unknown schema "vyre-cache.record/0"'],
+      [broken({ schema: 'vyre-cache.record/2' }), 'written by a newer version'],
+      [broken({ fingerprint: 'a' }), 'record.fingerprint is not 64 lowercase hex digits'],
+      [broken({ payloadDigest: 'a' }), 'not 64 lowercase hex digits'],
+      [broken({ command: ['cc', 1] }), 'record.command[1] is not a string'],
+      [
+        broken({ outputs: [{ name: 'a.o', executable: 0 }] }),
+        'record.outputs[0].executable is not true or false',
+      ],
+      [broken({ cost: null }), 'record.cost is null'],
+      [broken({ stdout: '*' }), 'not base64'],
+      [broken({ payloadBytes: null }), 'record has neither payload nor failure'],
+      [JSON.stringify({ ...golden, failure: ended }), 'record.failure has a payload'],
+      [failed({ kind: 'permanent' }), 'unknown word "permanent"'],
+      [failed({ count: 0 }), 'record.failure.count is 0'],
+      [failed({ limit: null, status: 256 }), 'record.failure.status is no status'],
+      [failed({ limit: null, signal: 'kill' }), 'record.failure.signal is no signal'],
+      [failed({ status: 1 }), 'record.failure does not end in one way'],
+      [failed({ limit: null }), 'record.failure does not end in one way'],
+    ] as const) {
+      assert.equal(reasonOf(text), reason);
+    }
+    const bytes = goldenBytes('record.json');
+    bytes[bytes.indexOf('"cc"') + 1] = 0xff;
+    const decoded = decodeRecord(sealRecord(bytes, hashOf), hashOf);
+    assert.equal(decoded.ok ? 'none' : decoded.reason, 'not UTF-8');
+    assert.equal(reasonOf('null'), 'bad checksum');
+  });
 
   it('with an unknown key', () => {
     assert.equal(missOf({ ...goldenDocument(), more: null }), 'unreadable');
@@ -357,11 +482,26 @@ describe('the record of a failure', () => {
     );
   });
 
+  it('comes back as it was written, however it ended', () => {
+    for (const end of [
+      { status: 7, signal: null, limit: null },
+      { status: null, signal: 'SIGKILL', limit: null },
+      { status: null, signal: null, limit: { kind: 'memory', value: 5 } },
+    ] as const) {
+      const record: FailureRecord = { ...GOLDEN_FAILURE, failure: { ...GOLDEN_FAILURE.failure, ...end } };
+      const decoded = decodeRecord(Buffer.from(encodeRecord(record, hashOf)), hashOf);
+      assert.ok(decoded.ok);
+      assert.deepEqual(plain(decoded.record), plain(record));
+    }
+  });
+
   it('may end by a status, a signal or a limit', () => {
     for (const end of [
       { status: 1, signal: null, limit: null },
       { status: 255, signal: null, limit: null },
       { status: null, signal: 'SIGKILL', limit: null },
+      { status: null, signal: 'SIGA', limit: null },
+      { status: null, signal: 'SIGA234567890123456', limit: null },
       { status: null, signal: null, limit: { kind: 'memory', value: 0 } },
     ]) {
       assert.equal(missOf({ ...golden, failure: { ...failure, ...end } }), 'none', JSON.stringify(end));
@@ -397,6 +537,10 @@ describe('the record of a failure', () => {
     { limit: null, signal: '' },
     { limit: null, signal: 'kill' },
     { limit: null, signal: 'SIGKILL; rm' },
+    { limit: null, signal: 'rm; SIGKILL' },
+    { limit: null, signal: 'SIG' },
+    { limit: null, signal: 'SIG9' },
+    { limit: null, signal: 'SIGA2345678901234567' },
     { limit: null, signal: 9 },
     { status: 1 },
     { signal: 'SIGKILL' },

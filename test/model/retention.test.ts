@@ -264,6 +264,25 @@ describe('several rules', () => {
     assert.deepEqual(removed(rows, { maxEntries: 0 }, { stuck: [0, 1, 2, 3] }), []);
   });
 
+  it('offer each one once, also what could not be removed', () => {
+    const offered: number[] = [];
+    const rules = { ...NO_RULES, ttlMs: 2500, maxEntries: 0 };
+    const verdicts = judgeCandidates(candidatesOf(rows), rules, { nowMs: NOW_MS, missingBytes: 0 });
+    for (let next = verdicts.next(); next.done !== true; next = verdicts.next(false))
+      offered.push(next.value.index);
+    assert.deepEqual(offered, [0, 1, 2, 3]);
+  });
+
+  it('put nothing in order while the limits hold', () => {
+    const candidates: Candidates = {
+      ...candidatesOf(rows.map(([, bytes]): Row => [7, bytes])),
+      compareNames: () => assert.fail('expected no comparison'),
+    };
+    const rules = { ...NO_RULES, maxBytes: 400, maxEntries: 4 };
+    const verdicts = judgeCandidates(candidates, rules, { nowMs: NOW_MS, missingBytes: 0 });
+    assert.equal(verdicts.next().done, true);
+  });
+
   it('are overruled by all', () => {
     assert.deepEqual(
       removed(rows, { all: true, minAgeMs: 1e9, maxEntries: 100 }),

@@ -104,6 +104,8 @@ describe('the encoding of a description', () => {
     });
     const compiler = [counted('compiler/b'), counted('compiler/a')];
     const headers = [counted('dep/b'), counted('dep/a')];
+    fingerprintOfGroups([headers, compiler], hash);
+    const once = encoded;
     for (const input of ['1', '2', '3']) {
       const own = [textField('input/a.c', input), textField('cwd', '/src')];
       const plain = [...own, 'compiler/b', 'compiler/a', 'dep/b', 'dep/a'].map((field) =>
@@ -116,7 +118,8 @@ describe('the encoding of a description', () => {
         assert.equal(fingerprintOfGroups(groups, hash), fingerprintOf(plain, hash));
       }
     }
-    assert.equal(encoded, 4);
+    assert.ok(once >= 4);
+    assert.equal(encoded, once);
   });
 
   it('refuses two fields of one name in two groups', () => {

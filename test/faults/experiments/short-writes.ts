@@ -44,12 +44,13 @@ async function cutEverywhere(scope: Scope, operation: Operation): Promise<Outcom
       const { lines } = await cut(site, 0);
       return Array.from({ length: Number(lines.at(-1)) }, (_, index) => index + 1);
     },
-    disturb: async (site, number, tally) => {
+    disturb: async (site, number) => {
       const { ended, lines } = await cut(site, number);
-      if (lines.length < 2) return;
-      tally.addPoint();
-      const what = `short write number ${number}, ${lines[0]}`;
-      const aftermath = new Aftermath({ site, operation, tally, what });
+      return { ended, cutAt: lines[0] ?? '', reached: lines.length < 2 ? 'nowhere' : 'there' };
+    },
+    examine: async ({ site, point, tally, turn }, { ended, cutAt }) => {
+      const what = `short write number ${point}, ${cutAt}`;
+      const aftermath = new Aftermath({ site, operation, tally, turn, what });
       aftermath.judgeDisturbed(ended);
       await aftermath.examine();
     },

@@ -16,7 +16,7 @@ import {
   QUARANTINE,
 } from '../operations.js';
 import { sweep, type Disturbance, type Reached } from '../points.js';
-import type { Site } from '../site.js';
+import { isInternal, type Site } from '../site.js';
 import { STANDALONE, standaloneObstacle } from '../standalone.js';
 import { injecting, isAlike, tracing, tracingObstacle, type SystemCall } from '../strace.js';
 
@@ -110,8 +110,13 @@ async function fail(
   const tracer = [...tracing(site.log, call.threads, call.name), ...injecting(call, `error=${error}`)];
   const ended = await site.runBelow(tracer, words);
   const hit = site.hitCall() ?? '';
-  if (!hit.includes('(INJECTED)') || NOT_ON_DISK.test(hit)) return { ended, hit, reached: 'nowhere' };
-  return { ended, hit, reached: isAlike(hit, call.text) ? 'there' : 'off' };
+  return { ended, hit, reached: reachedBy(hit, call) };
+}
+
+function reachedBy(text: string, call: SystemCall): Reached {
+  const isOurs = !NOT_ON_DISK.test(text) && !isInternal({ ...call, text });
+  if (!text.includes('(INJECTED)') || !isOurs) return 'nowhere';
+  return isAlike(text, call.text) ? 'there' : 'off';
 }
 
 async function examine(

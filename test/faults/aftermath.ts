@@ -50,7 +50,7 @@ export class Aftermath {
 
   /** The same where the output itself could not be written: that is said, and what lies there is old or new and whole. */
   judgeRefused(ended: Ended): void {
-    const isSaid = /^vyre-cache: the output ".*" cannot be written/m.test(ended.stderr.toString('utf8'));
+    const isSaid = /^vyre-cache: .*\bthe output ".*" cannot be written/m.test(ended.stderr.toString('utf8'));
     if (ended.status !== 1 || !isSaid) {
       this.judgeDisturbed(ended);
       return;

@@ -20,7 +20,7 @@ const INCOMPLETE = 4;
 const USAGE_TEXT = `npm run test:faults -- [options]
 
   --only GROUPS   of ${GROUPS.join(', ')}; separated by commas
-  --where TEXT    only rows whose operation contains this
+  --where TEXT    only rows whose fault and operation, "FAULT, OPERATION", contain this
   --bounded       the form that the tests run
   --every         every point of the rows of which the full form takes a sample, for hours
   --seed N        repeats a run; random unless set
@@ -81,7 +81,8 @@ function readOptions(words: readonly string[]): Options | null {
     if (!Number.isSafeInteger(seed))
       throw new Error(`expected a whole number as --seed, got "${values.seed}"`);
     const experiments = EXPERIMENTS.filter(
-      ({ group, where }) => wanted.some((name) => name === group) && where.includes(values.where ?? ''),
+      ({ group, fault, where }) =>
+        wanted.some((name) => name === group) && `${fault}, ${where}`.includes(values.where ?? ''),
     );
     if (values.bounded && values.every) throw new Error('expected --bounded or --every, got both');
     const form = { isFull: !values.bounded, isEvery: values.every };

@@ -131,6 +131,24 @@ describe('a system call that fails where nobody expects it', () => {
     assert.deepEqual([result.outcome, result.notStored, result.outputs], ['compiled', null, []]);
   });
 
+  for (const [what, name] of [
+    ['an input', '/in.txt'],
+    ['the folder of an output', '/project'],
+  ] as const) {
+    it(`keeps nobody from compiling: a look at ${what}`, async (t) => {
+      const bench = prepare(t);
+      let looks = 0;
+      await compileWith(bench, {
+        stat: (path) => {
+          if (!path.endsWith(name)) return systemFiles.stat(path);
+          looks += 1;
+          throw errnoError('EIO');
+        },
+      });
+      assert.ok(looks > 0);
+    });
+  }
+
   it('keeps nobody from starting the compiler, which cannot be looked at', async (t) => {
     const bench = prepare(t);
     let looks = 0;

@@ -16,7 +16,7 @@ const SOURCE = join(import.meta.dirname, '../short-transfers.c');
 /** A write takes half of its bytes, which the kernel may do at any time; the rest has to be written by another one. */
 export const SHORT_WRITE_EXPERIMENTS: readonly Experiment[] = [
   ...[PUT, OVERWRITE, HIT, FLUSH, QUARANTINE, BATCH_COMPILE].map((operation) => rowOf(operation)),
-  rowOf(PUT, STANDALONE),
+  ...[PUT, OVERWRITE, FLUSH, BATCH_COMPILE].map((operation) => rowOf(operation, STANDALONE)),
 ];
 
 function rowOf(operation: Operation, program: readonly string[] | null = null): Experiment {

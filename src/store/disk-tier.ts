@@ -57,6 +57,12 @@ export type PublishResult =
       readonly reason: 'payload-too-large' | 'output-too-large' | 'not-a-file' | 'newer-format';
     };
 
+/** A file that is renamed into its place. */
+interface Move {
+  readonly from: string;
+  readonly to: string;
+}
+
 export interface PublishOptions {
   /** An existing folder of ours on the same file system, where the files are written before they are renamed. */
   readonly staging: string;
@@ -239,9 +245,36 @@ export class DiskTier implements Tier {
     writeNewFile(files, stagedRecord, [encoded]);
     writeNewFile(files, stagedEntry, entryChunks(payload, Buffer.from(digest, 'hex')));
     await options.beforeRename([stagedRecord, stagedEntry]);
-    files.rename(stagedRecord, this.paths.record(fingerprint));
-    files.rename(stagedEntry, this.paths.entry(fingerprint));
+    const moves = {
+      record: { from: stagedRecord, to: this.paths.record(fingerprint) },
+      entry: { from: stagedEntry, to: this.paths.entry(fingerprint) },
+    };
+    if (present.hit && present.artifact.digest !== digest) {
+      this.#exchange(moves, `${options.staging}/former`);
+    } else {
+      files.rename(moves.record.from, moves.record.to);
+      files.rename(moves.entry.from, moves.entry.to);
+    }
     return { stored: true, kept: false, nondeterministic };
+  }
+
+  /**
+   * Replaces a valid pair by one of other bytes. Killed or failed in between, it never leaves an entry beside the record of
+   * another one: it leaves an entry alone, which is valid, or where a key demands records, a record alone, which is litter.
+   * What could not be replaced at all stays.
+   */
+  #exchange({ record, entry }: { readonly record: Move; readonly entry: Move }, former: string): void {
+    const { files } = this.#host;
+    const [first, last] = this.#signing === null ? [entry, record] : [record, entry];
+    const isThere = files.lstat(last.to) !== null;
+    if (isThere) files.rename(last.to, former);
+    try {
+      files.rename(first.from, first.to);
+    } catch (error) {
+      if (isThere) files.rename(former, last.to);
+      throw error;
+    }
+    files.rename(last.from, last.to);
   }
 
   /**

@@ -172,10 +172,12 @@ export class Aftermath {
   async #collectLitter(): Promise<void> {
     const { bench } = this.#site;
     const staging = join(bench.root, '.vyre-cache', 'new');
+    const workers = bench.workers();
+    if (workers.length > 0) this.#fail(`the next runs left ${workers.join(', ')}`);
     const old = Date.now() / 1000 - STAGED_AGE_SECONDS;
     const staged = readdirSync(staging);
     for (const name of staged) utimesSync(join(staging, name), old, old);
-    const isClean = staged.length === 0 && bench.workers().length === 0 && this.#orphanRecords().length === 0;
+    const isClean = staged.length === 0 && workers.length === 0 && this.#orphanRecords().length === 0;
     if (!isClean) await this.#collectGarbage();
     this.#expectNoLitter(staging);
   }

@@ -172,22 +172,28 @@ export class DiskTier implements Tier {
 
   /**
    * The artifact, with its record where there is one. An entry and a record that do not belong together are looked at
-   * again while nobody publishes, before they are a miss.
+   * again while nobody publishes, before they are a miss; so is one without the other, where that may be the moment of an
+   * exchange.
    */
   async get(fingerprint: Fingerprint): Promise<TierRead> {
     let read = this.#readPair(fingerprint);
-    if (read.hit || read.reason !== 'record-mismatch') return read;
+    if (!this.#mayBeExchanged(read)) return read;
     for (let attempt = 0; attempt < MISMATCH_TRIES; attempt += 1) {
       const byte = fingerprintByte(fingerprint);
       const lock = this.#lock;
-      if (lock === null || lock.holds(byte)) return this.#readPair(fingerprint);
+      if (lock === null || lock.holds(byte)) return read.hit ? read : this.#readPair(fingerprint);
       const held = await lock.tryHold(byte, () => this.#readPair(fingerprint));
       if (held.held) return held.value;
       await this.#host.clock.sleep(this.#host.random.fraction() * MISMATCH_WAIT_MS);
       read = this.#readPair(fingerprint);
-      if (read.hit || read.reason !== 'record-mismatch') return read;
+      if (!this.#mayBeExchanged(read)) return read;
     }
     return read;
+  }
+
+  #mayBeExchanged(read: TierRead): boolean {
+    if (read.hit) return read.artifact.recordMiss === 'absent';
+    return read.reason === 'record-mismatch' || (this.#signing !== null && read.reason === 'absent');
   }
 
   #readPair(fingerprint: Fingerprint): TierRead {

@@ -230,8 +230,8 @@ export class DiskTier implements Tier {
   }
 
   /**
-   * Makes an entry visible whole: record first, then the entry, whose rename is the commit. The caller holds the lock
-   * of the fingerprint.
+   * Makes an entry visible whole: record first, then the entry, whose rename is the commit; a valid one of other bytes is
+   * exchanged. The caller holds the lock of the fingerprint.
    * @throws the errno error of a failed write; what was staged stays in `staging`.
    */
   async publish(artifact: Artifact, options: PublishOptions): Promise<PublishResult> {

@@ -285,12 +285,17 @@ function ownerLives(host: Host, owner: Owner | null): boolean {
  */
 async function endLeftovers(host: Host, { owner, group, random }: FoundWorker): Promise<boolean> {
   const { processes, clock } = host;
-  if (owner === null || owner.bootId !== processes.place.bootId) return true;
-  if (owner.pidNamespace !== processes.place.pidNamespace) return true;
+  if (owner === null) return true;
+  const { bootId, pidNamespace } = processes.place;
+  const isOld = clock.nowMs() - owner.startedAtMs >= UNSEEN_OWNER_MS;
+  // What of ours cannot be read now may be the owner's as well.
+  if ((bootId === null && owner.bootId !== null) || (pidNamespace === null && owner.pidNamespace !== null))
+    return isOld;
+  if (owner.bootId !== bootId || owner.pidNamespace !== pidNamespace) return true;
   const isInGroup = (pid: number): boolean => group !== null && processes.info(pid)?.group === group.group;
   for (let attempt = 0; attempt < END_TRIES; attempt += 1) {
     const left = membersIfTold(host, activeMark(owner.fingerprint, random));
-    if (left === null) return clock.nowMs() - owner.startedAtMs >= UNSEEN_OWNER_MS;
+    if (left === null) return isOld;
     if (left.length === 0) return true;
     const inGroup = left.filter(isInGroup);
     for (const pid of new Set([...inGroup, ...left])) processes.kill(pid, 'SIGKILL');

@@ -28,8 +28,10 @@ export type Setting =
 export interface MadeOutput {
   /** Where it lies now. */
   readonly path: string;
-  /** Null when the compiler did not write it. */
+  /** Null when the compiler did not write it, or it cannot be looked at. */
   readonly stat: FileStat | null;
+  /** It may be there, and cannot be looked at. */
+  readonly isUnseen: boolean;
   /** A regular file that this user may read. */
   readonly isUsable: boolean;
 }
@@ -71,20 +73,28 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
     run(host, runRequest(request, { layout, listing, stdoutFd })),
   );
   const outputs = layout.outputs.map((path, index) => {
-    const stat = lstatOrNull(host.files, path);
-    const old = before[index] ?? null;
-    const isOld = stat !== null && old !== null && path === plan.outputs[index]?.path && sameState(stat, old);
-    return {
-      path,
-      stat: isOld ? null : stat,
-      isUsable: !isOld && stat?.type === 'file' && isReadable(host, path),
-    };
+    const old = path === plan.outputs[index]?.path ? (before[index] ?? null) : null;
+    return lookAtOutput(host, path, old);
   });
   const listed =
     listing !== null && setting.mode !== 'caller'
       ? await collect(host, { layout, listing, worker: setting.worker, request, result })
       : null;
   return { run: result, outputs, listed, depfile: readDepfile(host, plan, layout) };
+}
+
+/** @param old what lay there before; null where it is of no account. */
+function lookAtOutput(host: Host, path: string, old: FileStat | null): MadeOutput {
+  let stat: FileStat | null;
+  try {
+    stat = host.files.lstat(path);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return { path, stat: null, isUnseen: true, isUsable: false };
+  }
+  const isOld = stat !== null && old !== null && sameState(stat, old);
+  const isUsable = !isOld && stat?.type === 'file' && isReadable(host, path);
+  return { path, stat: isOld ? null : stat, isUnseen: false, isUsable };
 }
 
 function isReadable(host: Host, path: string): boolean {

@@ -1,3 +1,4 @@
+import { statOrNull } from '../host/files.js';
 import { CacheError } from '../model/error.js';
 import { isHit } from '../model/lifecycle.js';
 import { deliver } from './delivery.js';
@@ -72,7 +73,8 @@ function describeOutput(
   session: CacheSession,
   output: { readonly name: string; readonly path: string },
 ): readonly DeliveredOutput[] {
-  const stat = session.host.files.stat(output.path);
+  // Best effort: what lies there is the user's, whether it can be described or not.
+  const stat = statOrNull(session.host.files, output.path);
   if (stat === null) return [];
   return [{ path: output.name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 }];
 }

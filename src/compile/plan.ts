@@ -1,7 +1,7 @@
 import { basename, dirname, resolve } from 'node:path';
 import { statOrNull, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
-import { CacheError } from '../model/error.js';
+import { CacheError, errnoOf } from '../model/error.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import { folderError } from './delivery.js';
 import { pathOf } from './file-names.js';
@@ -12,6 +12,9 @@ import type { CommandLine, Facts, Preset } from './presets/preset.js';
 import { presetFor } from './presets/registry.js';
 import { resolveProgram, type ProgramDescription } from './program.js';
 import type { CompileRequest } from './request.js';
+
+/** What lies at a path; `unseen` cannot be looked at: whoever reads or writes it says what is wrong with it. */
+type Found = FileStat['type'] | 'unseen' | null;
 
 /** A file of a request: its name there, and where it is. */
 export interface NamedFile {
@@ -63,13 +66,14 @@ export class SharedPlans {
   readonly #words = new Map<string, readonly Template[]>();
 
   /** What lies at a path, links followed. */
-  typeOf(path: string, look: () => FileStat | null): FileStat['type'] | null {
+  typeOf(path: string, look: () => Found): Found {
     const known = this.#types.get(path);
     if (known !== undefined) return known;
     if (this.#types.size >= MAX_NAMES) this.#types.clear();
-    const type = look()?.type ?? null;
-    this.#types.set(path, type);
-    return type;
+    const found = look();
+    // The next look may succeed.
+    if (found !== 'unseen') this.#types.set(path, found);
+    return found;
   }
 
   program(request: CompileRequest, typed: string, find: () => FoundProgram): FoundProgram {
@@ -172,17 +176,22 @@ function regularFile(
   file: { readonly name: string; readonly cwd: string; readonly what: 'input' | 'dependency' },
 ): NamedFile {
   const path = pathOf(file.cwd, file.name);
-  const stat = statOrNull(host.files, path);
-  if (stat?.type === 'file') return { name: file.name, path };
+  const type = typeAt(host, path);
+  if (type === 'file' || type === 'unseen') return { name: file.name, path };
   const found =
-    stat === null
-      ? 'no such file'
-      : stat.type === 'directory'
-        ? 'it is a directory'
-        : 'it is no regular file';
+    type === null ? 'no such file' : type === 'directory' ? 'it is a directory' : 'it is no regular file';
   throw new CacheError('usage', `expected a file for the ${file.what} "${file.name}": ${found}`, {
     hint: `Paths are relative to "${file.cwd}".`,
   });
+}
+
+function typeAt({ files }: Host, path: string): Found {
+  try {
+    return files.stat(path)?.type ?? null;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return 'unseen';
+  }
 }
 
 function plannedOutputs(host: Host, request: CompileRequest, shared: SharedPlans): readonly PlannedOutput[] {
@@ -199,7 +208,8 @@ function plannedOutputs(host: Host, request: CompileRequest, shared: SharedPlans
     if (name === '' || name.endsWith('/') || statOrNull(host.files, path)?.type === 'directory')
       throw folderError(name);
     const folder = dirname(path);
-    if (shared.typeOf(folder, () => statOrNull(host.files, folder)) !== 'directory') {
+    const found = shared.typeOf(folder, () => typeAt(host, folder));
+    if (found !== 'directory' && found !== 'unseen') {
       throw new CacheError('usage', `expected an existing folder for the output "${name}", got "${folder}"`, {
         hint: `Make it first: mkdir -p "${folder}"`,
       });
@@ -303,7 +313,7 @@ function argumentFiles(
     for (const name of candidates(piece.text)) {
       const path = pathOf(cwd, name);
       if (taken.has(resolve(path))) continue;
-      if (shared.typeOf(path, () => statOrNull(host.files, path)) === 'file') found.push({ name, path });
+      if (shared.typeOf(path, () => typeAt(host, path)) === 'file') found.push({ name, path });
     }
   }
   return found;

@@ -284,6 +284,9 @@ async function settleFailure(
   if (endedByItself && embeds(job.session.host, execution, worker)) {
     return repeatInCallerSetting(job, { execution, notStored: 'embeds-path' }, state);
   }
+  if (endedByItself && madeIrregular(job, execution)) {
+    return repeatInCallerSetting(job, { execution, notStored: 'irregular-output' }, state);
+  }
   const remembered = await rememberFailure(job, done);
   const about = remembered === null ? {} : { fingerprint: remembered };
   const product = await resultOf(job, execution, { outcome: 'failed', reason: state.reason, ...about });
@@ -326,8 +329,11 @@ function rememberEmbedding(job: Job): void {
 }
 
 /** True for what we cannot copy out of the worker directory: only the compiler itself can make it at its real place. */
-function madeIrregular(job: Job, execution: Execution): boolean {
-  return job.plan.inWorker && execution.outputs.some(({ stat, isUsable }) => stat !== null && !isUsable);
+function madeIrregular(job: Job, { outputs }: Execution): boolean {
+  return (
+    job.plan.inWorker &&
+    outputs.some(({ stat, isUnseen, isUsable }) => isUnseen || (stat !== null && !isUsable))
+  );
 }
 
 /** Once more without the worker directory. What was printed already is not printed again. */

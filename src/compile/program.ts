@@ -1,4 +1,4 @@
-import { CacheError } from '../model/error.js';
+import { CacheError, errnoOf } from '../model/error.js';
 import { statOrNull, type Files, type FileStat } from '../host/files.js';
 import { readHead } from './elf.js';
 import { basename, dirname, resolve } from 'node:path';
@@ -93,8 +93,15 @@ function searchFolders(searchPath: string | undefined, cwd: string): readonly st
   return searchPath.split(':').map((folder) => resolve(cwd, folder));
 }
 
+/** What cannot be looked at is left to its start, which tells the user why. */
 function resolveTyped(typed: string, path: string, files: Files): string {
-  const stat = statOrNull(files, path);
+  let stat: FileStat | null;
+  try {
+    stat = files.stat(path);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return path;
+  }
   if (stat === null) throw new CacheError('not-found', `expected a program, got "${typed}": no such file`);
   if (stat.type === 'directory') throw notExecutable(typed, 'it is a directory');
   if (!isExecutable(stat)) throw notExecutable(typed, 'it has no execute permission');

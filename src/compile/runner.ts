@@ -193,7 +193,7 @@ async function drained(
 async function leftMembers({ processes, clock }: Host, tree: Tree): Promise<boolean> {
   const deadline = clock.monotonicMs() + ENDING_MS;
   while (processes.isGroupAlive(tree.leader)) {
-    if (tree.members().length === 0) return false;
+    if (tree.members()?.length === 0) return false;
     if (clock.monotonicMs() >= deadline) return true;
     await clock.sleep(ENDING_POLL_MS);
   }
@@ -225,7 +225,7 @@ function watch(host: Host, tree: Tree, request: RunRequest): Watch {
     limit === null
       ? null
       : setInterval(() => {
-          if (tree.residentBytes() > limit) end('memory');
+          if ((tree.residentBytes() ?? 0) > limit) end('memory');
         }, MEMORY_POLL_MS);
   request.signal?.addEventListener('abort', onAbort, { once: true });
   if (request.signal?.aborted === true) onAbort();
@@ -254,17 +254,23 @@ class Tree {
     this.#mark = mark;
   }
 
-  /** The living ones. */
-  members(): readonly ProcessInfo[] {
-    return this.#living().filter((process) => this.#isOwn(process) || this.#carriesMark(process));
+  /** The living ones; null where that cannot be told now. */
+  members(): readonly ProcessInfo[] | null {
+    return ifTold(() =>
+      this.#living().filter((process) => this.#isOwn(process) || this.#carriesMark(process)),
+    );
   }
 
   /**
    * A process is asked for the mark when it is seen for the first time: the whole machine is looked at ten times a
    * second. Worst effect: one that left the group and is seen in the middle of its exec, without an environment, counts
-   * nothing; its children do, and the end of the tree finds it.
+   * nothing; its children do, and the end of the tree finds it. Null where nothing can be told now.
    */
-  residentBytes(): number {
+  residentBytes(): number | null {
+    return ifTold(() => this.#sumResident());
+  }
+
+  #sumResident(): number {
     const marked = new Map<string, boolean>();
     let sum = 0;
     for (const process of this.#living()) {
@@ -293,19 +299,28 @@ class Tree {
   }
 }
 
+function ifTold<T>(look: () => T): T | null {
+  try {
+    return look();
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return null;
+  }
+}
+
 /** Asks the tree to end, then kills what is left of it. Comes back when nothing of it lives. */
 async function endTree({ processes, clock }: Host, tree: Tree): Promise<void> {
   processes.kill(-tree.leader, 'SIGTERM');
   const deadline = clock.monotonicMs() + GRACE_MS;
   while (clock.monotonicMs() < deadline) {
-    if (tree.members().length === 0) return;
+    if (tree.members()?.length === 0) return;
     await clock.sleep(10);
   }
   for (let attempt = 0; attempt < 50; attempt += 1) {
     processes.kill(-tree.leader, 'SIGKILL');
     const left = tree.members();
-    if (left.length === 0) return;
-    for (const { pid } of left) processes.kill(pid, 'SIGKILL');
+    if (left?.length === 0) return;
+    for (const { pid } of left ?? []) processes.kill(pid, 'SIGKILL');
     await clock.sleep(20);
   }
 }

@@ -3,6 +3,7 @@ import type { ChildProcess } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
 import type { Readable } from 'node:stream';
+import { errnoOf } from '../model/error.js';
 
 /** A process as `/proc/<pid>/stat` describes it. */
 export interface ProcessInfo {
@@ -76,9 +77,16 @@ export interface Processes {
   readonly place: Place;
   /** Null when the process is gone or the platform does not tell. */
   info(pid: number): ProcessInfo | null;
-  /** Every process that this one may see; empty where the platform does not tell. */
+  /**
+   * Every process that this one may see; empty where the platform does not tell.
+   * @throws the errno error when it cannot be told now, such as `EMFILE`: nobody may be taken for gone then.
+   */
   list(): readonly ProcessInfo[];
-  /** The value of a variable in the environment of another process; null when it is unset or unreadable. */
+  /**
+   * The value of a variable in the environment of another process; null when it is unset, or the process is gone or
+   * somebody else's.
+   * @throws the errno error when it cannot be told now.
+   */
   variableOf(pid: number, name: string): string | null;
   /** Sends a signal to a process, or to a group (negative). A target that is gone is fine. */
   kill(target: number, signal: NodeJS.Signals): void;
@@ -106,11 +114,29 @@ export interface Processes {
   capture(options: SpawnOptions, limits: CaptureLimits): Promise<Captured>;
 }
 
+/** What a process that is gone answers, one of somebody else, and a platform without /proc. */
+const UNTOLD: ReadonlySet<string | null> = new Set(['ENOENT', 'ESRCH', 'EACCES', 'EPERM']);
+
+/**
+ * Decoded behind the read: where it is asked for text, Node aborts when the file cannot be closed.
+ * @throws the errno error of a read that would have answered.
+ */
 function readText(path: string): string | null {
   try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    // Best effort: a process that is gone, or a platform without /proc.
+    return readFileSync(path).toString('utf8');
+  } catch (error) {
+    if (UNTOLD.has(errnoOf(error))) return null;
+    throw error;
+  }
+}
+
+/** Null for whatever reason. */
+function readTextQuietly(path: string): string | null {
+  try {
+    return readText(path);
+  } catch (error) {
+    // Best effort: what asks this takes no answer for an answer.
+    if (errnoOf(error) === null) throw error;
     return null;
   }
 }
@@ -164,23 +190,31 @@ function parseProcStat(text: string): ProcessInfo | null {
   return Number.isFinite(found.startTicks) && Number.isFinite(found.group) ? found : null;
 }
 
-function info(pid: number): ProcessInfo | null {
-  const text = readText(`/proc/${pid}/stat`);
+function parseIfTold(text: string | null): ProcessInfo | null {
   return text === null ? null : parseProcStat(text);
+}
+
+function info(pid: number): ProcessInfo | null {
+  return parseIfTold(readTextQuietly(statFile(pid)));
+}
+
+function statFile(pid: number): string {
+  return `/proc/${pid}/stat`;
 }
 
 function list(): readonly ProcessInfo[] {
   let names: string[];
   try {
     names = readdirSync('/proc');
-  } catch {
+  } catch (error) {
     // Best effort: a platform without /proc; the caller then knows only the group.
-    return [];
+    if (errnoOf(error) === 'ENOENT') return [];
+    throw error;
   }
   const found: ProcessInfo[] = [];
   for (const name of names) {
     if (!/^[0-9]+$/.test(name)) continue;
-    const process = info(Number(name));
+    const process = parseIfTold(readText(statFile(Number(name))));
     if (process !== null) found.push(process);
   }
   return found;
@@ -377,7 +411,7 @@ export function systemProcesses(hostName: string): Processes {
     get place() {
       place ??= {
         host: hostName,
-        bootId: readText('/proc/sys/kernel/random/boot_id')?.trim() ?? null,
+        bootId: readTextQuietly('/proc/sys/kernel/random/boot_id')?.trim() ?? null,
         pidNamespace: pidNamespace(),
       };
       return place;

@@ -147,12 +147,22 @@ export class HomeGarbage {
     const staying = [];
     const store = new StorePaths(this.#paths.store);
     for (const fingerprint of taking.notes.noted) {
-      const look = (): boolean => lstatOrNull(this.#host.files, store.entry(fingerprint)) === null;
+      const look = (): boolean => this.#isGone(store.entry(fingerprint));
       const held = look() ? await this.#lock.tryHold(fingerprintByte(fingerprint), look) : null;
       // Absent and held by nobody: it has vanished. What is held may be about to appear.
       if (held?.held !== true || !held.value) staying.push(fingerprint);
     }
     if ((await noteAll(this.#host, home, staying)).noted) dropTaken(this.#host, taking.notes);
+  }
+
+  /** What cannot be looked at may be there. */
+  #isGone(path: string): boolean {
+    try {
+      return this.#host.files.lstat(path) === null;
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return false;
+    }
   }
 
   readonly #unreadable = (folder: string, errno: string): void => {

@@ -57,6 +57,12 @@ export type PublishResult =
       readonly reason: 'payload-too-large' | 'output-too-large' | 'not-a-file' | 'newer-format';
     };
 
+/** A file that is renamed into its place. */
+interface Move {
+  readonly from: string;
+  readonly to: string;
+}
+
 export interface PublishOptions {
   /** An existing folder of ours on the same file system, where the files are written before they are renamed. */
   readonly staging: string;
@@ -166,22 +172,28 @@ export class DiskTier implements Tier {
 
   /**
    * The artifact, with its record where there is one. An entry and a record that do not belong together are looked at
-   * again while nobody publishes, before they are a miss.
+   * again while nobody publishes, before they are a miss; so is one without the other, where that may be the moment of an
+   * exchange.
    */
   async get(fingerprint: Fingerprint): Promise<TierRead> {
     let read = this.#readPair(fingerprint);
-    if (read.hit || read.reason !== 'record-mismatch') return read;
+    if (!this.#mayBeExchanged(read)) return read;
     for (let attempt = 0; attempt < MISMATCH_TRIES; attempt += 1) {
       const byte = fingerprintByte(fingerprint);
       const lock = this.#lock;
-      if (lock === null || lock.holds(byte)) return this.#readPair(fingerprint);
+      if (lock === null || lock.holds(byte)) return read.hit ? read : this.#readPair(fingerprint);
       const held = await lock.tryHold(byte, () => this.#readPair(fingerprint));
       if (held.held) return held.value;
       await this.#host.clock.sleep(this.#host.random.fraction() * MISMATCH_WAIT_MS);
       read = this.#readPair(fingerprint);
-      if (read.hit || read.reason !== 'record-mismatch') return read;
+      if (!this.#mayBeExchanged(read)) return read;
     }
     return read;
+  }
+
+  #mayBeExchanged(read: TierRead): boolean {
+    if (read.hit) return read.artifact.recordMiss === 'absent';
+    return read.reason === 'record-mismatch' || (this.#signing !== null && read.reason === 'absent');
   }
 
   #readPair(fingerprint: Fingerprint): TierRead {
@@ -218,8 +230,8 @@ export class DiskTier implements Tier {
   }
 
   /**
-   * Makes an entry visible whole: record first, then the entry, whose rename is the commit. The caller holds the lock
-   * of the fingerprint.
+   * Makes an entry visible whole: record first, then the entry, whose rename is the commit; a valid one of other bytes is
+   * exchanged. The caller holds the lock of the fingerprint.
    * @throws the errno error of a failed write; what was staged stays in `staging`.
    */
   async publish(artifact: Artifact, options: PublishOptions): Promise<PublishResult> {
@@ -239,9 +251,36 @@ export class DiskTier implements Tier {
     writeNewFile(files, stagedRecord, [encoded]);
     writeNewFile(files, stagedEntry, entryChunks(payload, Buffer.from(digest, 'hex')));
     await options.beforeRename([stagedRecord, stagedEntry]);
-    files.rename(stagedRecord, this.paths.record(fingerprint));
-    files.rename(stagedEntry, this.paths.entry(fingerprint));
+    const moves = {
+      record: { from: stagedRecord, to: this.paths.record(fingerprint) },
+      entry: { from: stagedEntry, to: this.paths.entry(fingerprint) },
+    };
+    if (present.hit && present.artifact.digest !== digest) {
+      this.#exchange(moves, `${options.staging}/former`);
+    } else {
+      files.rename(moves.record.from, moves.record.to);
+      files.rename(moves.entry.from, moves.entry.to);
+    }
     return { stored: true, kept: false, nondeterministic };
+  }
+
+  /**
+   * Replaces a valid pair by one of other bytes. Killed or failed in between, it never leaves an entry beside the record of
+   * another one: it leaves an entry alone, which is valid, or where a key demands records, a record alone, which is litter.
+   * What could not be replaced at all stays.
+   */
+  #exchange({ record, entry }: { readonly record: Move; readonly entry: Move }, former: string): void {
+    const { files } = this.#host;
+    const [first, last] = this.#signing === null ? [entry, record] : [record, entry];
+    const isThere = files.lstat(last.to) !== null;
+    if (isThere) files.rename(last.to, former);
+    try {
+      files.rename(first.from, first.to);
+    } catch (error) {
+      if (isThere) files.rename(former, last.to);
+      throw error;
+    }
+    files.rename(last.from, last.to);
   }
 
   /**

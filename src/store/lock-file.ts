@@ -143,11 +143,10 @@ export class LockFile {
         if (this.#isInPlace(handle) || !this.#reopen()) return this.#take(handle, byte);
       } catch (error) {
         // A look that fails must not keep the byte from everybody else.
-        locks.unlock(handle.fd, { offset: byte, length: 1 });
+        this.#giveBack(handle, byte);
         throw error;
       }
-      locks.unlock(handle.fd, { offset: byte, length: 1 });
-      if (handle.held.size === 0) this.#host.files.close(handle.fd);
+      this.#giveBack(handle, byte);
     }
     return null;
   }
@@ -181,17 +180,34 @@ export class LockFile {
   #release(handle: Handle, byte: number): void {
     this.#register.delete(byte);
     handle.held.delete(byte);
-    this.#host.locks.unlock(handle.fd, { offset: byte, length: 1 });
-    if (handle !== this.#current && handle.held.size === 0) this.#host.files.close(handle.fd);
+    this.#giveBack(handle, byte);
+  }
+
+  /**
+   * Best effort: what was done under the lock is done. A byte that cannot be unlocked goes with its descriptor, which is
+   * closed as soon as nothing else is held through it; worst effect: until then nobody else gets the byte.
+   */
+  #giveBack(handle: Handle, byte: number): void {
+    try {
+      this.#host.locks.unlock(handle.fd, { offset: byte, length: 1 });
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      if (handle === this.#current) this.#reopen();
+    }
+    if (handle !== this.#current && handle.held.size === 0) this.#closeQuietly(handle);
   }
 
   /** May be called again. */
-  /** Best effort: the kernel gives a descriptor back even where it reports that closing it failed. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#closeQuietly(this.#current);
+  }
+
+  /** Best effort: the kernel gives a descriptor back even where it reports that closing it failed. */
+  #closeQuietly({ fd }: Handle): void {
     try {
-      this.#host.files.close(this.#current.fd);
+      this.#host.files.close(fd);
     } catch (error) {
       if (errnoOf(error) === null) throw error;
     }

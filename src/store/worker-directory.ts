@@ -220,33 +220,34 @@ function decodeGroup(line: string): OwnedGroup | null {
 
 /** True when the owner of a worker directory is gone. */
 export async function isDead(host: Host, worker: FoundWorker): Promise<boolean> {
-  return whileDead(host, worker, () => undefined);
+  return whileDead(host, worker, () => true);
 }
 
 /**
- * Ends what a dead owner left running and removes its directory. Does nothing while the owner lives.
- * @returns true when the directory was dead.
+ * Ends what a dead owner left running and removes its directory. Does nothing while the owner lives. Where nobody can tell
+ * now what still runs, the directory stays, for a day: without it nobody would know of them.
+ * @returns true when the directory was dead and is gone.
  */
 export async function reclaimIfDead(host: Host, paths: HomePaths, worker: FoundWorker): Promise<boolean> {
   return whileDead(host, worker, async () => {
-    await endLeftovers(host, worker);
+    if (!(await endLeftovers(host, worker))) return false;
     discard(host, paths, worker.path);
+    return true;
   });
 }
 
-/** Runs `work` in the place of a dead owner, so that only one process does it. */
+/** Runs `work` in the place of a dead owner, so that only one process does it. @returns false while the owner lives. */
 async function whileDead(
   host: Host,
   worker: FoundWorker,
-  work: () => void | Promise<void>,
+  work: () => boolean | Promise<boolean>,
 ): Promise<boolean> {
   const fd = openOwner(host, worker);
   if (fd === null) return false;
   try {
     if (!host.locks.tryLock(fd, WHOLE_FILE)) return false;
     if (ownerLives(host, worker.owner)) return false;
-    await work();
-    return true;
+    return await work();
   } finally {
     host.files.close(fd);
   }
@@ -280,20 +281,35 @@ function ownerLives(host: Host, owner: Owner | null): boolean {
 /**
  * Ends every process that carries this worker in its environment, and nobody else: first those of the compiler's group,
  * which may start others, then what left the group. A group number may have been given away since, so it alone proves
- * nothing.
+ * nothing. @returns false where these processes cannot be told now, and will be later.
  */
-async function endLeftovers(host: Host, worker: FoundWorker): Promise<void> {
+async function endLeftovers(host: Host, { owner, group, random }: FoundWorker): Promise<boolean> {
   const { processes, clock } = host;
-  const { owner, group } = worker;
-  if (owner === null || owner.bootId !== processes.place.bootId) return;
-  if (owner.pidNamespace !== processes.place.pidNamespace) return;
+  if (owner === null) return true;
+  const { bootId, pidNamespace } = processes.place;
+  const isOld = clock.nowMs() - owner.startedAtMs >= UNSEEN_OWNER_MS;
+  // What of ours cannot be read now may be the owner's as well.
+  if ((bootId === null && owner.bootId !== null) || (pidNamespace === null && owner.pidNamespace !== null))
+    return isOld;
+  if (owner.bootId !== bootId || owner.pidNamespace !== pidNamespace) return true;
   const isInGroup = (pid: number): boolean => group !== null && processes.info(pid)?.group === group.group;
   for (let attempt = 0; attempt < END_TRIES; attempt += 1) {
-    const left = membersOf(host, activeMark(owner.fingerprint, worker.random));
-    if (left.length === 0) return;
+    const left = membersIfTold(host, activeMark(owner.fingerprint, random));
+    if (left === null) return isOld;
+    if (left.length === 0) return true;
     const inGroup = left.filter(isInGroup);
     for (const pid of new Set([...inGroup, ...left])) processes.kill(pid, 'SIGKILL');
     await clock.sleep(END_WAIT_MS);
+  }
+  return true;
+}
+
+function membersIfTold(host: Host, mark: string): readonly number[] | null {
+  try {
+    return membersOf(host, mark);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return null;
   }
 }
 
@@ -302,7 +318,10 @@ export function activeMark(fingerprint: Fingerprint, random: string): string {
   return `${fingerprint}/${random}`;
 }
 
-/** The living processes that were started by a compilation, wherever they went. */
+/**
+ * The living processes that were started by a compilation, wherever they went.
+ * @throws the errno error when they cannot be told now.
+ */
 export function membersOf(host: Host, mark: string): readonly number[] {
   const { processes } = host;
   return processes

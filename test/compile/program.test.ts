@@ -45,6 +45,12 @@ describe('finding a program', () => {
     resolveProgram({ typed, searchPath, cwd: join(root, 'here'), files });
   const folders = `${root}/none:${root}/one:${root}/two`;
 
+  test('what cannot be looked at is left to its start', () => {
+    const loop = join(root, 'here/loop');
+    symlinkSync('loop', loop);
+    assert.equal(find('./loop', folders), loop);
+  });
+
   test('the first folder of PATH that has it', () => {
     assert.equal(find('tool', folders), join(root, 'one/tool'));
   });

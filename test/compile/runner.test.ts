@@ -10,6 +10,7 @@ import { systemHost, type Host } from '../../src/host/host.js';
 import { pageBytesIn, type Captured, type Processes } from '../../src/host/processes.js';
 import { ACTIVE_VARIABLE } from '../../src/model/lifecycle.js';
 import { eventually } from '../support/eventually.js';
+import { errnoError } from '../support/fake-host.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const PATH = '/usr/bin:/bin';
@@ -224,6 +225,36 @@ describe('the memory of a tree', () => {
       [...looks].filter(([, count]) => count > 1),
       [],
     );
+  });
+});
+
+describe('a tree of processes that cannot be listed for a moment', () => {
+  /** The first look fails. */
+  function blindAtFirst(): Host {
+    const { processes } = systemHost();
+    let looks = 0;
+    return withProcesses({
+      list: () => {
+        looks += 1;
+        if (looks === 1) throw errnoError('EMFILE');
+        return processes.list();
+      },
+    });
+  }
+
+  test('is ended all the same', async (t) => {
+    const folder = temporaryFolder(t);
+    const script = 'trap "" TERM; echo $$ > pid; while true; do sleep 0.05; done';
+    const { end } = await runScript(script, folder, { timeoutMs: 300 }, blindAtFirst());
+    assert.equal(end, 'timeout');
+    const pid = pidIn(join(folder, 'pid'));
+    assert.ok(pid !== null && !isRunning(systemHost(), pid));
+  });
+
+  test('is no reason to end it for its memory', async (t) => {
+    const folder = temporaryFolder(t);
+    const { end } = await runScript('sleep 0.5', folder, { memoryBytes: 1e15 }, blindAtFirst());
+    assert.deepEqual(end, { status: 0, signal: null });
   });
 });
 

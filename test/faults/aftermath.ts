@@ -1,5 +1,9 @@
 import { readdirSync, rmSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
+import { openSession } from '../../src/compile/session.js';
+import { systemHost } from '../../src/host/host.js';
+import { collectGarbage } from '../../src/maintenance/gc.js';
+import { DEFAULT_MAX_PAYLOAD_BYTES } from '../../src/model/entry.js';
 import type { Ended } from '../support/workbench.js';
 import { NO_OUTPUT, type Compilation } from './compilation.js';
 import type { Tally } from './experiment.js';
@@ -9,6 +13,8 @@ import type { Site } from './site.js';
 /** What `.vyre-cache/new/` holds is half-made for a day. */
 const STAGED_AGE_SECONDS = 2 * 86_400;
 const BUG = 70;
+/** A run of the program costs ten times as much as the same run of the library. */
+const PROCESS_EACH = 3;
 
 /** Looks at what a fault left behind, as the next users of the home do, and adds what is not as promised to the tally. */
 export class Aftermath {
@@ -17,17 +23,22 @@ export class Aftermath {
   readonly #tally: Tally;
   /** What was done, with what repeats it. */
   readonly #what: string;
+  /** The next run is one of the program, else of the library in this process. */
+  readonly #isProcess: boolean;
 
   constructor(context: {
     readonly site: Site;
     readonly operation: Operation;
     readonly tally: Tally;
     readonly what: string;
+    /** Counts the points of the row. */
+    readonly turn: number;
   }) {
     this.#site = context.site;
     this.#operation = context.operation;
     this.#tally = context.tally;
     this.#what = context.what;
+    this.#isProcess = context.turn % PROCESS_EACH === 0;
   }
 
   /** Judges the run in which a call failed: what the compiler gave is the user's all the same. */
@@ -39,7 +50,7 @@ export class Aftermath {
 
   /** The same where the output itself could not be written: that is said, and what lies there is old or new and whole. */
   judgeRefused(ended: Ended): void {
-    const isSaid = /^vyre-cache: the output ".*" cannot be written/m.test(ended.stderr.toString('utf8'));
+    const isSaid = /^vyre-cache: .*\bthe output ".*" cannot be written/m.test(ended.stderr.toString('utf8'));
     if (ended.status !== 1 || !isSaid) {
       this.judgeDisturbed(ended);
       return;
@@ -52,17 +63,48 @@ export class Aftermath {
 
   /** All that has to be true whatever happened. */
   async examine(): Promise<void> {
-    const { delivers, statuses, words, stays, mayGo, isDamagedBefore } = this.#operation;
+    try {
+      await this.#examine();
+    } catch (error) {
+      this.#fail(error instanceof Error ? (error.stack ?? error.message) : String(error));
+    }
+  }
+
+  async #examine(): Promise<void> {
+    const { delivers, stays, mayGo, isDamagedBefore } = this.#operation;
     await this.#findStored();
     if (!isDamagedBefore) await this.#verify('before the next run');
-    const ended = await this.#site.run(words);
-    if (delivers.length > 0) this.#judgeDelivery(ended);
-    else if (!statuses.includes(ended.status ?? -1)) this.#fail(`status ${statusOf(ended)}`);
+    if (this.#isProcess || delivers.length === 0) await this.#runAgain();
+    else for (const compilation of delivers) await this.#repeat(compilation);
     for (const compilation of stays) await this.#compile(compilation, 'hit');
     for (const compilation of mayGo) await this.#compile(compilation, 'any');
     for (const compilation of [...delivers, ...mayGo]) await this.#compile(compilation, 'hit');
     await this.#verify('at the end');
     await this.#collectLitter();
+  }
+
+  async #runAgain(): Promise<void> {
+    const { delivers, statuses, words } = this.#operation;
+    const ended = await this.#site.run(words);
+    if (delivers.length > 0) this.#judgeDelivery(ended);
+    else if (!statuses.includes(ended.status ?? -1)) this.#fail(`status ${statusOf(ended)}`);
+  }
+
+  /** A session of its own: what it does first, such as the sweep, it does each time. */
+  async #repeat(compilation: Compilation): Promise<void> {
+    const { bench } = this.#site;
+    const cache = bench.open();
+    const result = await compilation.repeatWith(cache, bench);
+    const troubles = cache.troubles();
+    await cache.close();
+    const { exitCode: status, notStored, error } = result;
+    const [stdout, stderr] = [Buffer.from(result.stdout), Buffer.from(result.stderr)];
+    for (const difference of compilation.differences({ status, signal: null, stdout, stderr }))
+      this.#fail(difference);
+    if (notStored !== null || error !== null || troubles.length > 0)
+      this.#fail(`${compilation.output}: ${JSON.stringify({ notStored, error, troubles })}`);
+    const wrong = compilation.wrongBytes(bench);
+    if (wrong !== null) this.#tally.addWrongBytes(`${this.#what}: ${compilation.output}: ${wrong}`);
   }
 
   #judgeDelivery(ended: Ended): void {
@@ -130,13 +172,30 @@ export class Aftermath {
   async #collectLitter(): Promise<void> {
     const { bench } = this.#site;
     const staging = join(bench.root, '.vyre-cache', 'new');
+    const workers = bench.workers();
+    if (workers.length > 0) this.#fail(`the next runs left ${workers.join(', ')}`);
     const old = Date.now() / 1000 - STAGED_AGE_SECONDS;
     const staged = readdirSync(staging);
     for (const name of staged) utimesSync(join(staging, name), old, old);
-    const isClean = staged.length === 0 && bench.workers().length === 0 && this.#orphanRecords().length === 0;
-    const ended = isClean ? null : await this.#site.run(['gc', '-q']);
-    if (ended !== null && ended.status !== 0) this.#fail(`gc: ${statusOf(ended)}`);
+    const isClean = staged.length === 0 && workers.length === 0 && this.#orphanRecords().length === 0;
+    if (!isClean) await this.#collectGarbage();
     this.#expectNoLitter(staging);
+  }
+
+  async #collectGarbage(): Promise<void> {
+    const { bench } = this.#site;
+    if (this.#isProcess) {
+      const ended = await this.#site.run(['gc', '-q']);
+      if (ended.status !== 0) this.#fail(`gc: ${statusOf(ended)}`);
+      return;
+    }
+    const { root, stateHome } = bench;
+    const stateDirectory = join(stateHome, 'vyre-cache');
+    const maxPayloadBytes = DEFAULT_MAX_PAYLOAD_BYTES;
+    const session = openSession({ host: systemHost(), root, stateDirectory, maxPayloadBytes });
+    const { failures } = await collectGarbage(session, { dryRun: false, staleCompilers: false });
+    await session.close();
+    if (failures.length > 0) this.#fail(`gc: ${JSON.stringify(failures)}`);
   }
 
   #expectNoLitter(staging: string): void {

@@ -107,6 +107,12 @@ export class Compilation {
     return cache.compile(this.#request(bench), { lockTimeoutMs: LOCK_TIMEOUT_SECONDS * 1000 });
   }
 
+  /** The same as its words do: a fresh compilation where they ask for one. */
+  async repeatWith(cache: Cache, bench: Workbench): Promise<CompileResult> {
+    const { refresh = false } = this.#options;
+    return cache.compile(this.#request(bench), { lockTimeoutMs: LOCK_TIMEOUT_SECONDS * 1000, refresh });
+  }
+
   /** True when its entry is there with bytes of the compiler, before anybody compiles. */
   async isStored(cache: Cache, bench: Workbench): Promise<boolean> {
     const { fingerprint } = await cache.fingerprint(this.#request(bench));

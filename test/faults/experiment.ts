@@ -34,6 +34,8 @@ export interface Scope {
   readonly folder: string;
   /** False: the bounded form that the tests run, some seconds a row; a sample of the points, spread by `random`. */
   readonly isFull: boolean;
+  /** Every point of rows of which even the full form takes a sample. */
+  readonly isEvery: boolean;
   /** The words that start the program under test. */
   readonly program: readonly string[];
   /** 0 to 1, repeatable by the seed of the run. */

@@ -17,8 +17,8 @@ export interface Operation {
   readonly mayGo: readonly Compilation[];
   /** True where an artifact of `mayGo` is damaged until the operation has ended. */
   readonly isDamagedBefore: boolean;
-  /** It makes so many calls that the full form takes a sample of them, too. */
-  readonly isLong: boolean;
+  /** The full form takes every point of it; of others a sample, which `--every` turns off. */
+  readonly isWhole: boolean;
   /** In which threads it touches the cache. */
   readonly threads: Threads;
   /** Fills the project and the home of a fresh site. */

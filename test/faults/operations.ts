@@ -43,7 +43,7 @@ const DELIVERS_NOTHING = {
   statuses: [0],
   mayGo: [],
   isDamagedBefore: false,
-  isLong: false,
+  isWhole: false,
   threads: 'first',
 } as const;
 
@@ -61,7 +61,7 @@ function compiling(where: string, compilation: Compilation): Operation {
   };
 }
 
-export const PUT = compiling('put', IN_WORKER);
+export const PUT: Operation = { ...compiling('put', IN_WORKER), isWhole: true };
 export const PUT_IN_PLACE = compiling('put, output at its real place', IN_PLACE);
 export const FAILING_COMPILER = compiling('compile whose compiler fails', FAILING);
 
@@ -208,7 +208,6 @@ export const BATCH_COMPILE: Operation = {
   where: 'batch of 6',
   words: ['compile', '--manifest', 'jobs.json', '--jobs', '2'],
   delivers: BATCH,
-  isLong: true,
   stays: [FIRST],
   prepare: async (site) => {
     await fill(site, [FIRST]);

@@ -6,6 +6,7 @@ import type { Experiment, Outcome, Scope } from './experiment.js';
 
 export interface PerformOptions {
   readonly isFull: boolean;
+  readonly isEvery?: boolean;
   readonly seed: number;
   readonly signal: AbortSignal;
   readonly program?: readonly string[];
@@ -17,6 +18,7 @@ export async function perform(experiment: Experiment, options: PerformOptions): 
   const scope: Scope = {
     folder,
     isFull: options.isFull,
+    isEvery: options.isEvery ?? false,
     program: options.program ?? BUILT,
     random: randomNumbers(options.seed),
     signal: options.signal,

@@ -4,22 +4,40 @@ import { Site } from './site.js';
 
 /** Each lane has a site of its own; two processors are the least that a machine has. */
 const LANES = 2;
-/** A row of the bounded form takes some seconds, and one of a long operation in the full form some minutes. */
-const SAMPLE_POINTS = { bounded: 2, full: 300 } as const;
+/** A row of the bounded form takes some seconds, and a sampled one of the full form about a minute. */
+const SAMPLE_POINTS = { bounded: 2, full: 150 } as const;
+/** The numbers of a few calls, such as those that wake a thread, differ from run to run: then the point is aimed at again. */
+const ATTEMPTS = 3;
+
+/** Whether the fault happened where it was aimed; elsewhere it is a fault as well, but `off` is tried again first. */
+export type Reached = 'there' | 'off' | 'nowhere';
+
+/** One run in which a fault is caused. */
+export interface Disturbance<Point> {
+  readonly site: Site;
+  readonly point: Point;
+  readonly tally: Tally;
+  /** Counts the points of the row, from 0. */
+  readonly turn: number;
+}
 
 /** What is done at each point of a sweep. */
-export interface Sweep<Point> {
+export interface Sweep<Point, Disturbed> {
   readonly operation: Operation;
   /** All points, from an undisturbed run. */
   readonly enumerate: (site: Site) => Promise<readonly Point[]>;
-  /** Causes the fault and looks at what it left. A point that was not reached is not added to the tally. */
-  readonly disturb: (site: Site, point: Point, tally: Tally) => Promise<void>;
+  /** True where the next point finds the same as this one did: a sample takes one of each stretch of such points. */
+  readonly leavesNothing?: (point: Point) => boolean;
+  /** Causes the fault. */
+  readonly disturb: (site: Site, point: Point) => Promise<{ readonly reached: Reached } & Disturbed>;
+  /** Looks at what a fault left that happened. */
+  readonly examine: (context: Disturbance<Point>, disturbed: Disturbed) => Promise<void>;
 }
 
-/** Sweeps an operation: at all points in the full form, else at a sample that is spread over them. */
-export async function sweep<Point>(
+/** Sweeps an operation: at all points where it is whole or every point is asked for, else at a sample that is spread over them. */
+export async function sweep<Point, Disturbed>(
   scope: Scope,
-  { operation, enumerate, disturb }: Sweep<Point>,
+  { operation, enumerate, leavesNothing = () => false, disturb, examine }: Sweep<Point, Disturbed>,
 ): Promise<Outcome> {
   const tally = new Tally();
   const sites = await sitesOf(scope, operation);
@@ -27,15 +45,25 @@ export async function sweep<Point>(
   if (first === undefined) throw new Error('expected a site');
   await refresh(first, operation);
   const all = await enumerate(first);
-  const points = sample(all, { ...scope, isSampled: !scope.isFull || operation.isLong });
-  let next = 0;
-  const work = async (site: Site): Promise<void> => {
-    for (;;) {
-      const point = points[next];
-      next += 1;
-      if (point === undefined || scope.signal.aborted) return;
+  const points = isSampled(scope, operation)
+    ? sample({ isFull: scope.isFull, random: () => scope.random() }, stretches(all, leavesNothing))
+    : all;
+  const reach = async (site: Site, point: Point): Promise<Disturbed | null> => {
+    for (let attempt = 1; ; attempt += 1) {
       await refresh(site, operation);
-      await disturb(site, point, tally);
+      const disturbed = await disturb(site, point);
+      const isAccepted = disturbed.reached === 'there' || attempt === ATTEMPTS;
+      if (isAccepted) return disturbed.reached === 'nowhere' ? null : disturbed;
+    }
+  };
+  const queue = points.entries();
+  const work = async (site: Site): Promise<void> => {
+    for (const [turn, point] of queue) {
+      if (scope.signal.aborted) return;
+      const disturbed = await reach(site, point);
+      if (disturbed === null) continue;
+      tally.addPoint();
+      await examine({ site, point, tally, turn }, disturbed);
     }
   };
   await Promise.all(sites.map(work));
@@ -60,14 +88,35 @@ async function sitesOf(scope: Scope, operation: Operation): Promise<readonly Sit
   return sites;
 }
 
-/** All, or one of each of as many equal parts. */
-function sample<Point>(
+function isSampled({ isFull, isEvery }: Scope, { isWhole }: Operation): boolean {
+  return !isFull || (!isEvery && !isWhole);
+}
+
+/** Points that find the same, beside each other. */
+function stretches<Point>(
   all: readonly Point[],
-  scope: Scope & { readonly isSampled: boolean },
+  leavesNothing: (point: Point) => boolean,
+): readonly (readonly Point[])[] {
+  const found: Point[][] = [];
+  let isSame = false;
+  for (const point of all) {
+    const last = found.at(-1);
+    if (isSame && last !== undefined) last.push(point);
+    else found.push([point]);
+    isSame = leavesNothing(point);
+  }
+  return found;
+}
+
+/** One of each stretch, or where these are too many, of one in each of as many equal parts. */
+function sample<Point>(
+  { isFull, random }: Pick<Scope, 'isFull' | 'random'>,
+  all: readonly (readonly Point[])[],
 ): readonly Point[] {
-  const most = scope.isFull ? SAMPLE_POINTS.full : SAMPLE_POINTS.bounded;
-  if (!scope.isSampled || all.length <= most) return all;
+  const most = Math.min(isFull ? SAMPLE_POINTS.full : SAMPLE_POINTS.bounded, all.length);
   const part = all.length / most;
-  const places = Array.from({ length: most }, (_, index) => Math.floor((index + scope.random()) * part));
-  return places.map((place) => all[place]).filter((point) => point !== undefined);
+  return Array.from({ length: most }, (_, index) => {
+    const stretch = all[Math.floor((index + random()) * part)];
+    return stretch?.[Math.floor(random() * stretch.length)];
+  }).filter((point) => point !== undefined);
 }

@@ -20,8 +20,9 @@ const INCOMPLETE = 4;
 const USAGE_TEXT = `npm run test:faults -- [options]
 
   --only GROUPS   of ${GROUPS.join(', ')}; separated by commas
-  --where TEXT    only rows whose operation contains this
+  --where TEXT    only rows whose fault and operation, "FAULT, OPERATION", contain this
   --bounded       the form that the tests run
+  --every         every point of the rows of which the full form takes a sample, for hours
   --seed N        repeats a run; random unless set
   --json FILE     all counts and problems
 `;
@@ -46,8 +47,7 @@ async function rowOf(experiment: Experiment, options: Options, signal: AbortSign
   const obstacle = obstacleOf(experiment, describeTool);
   process.stderr.write(`faults: ${title(experiment)}${obstacle === null ? '' : ` (${obstacle})`}\n`);
   if (obstacle !== null) return { experiment, obstacle };
-  const { isFull, seed } = options;
-  const outcome = await perform(experiment, { isFull, seed, signal });
+  const outcome = await perform(experiment, { ...options, signal });
   for (const problem of outcome.problems) process.stderr.write(`faults:   ${problem}\n`);
   return { experiment, outcome };
 }
@@ -55,6 +55,7 @@ async function rowOf(experiment: Experiment, options: Options, signal: AbortSign
 interface Options {
   readonly experiments: readonly Experiment[];
   readonly isFull: boolean;
+  readonly isEvery: boolean;
   readonly seed: number;
   readonly json: string | null;
 }
@@ -68,6 +69,7 @@ function readOptions(words: readonly string[]): Options | null {
         only: { type: 'string' },
         where: { type: 'string' },
         bounded: { type: 'boolean', default: false },
+        every: { type: 'boolean', default: false },
         seed: { type: 'string' },
         json: { type: 'string' },
       },
@@ -79,9 +81,12 @@ function readOptions(words: readonly string[]): Options | null {
     if (!Number.isSafeInteger(seed))
       throw new Error(`expected a whole number as --seed, got "${values.seed}"`);
     const experiments = EXPERIMENTS.filter(
-      ({ group, where }) => wanted.some((name) => name === group) && where.includes(values.where ?? ''),
+      ({ group, fault, where }) =>
+        wanted.some((name) => name === group) && `${fault}, ${where}`.includes(values.where ?? ''),
     );
-    return { experiments, isFull: !values.bounded, seed, json: values.json ?? null };
+    if (values.bounded && values.every) throw new Error('expected --bounded or --every, got both');
+    const form = { isFull: !values.bounded, isEvery: values.every };
+    return { experiments, ...form, seed, json: values.json ?? null };
   } catch (error) {
     process.stderr.write(
       `faults: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE_TEXT}`,

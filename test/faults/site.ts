@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { shellLine } from '../support/program.js';
 import { Workbench, type Ended, type RunOptions } from '../support/workbench.js';
@@ -25,14 +24,14 @@ export class Site {
 
   /** What {@link reset} brings back is the bench as it is now. */
   save(): void {
-    execFileSync('cp', ['-a', this.bench.folder, this.#saved]);
+    copy(this.bench.folder, this.#saved);
   }
 
   /** Ends what a point left running, and brings everything back. */
   async reset(): Promise<void> {
     await this.bench.endProcesses();
     rmSync(this.bench.folder, { recursive: true, force: true });
-    execFileSync('cp', ['-a', this.#saved, this.bench.folder]);
+    copy(this.#saved, this.bench.folder);
   }
 
   async run(words: readonly string[], options: RunOptions = {}): Promise<Ended> {
@@ -72,6 +71,10 @@ export class Site {
     const differing = new Map(others.map((call) => [`${call.name} ${call.number}`, call]));
     return [...ofFirst, ...differing.values()];
   }
+}
+
+function copy(from: string, to: string): void {
+  cpSync(from, to, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
 }
 
 /** What loads the program, what the runtime does for itself, and each look at a process: nothing that anybody else sees. */

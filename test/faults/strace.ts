@@ -49,4 +49,14 @@ export function callsIn(log: string): readonly SystemCall[] {
   });
 }
 
+/** True when both do the same to the same place; numbers, and names that are made up, differ from run to run. */
+export function isAlike(one: string, other: string): boolean {
+  return placeOf(one) === placeOf(other);
+}
+
+function placeOf(text: string): string {
+  const [place = ''] = /^\w+\((?:AT_FDCWD(?:<[^>]*>)?, )?[^,)]*/.exec(text) ?? [];
+  return place.replaceAll(/[0-9a-f]{16,}|\d+/g, '#');
+}
+
 const CALL = /^(?:(?<thread>\d+) +)?(?<text>(?<name>\w+)\(.*)$/;

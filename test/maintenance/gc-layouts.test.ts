@@ -854,6 +854,19 @@ describe('a long pending list', () => {
     );
   });
 
+  it('keeps the note of an entry that cannot be looked at', async (t) => {
+    const home = noted(t);
+    const hidden = THERE[0] ?? assert.fail();
+    const files = failingFiles({
+      lstat: (path) => {
+        if (path === home.entry(hidden)) throw errnoError('EIO');
+        return systemFiles.lstat(path);
+      },
+    });
+    await gc(t, home.root, { host: fakeHost({ files }) });
+    assert.deepEqual(await flushed(home), THERE.map((each) => home.entry(each)).toSorted());
+  });
+
   it('keeps the note of an entry that appears while it is judged', async (t) => {
     const home = noted(t);
     const coming = VANISHED[0] ?? assert.fail();

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { readlinkSync } from 'node:fs';
+import { existsSync, readlinkSync, rmSync } from 'node:fs';
 import { describe, it, type TestContext } from 'node:test';
 import { systemFiles, type Files } from '../../src/host/files.js';
 import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
@@ -10,11 +10,11 @@ const COMMAND = ['./tool', '{input}', '{output}'] as const;
 function prepare(t: TestContext): Workbench {
   const bench = Workbench.make(t);
   bench.write('in.txt', 'abc');
-  bench.script('tool', 'echo run >> runs\necho said\ncp "$1" "$2"');
+  bench.script('tool', 'echo run >> runs\necho said\ncp "$1" "$2"\n[ ! -e fails ]');
   return bench;
 }
 
-/** Compiles while single primitives fail. @returns how often the compiler ran, and what became of the call. */
+/** Compiles while single primitives fail; the compiler itself fails where `fails` is. @returns how often the compiler ran, and what became of the call. */
 async function compileWith(bench: Workbench, files: Partial<Files>, tryLock?: () => boolean) {
   const { locks } = fakeHost();
   const host = fakeHost({
@@ -31,7 +31,7 @@ async function compileWith(bench: Workbench, files: Partial<Files>, tryLock?: ()
   const result = await cache.compile(request);
   const troubles = cache.troubles().map(({ kind }) => kind);
   await cache.close();
-  assert.equal(result.exitCode, 0);
+  assert.equal(result.exitCode, existsSync(bench.path('fails')) ? 1 : 0);
   assert.equal(Buffer.from(result.stdout).toString('utf8'), 'said\n');
   assert.equal(bench.text('out.txt'), 'abc');
   return { result, troubles };
@@ -81,5 +81,84 @@ describe('a system call that fails where nobody expects it', () => {
       },
     });
     assert.deepEqual([result.outcome, result.notStored], ['compiled', null]);
+  });
+
+  for (const [name, isLost] of [
+    ['is in trouble', 'EIO'],
+    ['lets nobody look', 'EACCES'],
+  ] as const) {
+    for (const ends of ['succeeds', 'fails'] as const) {
+      it(`loses no output of a compiler that ${ends} where its disk ${name}`, async (t) => {
+        const bench = prepare(t);
+        if (ends === 'fails') bench.write('fails', '');
+        let looks = 0;
+        const { result } = await compileWith(bench, {
+          lstat: (path) => {
+            if (!path.endsWith('/out/out.txt')) return systemFiles.lstat(path);
+            looks += 1;
+            throw errnoError(isLost);
+          },
+        });
+        assert.ok(looks > 0);
+        assert.equal(result.notStored, 'irregular-output');
+        rmSync(bench.path('out.txt'));
+        await compileWith(bench, {});
+        assert.equal(bench.lines('runs'), 3, 'nothing was kept');
+      });
+    }
+  }
+
+  it('loses no output of a compiler that fails where its output cannot be opened', async (t) => {
+    const bench = prepare(t);
+    bench.write('fails', '');
+    const { result } = await compileWith(bench, {
+      open: (path, flags, mode) => {
+        if (path.endsWith('/out/out.txt')) throw errnoError('EMFILE');
+        return systemFiles.open(path, flags, mode);
+      },
+    });
+    assert.equal(result.notStored, 'irregular-output');
+  });
+
+  it('takes nothing from a result that is there: its output cannot be looked at any more', async (t) => {
+    const bench = prepare(t);
+    const { result } = await compileWith(bench, {
+      stat: (path) => {
+        if (path.endsWith('/out.txt')) throw errnoError('EIO');
+        return systemFiles.stat(path);
+      },
+    });
+    assert.deepEqual([result.outcome, result.notStored, result.outputs], ['compiled', null, []]);
+  });
+
+  for (const [what, name] of [
+    ['an input', '/in.txt'],
+    ['the folder of an output', '/project'],
+  ] as const) {
+    it(`keeps nobody from compiling: a look at ${what}`, async (t) => {
+      const bench = prepare(t);
+      let looks = 0;
+      await compileWith(bench, {
+        stat: (path) => {
+          if (!path.endsWith(name)) return systemFiles.stat(path);
+          looks += 1;
+          throw errnoError('EIO');
+        },
+      });
+      assert.ok(looks > 0);
+    });
+  }
+
+  it('keeps nobody from starting the compiler, which cannot be looked at', async (t) => {
+    const bench = prepare(t);
+    let looks = 0;
+    await compileWith(bench, {
+      stat: (path) => {
+        if (!path.endsWith('/tool')) return systemFiles.stat(path);
+        looks += 1;
+        throw errnoError('EIO');
+      },
+    });
+    assert.ok(looks > 0);
   });
 });

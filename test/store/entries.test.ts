@@ -43,6 +43,8 @@ import {
   makeRecord,
 } from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
+import type { Signing } from '../../src/model/signing.js';
+import { keyOf, signingOf } from '../support/signing-keys.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { goldenBytes, goldenPath } from '../support/golden.js';
 import { listing } from '../support/listing.js';
@@ -58,6 +60,7 @@ interface Options {
   readonly clock?: Clock;
   readonly maxPayloadBytes?: number;
   readonly locked?: boolean;
+  readonly signing?: Signing | null;
 }
 
 class Rig {
@@ -65,6 +68,8 @@ class Rig {
   readonly staging: string;
   readonly tier: DiskTier;
   readonly lock: LockFile | null;
+  /** Of its tier. */
+  readonly options: ConstructorParameters<typeof DiskTier>[1];
 
   constructor(t: Cleanup, options: Options = {}) {
     const root = temporaryFolder(t);
@@ -72,7 +77,7 @@ class Rig {
     this.staging = join(root, 'staging');
     mkdirSync(this.folder);
     mkdirSync(this.staging);
-    const { locked = false, maxPayloadBytes = BOUND, ...replaced } = options;
+    const { locked = false, maxPayloadBytes = BOUND, signing = null, ...replaced } = options;
     const host = fakeHost(replaced);
     const lock = locked ? new LockFile(host, join(root, 'lock')) : null;
     if (lock !== null) {
@@ -81,7 +86,8 @@ class Rig {
       });
     }
     this.lock = lock;
-    this.tier = new DiskTier(host, { paths: new StorePaths(this.folder), maxPayloadBytes, lock });
+    this.options = { paths: new StorePaths(this.folder), maxPayloadBytes, lock, signing };
+    this.tier = new DiskTier(host, this.options);
   }
 
   entry(fingerprint: Fingerprint = A): string {
@@ -756,6 +762,17 @@ describe('publishing', () => {
 });
 
 describe('publishing that fails', () => {
+  /** What is found after a failure at the first, second, third change of a name, and after none. */
+  const LEFT = {
+    killed: {
+      bare: ['old, record', 'old', 'new', 'new, record'],
+      signed: ['old, record', 'absent', 'absent', 'new, record'],
+    },
+    failed: {
+      bare: ['old, record', 'old, record', 'new', 'new, record'],
+      signed: ['old, record', 'old, record', 'absent', 'new, record'],
+    },
+  } as const;
   const STEPS = ['open', 'write', 'close', 'rename'] as const;
 
   /** The file primitives; the n-th use of one of those that publishing needs fails. */
@@ -798,6 +815,48 @@ describe('publishing that fails', () => {
       }
       assert.deepEqual([...failed].toSorted(), ['open', 'rename', 'write']);
     });
+  }
+
+  for (const [name, signing] of [
+    ['without a key', null],
+    ['with a key', signingOf(keyOf(1))],
+  ] as const) {
+    for (const how of ['killed', 'failed'] as const) {
+      it(`that replaces other bytes ${name} leaves no two halves, ${how} at any change of a name`, async (t) => {
+        const seen: string[] = [];
+        for (let step = 1; ; step += 1) {
+          let steps = 0;
+          const rename: Files['rename'] = (from, to) => {
+            steps += 1;
+            // Who is killed does nothing afterwards.
+            if (how === 'killed' ? steps >= step : steps === step) throw errnoError('EIO');
+            systemFiles.rename(from, to);
+          };
+          const rig = new Rig(t, { files: failingFiles({ rename }), signing });
+          const whole = new DiskTier(fakeHost(), { ...rig.options, signing });
+          const publish = async (text: string, replace: boolean, tier: DiskTier) =>
+            tier.publish(makeArtifact(A, text), {
+              staging: rig.staging,
+              replace,
+              beforeRename: async () => undefined,
+            });
+          await publish('old', false, whole);
+          const isWhole = await publish('new', true, rig.tier).then(
+            () => true,
+            () => false,
+          );
+          const read = await whole.get(A);
+          const word = read.hit ? read.artifact.payload.toString('utf8') : read.reason;
+          const hasRecord = read.hit && read.artifact.record !== null;
+          seen.push(hasRecord ? `${word}, record` : word);
+          if (isWhole) break;
+          for (const item of readdirSync(rig.staging)) rmSync(join(rig.staging, item));
+          await publish('new', true, whole);
+          assert.equal((await whole.get(A)).hit, true);
+        }
+        assert.deepEqual(seen, LEFT[how][signing === null ? 'bare' : 'signed']);
+      });
+    }
   }
 
   it('leaves a valid entry as it was when it cannot write', async (t) => {

@@ -302,6 +302,48 @@ describe('a lock file that cannot be looked at', () => {
   });
 });
 
+describe('a byte that cannot be unlocked', () => {
+  /** A host in which the first byte that is given back stays locked. */
+  function stuck(): Host {
+    const { locks } = fakeHost();
+    let failures = 1;
+    return fakeHost({
+      locks: {
+        ...locks,
+        tryLock: (fd, range) => locks.tryLock(fd, range),
+        unlock: (fd, range) => {
+          if (failures > 0) {
+            failures -= 1;
+            throw errnoError('EIO');
+          }
+          locks.unlock(fd, range);
+        },
+      },
+    });
+  }
+
+  it('takes nothing from what was done under it, and is free for others at once', async (t) => {
+    const path = lockPath(t);
+    const lock = openLock(t, path, stuck());
+    const other = openLock(t, path);
+    assert.deepEqual(await lock.tryHold(BYTE, () => 'done'), { held: true, value: 'done' });
+    assert.equal(await isFree(other), true);
+    assert.deepEqual(await lock.tryHold(BYTE, async () => isFree(other)), { held: true, value: false });
+    assert.equal(await isFree(other), true);
+  });
+
+  it('is free for others when what else was held through its descriptor is given back', async (t) => {
+    const path = lockPath(t);
+    const lock = openLock(t, path, stuck());
+    const other = openLock(t, path);
+    await lock.tryHold(BYTE + 1, async () => {
+      await lock.tryHold(BYTE, () => undefined);
+      assert.equal(await isFree(other, BYTE + 1), false);
+    });
+    assert.deepEqual([await isFree(other), await isFree(other, BYTE + 1)], [true, true]);
+  });
+});
+
 describe('a lock file that somebody deleted', () => {
   const deleted: readonly (readonly [string, (path: string) => void])[] = [
     ['deleted', (path) => rmSync(path)],

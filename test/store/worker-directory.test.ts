@@ -372,6 +372,50 @@ describe('what a dead owner left running', () => {
     });
   }
 
+  it('is ended later where the namespace of this process cannot be told', async (t) => {
+    const paths = makeHome(t);
+    placeWorker(paths, 'one', JSON.stringify({ ...ownerOf(host), fingerprint: A }));
+    const child = await started(t, activeMark(A, 'one'));
+    const processes = Object.create(host.processes) as Host['processes'];
+    Object.defineProperty(processes, 'place', { value: { ...host.processes.place, pidNamespace: null } });
+    const blind = fakeHost({ processes });
+    assert.equal(await reclaimIfDead(blind, paths, only(findWorkers(host, paths))), false);
+    const ended = once(child, 'exit');
+    assert.equal(await reclaimIfDead(host, paths, only(findWorkers(host, paths))), true);
+    await ended;
+  });
+
+  for (const look of ['list', 'variableOf'] as const) {
+    it(`is ended later where ${look} fails, and the directory stays for a day`, async (t) => {
+      const paths = makeHome(t);
+      const clock = new FakeClock();
+      placeWorker(
+        paths,
+        'one',
+        JSON.stringify({ ...ownerOf(host), fingerprint: A, startedAtMs: clock.nowMs() }),
+      );
+      const child = await started(t, activeMark(A, 'one'));
+      const processes = Object.assign(Object.create(host.processes) as Host['processes'], {
+        [look]: () => {
+          throw errnoError('EMFILE');
+        },
+      });
+      const blind = fakeHost({ processes, clock });
+      assert.equal(await reclaimIfDead(blind, paths, only(findWorkers(host, paths))), false);
+      assert.notEqual(host.processes.info(child.pid ?? 0), null);
+      const ended = once(child, 'exit');
+      assert.equal(await reclaimIfDead(host, paths, only(findWorkers(host, paths))), true);
+      await ended;
+      placeWorker(
+        paths,
+        'two',
+        JSON.stringify({ ...ownerOf(host), fingerprint: A, startedAtMs: clock.nowMs() }),
+      );
+      clock.advance(DAY);
+      assert.equal(await reclaimIfDead(blind, paths, only(findWorkers(host, paths))), true);
+    });
+  }
+
   it('goes on while its owner lives', async (t) => {
     const paths = makeHome(t);
     const worker = createWorkerDirectory(host, paths, A);

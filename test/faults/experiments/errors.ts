@@ -1,5 +1,6 @@
+import type { Ended } from '../../support/workbench.js';
 import { Aftermath } from '../aftermath.js';
-import type { Experiment, Outcome, Scope, Tally } from '../experiment.js';
+import type { Experiment, Outcome, Scope } from '../experiment.js';
 import type { Operation } from '../operation.js';
 import {
   BATCH_COMPILE,
@@ -14,10 +15,10 @@ import {
   PUT_INTO_NEW_HOME,
   QUARANTINE,
 } from '../operations.js';
-import { sweep } from '../points.js';
-import type { Site } from '../site.js';
+import { sweep, type Disturbance, type Reached } from '../points.js';
+import { isInternal, type Site } from '../site.js';
 import { STANDALONE, standaloneObstacle } from '../standalone.js';
-import { injecting, tracing, tracingObstacle, type SystemCall } from '../strace.js';
+import { injecting, isAlike, tracing, tracingObstacle, type SystemCall } from '../strace.js';
 
 /** What a call may answer, by what it does: what its manual page, or a network file system, knows. */
 const ERRORS: readonly (readonly [calls: RegExp, errors: readonly string[]])[] = [
@@ -70,7 +71,9 @@ const OPERATIONS = [
 /** One call fails; all others go on as they would. */
 export const ERROR_EXPERIMENTS: readonly Experiment[] = [
   ...OPERATIONS.map((operation) => rowOf(operation)),
-  ...[PUT, HIT, FLUSH].map((operation) => rowOf(operation, STANDALONE)),
+  ...[PUT, OVERWRITE, HIT, FLUSH, PRUNE, GC, QUARANTINE, BATCH_COMPILE].map((operation) =>
+    rowOf(operation, STANDALONE),
+  ),
 ];
 
 function rowOf(operation: Operation, program: readonly string[] | null = null): Experiment {
@@ -88,22 +91,41 @@ async function failEverywhere(scope: Scope, operation: Operation): Promise<Outco
   return sweep(scope, {
     operation,
     enumerate: async (site) => pointsOf(await site.callsOf(operation.words, operation.threads)),
-    disturb: async (site, point, tally) => fail(site, point, { operation, tally }),
+    disturb: async (site, point) => fail(site, point, operation),
+    examine: async (context, disturbed) => examine(context, operation, disturbed),
   });
+}
+
+interface Failed {
+  readonly ended: Ended;
+  /** The call that failed, as strace shows it. */
+  readonly hit: string;
 }
 
 async function fail(
   site: Site,
   { call, error }: Point,
-  { operation, tally }: { readonly operation: Operation; readonly tally: Tally },
-): Promise<void> {
+  { words }: Operation,
+): Promise<Failed & { readonly reached: Reached }> {
   const tracer = [...tracing(site.log, call.threads, call.name), ...injecting(call, `error=${error}`)];
-  const ended = await site.runBelow(tracer, operation.words);
-  const hit = site.hitCall();
-  if (hit === null || !hit.includes('(INJECTED)') || NOT_ON_DISK.test(hit)) return;
-  tally.addPoint();
+  const ended = await site.runBelow(tracer, words);
+  const hit = site.hitCall() ?? '';
+  return { ended, hit, reached: reachedBy(hit, call) };
+}
+
+function reachedBy(text: string, call: SystemCall): Reached {
+  const isOurs = !NOT_ON_DISK.test(text) && !isInternal({ ...call, text });
+  if (!text.includes('(INJECTED)') || !isOurs) return 'nowhere';
+  return isAlike(text, call.text) ? 'there' : 'off';
+}
+
+async function examine(
+  { site, point: { call, error }, tally, turn }: Disturbance<Point>,
+  operation: Operation,
+  { ended, hit }: Failed,
+): Promise<void> {
   const what = `${error} of ${call.name} number ${call.number}, ${hit}`;
-  const aftermath = new Aftermath({ site, operation, tally, what });
+  const aftermath = new Aftermath({ site, operation, tally, turn, what });
   if (isOfOutput(site, hit)) aftermath.judgeRefused(ended);
   else aftermath.judgeDisturbed(ended);
   await aftermath.examine();

@@ -16,7 +16,7 @@ const SOURCE = join(import.meta.dirname, '../short-transfers.c');
 /** A write takes half of its bytes, which the kernel may do at any time; the rest has to be written by another one. */
 export const SHORT_WRITE_EXPERIMENTS: readonly Experiment[] = [
   ...[PUT, OVERWRITE, HIT, FLUSH, QUARANTINE, BATCH_COMPILE].map((operation) => rowOf(operation)),
-  rowOf(PUT, STANDALONE),
+  ...[PUT, OVERWRITE, FLUSH, BATCH_COMPILE].map((operation) => rowOf(operation, STANDALONE)),
 ];
 
 function rowOf(operation: Operation, program: readonly string[] | null = null): Experiment {
@@ -44,12 +44,13 @@ async function cutEverywhere(scope: Scope, operation: Operation): Promise<Outcom
       const { lines } = await cut(site, 0);
       return Array.from({ length: Number(lines.at(-1)) }, (_, index) => index + 1);
     },
-    disturb: async (site, number, tally) => {
+    disturb: async (site, number) => {
       const { ended, lines } = await cut(site, number);
-      if (lines.length < 2) return;
-      tally.addPoint();
-      const what = `short write number ${number}, ${lines[0]}`;
-      const aftermath = new Aftermath({ site, operation, tally, what });
+      return { ended, cutAt: lines[0] ?? '', reached: lines.length < 2 ? 'nowhere' : 'there' };
+    },
+    examine: async ({ site, point, tally, turn }, { ended, cutAt }) => {
+      const what = `short write number ${point}, ${cutAt}`;
+      const aftermath = new Aftermath({ site, operation, tally, turn, what });
       aftermath.judgeDisturbed(ended);
       await aftermath.examine();
     },

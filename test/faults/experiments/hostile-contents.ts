@@ -147,7 +147,7 @@ async function records(scope: Scope): Promise<Outcome> {
     const good = readFileSync(path, 'utf8');
     // The schema and the checksum are the first four strings.
     const places = [...good.matchAll(VALUE)].slice(4);
-    const count = scope.isFull ? 400 : 8;
+    const count = scope.isFull ? 240 : 8;
     for (let point = 0; point < count && !scope.signal.aborted; point += 1) {
       const place = places[Math.floor(scope.random() * places.length)];
       const hostile = HOSTILE_JSON[point % HOSTILE_JSON.length] ?? 'null';
@@ -185,7 +185,7 @@ async function words(scope: Scope): Promise<Outcome> {
     await compileHarmless(bench, tally, 'before');
     const [fingerprint = ''] = bench.entries();
     const before = JSON.stringify([...listing(bench.project), bench.entries()]);
-    const count = scope.isFull ? 1500 : 30;
+    const count = scope.isFull ? 600 : 30;
     const sample = fc.sample(WORD, { numRuns: count, seed: Math.floor(scope.random() * 2 ** 31) });
     for (const [at, word] of sample.entries()) {
       if (scope.signal.aborted) break;

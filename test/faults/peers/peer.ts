@@ -41,7 +41,8 @@ export const PEERS: readonly Peer[] = [
     needs: [],
     environment: (folder) => ({ VYRE_CACHE_DIR: folder }),
     words: ({ program, compiler, output }) => {
-      const ours = [...program, 'compile', '-q', 'a.c', '-o', output];
+      // As with the others, the object is the same wherever it goes.
+      const ours = [...program, 'compile', '-q', '--relocatable', 'a.c', '-o', output];
       return [...ours, '--', compiler, '-c', '{input}', '-o', '{output}'];
     },
     server: null,

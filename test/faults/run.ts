@@ -8,7 +8,7 @@ import { parseArgs } from 'node:util';
 import { describeTool } from '../support/tools.js';
 import { EXPERIMENTS } from './catalogue.js';
 import { merge, withMatrix } from './document.js';
-import { GROUPS, isGreen, obstacleOf, type Experiment } from './experiment.js';
+import { GROUPS, isGreen, obstacleOf, type Experiment, type Outcome } from './experiment.js';
 import { perform } from './perform.js';
 import { renderMatrix, title } from './report.js';
 import { commandOf, readRun, runOf, type Row } from './results.js';
@@ -68,7 +68,13 @@ async function rowOf(experiment: Experiment, options: Options, signal: AbortSign
   const { isFull, seed } = options;
   const outcome = await perform(experiment, { isFull, seed, signal });
   for (const problem of outcome.problems) process.stderr.write(`faults:   ${problem}\n`);
-  return { experiment, outcome };
+  return { experiment, outcome: signal.aborted ? interrupted(outcome) : outcome };
+}
+
+/** Its counts are those of the points before. */
+function interrupted(outcome: Outcome): Outcome {
+  const remark = ['interrupted', outcome.remark].filter((text) => text !== undefined).join(', ');
+  return { ...outcome, remark };
 }
 
 interface Options {

@@ -25,6 +25,8 @@ export interface Experiment {
   readonly needs: readonly ToolName[];
   /** Why it cannot run here, beside missing programs; null: it can. */
   readonly obstacle?: () => string | null;
+  /** True: a program of others, shown beside ours; what it does wrong is no failure of ours. */
+  readonly isPeer?: boolean;
   run(scope: Scope): Promise<Outcome>;
 }
 
@@ -106,9 +108,9 @@ export class Tally {
 /** More would hide the first. */
 const MAX_PROBLEMS = 20;
 
-/** Peers are shown beside ours; what they do wrong is no failure of ours. */
-export function isGreen({ group }: Experiment, outcome: Outcome): boolean {
-  if (group === 'peer') return outcome.points > 0;
+/** True when nothing is as it must not be. */
+export function isGreen({ isPeer }: Experiment, outcome: Outcome): boolean {
+  if (isPeer === true) return outcome.points > 0;
   const { points, wrongBytes, goodLost, failedNextRuns } = outcome;
   return points > 0 && wrongBytes === 0 && goodLost === 0 && failedNextRuns === 0;
 }

@@ -1,9 +1,5 @@
 import { isGreen, type Experiment, type Outcome } from './experiment.js';
-
-/** A row of the matrix: an experiment with what it counted, or why it did not run. */
-export type Row =
-  | { readonly experiment: Experiment; readonly outcome: Outcome }
-  | { readonly experiment: Experiment; readonly obstacle: string };
+import type { Row, RowName } from './results.js';
 
 const HEAD = [
   'Fault',
@@ -14,19 +10,30 @@ const HEAD = [
   'Failed next runs',
   '',
 ] as const;
+/** Of {@link HEAD}, those with numbers. */
+const COUNTS = { from: 2, to: 6 } as const;
 
 /** The matrix as a Markdown table, with what did not run below it. */
 export function renderMatrix(rows: readonly Row[]): string {
   const lines = rows.flatMap((row) => ('outcome' in row ? [cells(row)] : []));
-  const table = [HEAD, HEAD.map((_, index) => (index < 2 || index === 6 ? '---' : '--:')), ...lines];
+  const rule = HEAD.map((_, index) => (index >= COUNTS.from && index < COUNTS.to ? '--:' : '---'));
   const omitted = rows.flatMap((row) =>
     'obstacle' in row ? [`- ${title(row.experiment)}: ${row.obstacle}`] : [],
   );
-  const end = omitted.length === 0 ? '' : `\nNot run:\n\n${omitted.join('\n')}\n`;
-  return `${table.map((line) => `| ${line.join(' | ')} |`).join('\n')}\n${end}`;
+  const parts = [
+    ...(lines.length === 0 ? [] : [[HEAD, rule, ...lines].map((line) => `| ${line.join(' | ')} |`)]),
+    ...(omitted.length === 0 ? [] : [['Not run:'], omitted]),
+  ];
+  return `${parts.map((part) => part.join('\n')).join('\n\n')}\n`;
 }
 
-function cells({ experiment, outcome }: Row & { readonly outcome: Outcome }): readonly string[] {
+function cells({
+  experiment,
+  outcome,
+}: {
+  readonly experiment: Experiment;
+  readonly outcome: Outcome;
+}): readonly string[] {
   const { points, wrongBytes, goodLost, failedNextRuns, remark } = outcome;
   const verdict = isGreen(experiment, outcome) ? '' : 'FAILED';
   return [
@@ -34,9 +41,9 @@ function cells({ experiment, outcome }: Row & { readonly outcome: Outcome }): re
     experiment.where,
     ...[points, wrongBytes, goodLost, failedNextRuns].map((count) => count.toLocaleString('en')),
     [verdict, remark ?? ''].filter((text) => text !== '').join(': '),
-  ];
+  ].map((cell) => cell.replaceAll('|', String.raw`\|`));
 }
 
-export function title({ group, fault, where }: Experiment): string {
+export function title({ group, fault, where }: RowName): string {
   return `${group}: ${fault}, ${where}`;
 }

@@ -2,13 +2,18 @@
  * `npm run test:faults`: causes every fault of the matrix for real, in full, and prints what came of it. The tests run
  * the same experiments in a bounded form.
  */
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeTool } from '../support/tools.js';
 import { EXPERIMENTS } from './catalogue.js';
-import { GROUPS, isGreen, obstacleOf, type Experiment } from './experiment.js';
+import { merge, withMatrix } from './document.js';
+import { GROUPS, isGreen, obstacleOf, type Experiment, type Outcome } from './experiment.js';
 import { perform } from './perform.js';
-import { renderMatrix, title, type Row } from './report.js';
+import { renderMatrix, title } from './report.js';
+import { commandOf, readRun, runOf, type Row } from './results.js';
+
+const DOCUMENT = join(import.meta.dirname, '../../docs/faults.md');
 
 /** A row showed what must not be. */
 const FAILED = 1;
@@ -18,6 +23,7 @@ const USAGE = 2;
 const INCOMPLETE = 4;
 
 const USAGE_TEXT = `npm run test:faults -- [options]
+       npm run test:faults -- --document FILES
 
   --only GROUPS   of ${GROUPS.join(', ')}; separated by commas
   --where TEXT    only rows whose fault and operation, "FAULT, OPERATION", contain this
@@ -25,11 +31,14 @@ const USAGE_TEXT = `npm run test:faults -- [options]
   --every         every point of the rows of which the full form takes a sample, for hours
   --seed N        repeats a run; random unless set
   --json FILE     all counts and problems
+  --document      run nothing; write the matrix that these FILES of --json make together, the last run of a row
+                  counting, into docs/faults.md
 `;
 
 async function main(): Promise<number> {
   const options = readOptions(process.argv.slice(2));
   if (options === null) return USAGE;
+  if (options.merged.length > 0) return document(options.merged);
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => stopping.abort());
   const rows: Row[] = [];
@@ -38,9 +47,19 @@ async function main(): Promise<number> {
     rows.push(await rowOf(experiment, options, stopping.signal));
   }
   process.stdout.write(`${renderMatrix(rows)}\nseed ${options.seed}\n`);
-  if (options.json !== null) writeFileSync(options.json, `${JSON.stringify(rows, null, 2)}\n`);
+  if (options.json !== null)
+    writeFileSync(options.json, `${JSON.stringify(runOf(rows, options.command), null, 2)}\n`);
   if (rows.some((row) => 'outcome' in row && !isGreen(row.experiment, row.outcome))) return FAILED;
   return rows.length < options.experiments.length || rows.some((row) => 'obstacle' in row) ? INCOMPLETE : 0;
+}
+
+/** What did not run is said and keeps nothing from being written. */
+function document(files: readonly string[]): number {
+  const merged = merge(files.map(readRun), EXPERIMENTS);
+  for (const name of merged.unknown) process.stderr.write(`faults: no row of the matrix: ${name}\n`);
+  writeFileSync(DOCUMENT, withMatrix(readFileSync(DOCUMENT, 'utf8'), merged));
+  if (merged.rows.some((row) => 'outcome' in row && !isGreen(row.experiment, row.outcome))) return FAILED;
+  return merged.rows.some((row) => 'obstacle' in row) ? INCOMPLETE : 0;
 }
 
 async function rowOf(experiment: Experiment, options: Options, signal: AbortSignal): Promise<Row> {
@@ -49,7 +68,13 @@ async function rowOf(experiment: Experiment, options: Options, signal: AbortSign
   if (obstacle !== null) return { experiment, obstacle };
   const outcome = await perform(experiment, { ...options, signal });
   for (const problem of outcome.problems) process.stderr.write(`faults:   ${problem}\n`);
-  return { experiment, outcome };
+  return { experiment, outcome: signal.aborted ? interrupted(outcome) : outcome };
+}
+
+/** Its counts are those of the points before. */
+function interrupted(outcome: Outcome): Outcome {
+  const remark = ['interrupted', outcome.remark].filter((text) => text !== undefined).join(', ');
+  return { ...outcome, remark };
 }
 
 interface Options {
@@ -58,13 +83,18 @@ interface Options {
   readonly isEvery: boolean;
   readonly seed: number;
   readonly json: string | null;
+  /** Repeats the run. */
+  readonly command: string;
+  /** Files of earlier runs, for the document; empty: run. */
+  readonly merged: readonly string[];
 }
 
 /** Null: the mistake is told. */
 function readOptions(words: readonly string[]): Options | null {
   try {
-    const { values } = parseArgs({
+    const { values, positionals } = parseArgs({
       args: [...words],
+      allowPositionals: true,
       options: {
         only: { type: 'string' },
         where: { type: 'string' },
@@ -72,8 +102,11 @@ function readOptions(words: readonly string[]): Options | null {
         every: { type: 'boolean', default: false },
         seed: { type: 'string' },
         json: { type: 'string' },
+        document: { type: 'boolean', default: false },
       },
     });
+    if (values.document !== positionals.length > 0)
+      throw new Error('expected --document together with files of earlier runs');
     const wanted = values.only?.split(',') ?? GROUPS;
     const unknown = wanted.find((name) => !GROUPS.some((group) => group === name));
     if (unknown !== undefined) throw new Error(`expected groups of ${GROUPS.join(', ')}, got "${unknown}"`);
@@ -85,8 +118,16 @@ function readOptions(words: readonly string[]): Options | null {
         wanted.some((name) => name === group) && `${fault}, ${where}`.includes(values.where ?? ''),
     );
     if (values.bounded && values.every) throw new Error('expected --bounded or --every, got both');
-    const form = { isFull: !values.bounded, isEvery: values.every };
-    return { experiments, ...form, seed, json: values.json ?? null };
+    const { only, where, bounded, every } = values;
+    return {
+      experiments,
+      isFull: !bounded,
+      isEvery: every,
+      seed,
+      json: values.json ?? null,
+      command: commandOf({ only, where, bounded, every, seed: String(seed) }),
+      merged: positionals,
+    };
   } catch (error) {
     process.stderr.write(
       `faults: ${error instanceof Error ? error.message : String(error)}\n\n${USAGE_TEXT}`,

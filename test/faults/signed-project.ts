@@ -1,6 +1,7 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openCache, type Cache } from '../../src/index.js';
 import { encodeRecord, type ArtifactRecord } from '../../src/model/record.js';
 import { entryBytes, fingerprintFrom, hashOf, makeRecord } from '../support/artifacts.js';
 import { keyOf, signingOf, writeKey } from '../support/signing-keys.js';
@@ -49,6 +50,11 @@ export class SignedProject {
 
   get root(): string {
     return join(this.folder, 'cache');
+  }
+
+  /** The home with the user's key, in this process. */
+  open(): Cache {
+    return openCache({ root: this.root, keyFile: this.#keys.get(OURS) ?? null });
   }
 
   path(name: string): string {

@@ -22,6 +22,11 @@ export async function childProgram(source: string, folder: string): Promise<stri
         name: 'built-library',
         setup: (builder) => {
           builder.onResolve({ filter: /\/src\/index\.js$/ }, () => ({ path: LIBRARY, external: true }));
+          // CommonJS, which a module has no `require` for.
+          builder.onResolve({ filter: /^cacache$/ }, () => ({
+            path: import.meta.resolve('cacache'),
+            external: true,
+          }));
         },
       },
     ],

@@ -4,12 +4,13 @@ import { buildStandalone, findBun } from '../../tools/build-standalone.js';
 import { EXECUTABLE } from './program.js';
 import { temporaryFolder, type Cleanup } from './temporary-folder.js';
 
-const HINT = 'Bun (`npm ci` brings it on Linux with glibc, x64 and arm64)';
+/** Why there is no executable where Bun was not installed. */
+export const NO_BUN = 'missing: Bun (`npm ci` brings it on Linux with glibc, x64 and arm64)';
 
 /** The Bun of this project; null, with the test skipped by name and reason, where it was not installed. */
 export function bunFor(t: TestContext): string | null {
   const bun = findBun();
-  if (bun === null) t.skip(`missing: ${HINT}`);
+  if (bun === null) t.skip(NO_BUN);
   return bun;
 }
 

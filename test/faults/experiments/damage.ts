@@ -6,6 +6,7 @@ import { HomeImage } from '../damage/home-image.js';
 import { DamageJudge } from '../damage/judge-damage.js';
 import { runEveryCommand } from '../damage/program-after-damage.js';
 import { UsedHome } from '../damage/used-home.js';
+import { spread } from '../spread.js';
 
 /** How often each file is damaged in one way, at most, in full form. */
 const MOST_OF_A_FILE = 24;
@@ -65,7 +66,7 @@ async function flipEachByte(scope: Scope): Promise<Outcome> {
     const image = new HomeImage([home.bench.cacheHome]);
     const content = image.files().find(([each]) => each === path)?.[1] ?? Buffer.alloc(0);
     const flips = [...damagesOf('flip', content)];
-    for (const damage of scope.isFull ? flips : sample(flips, BOUNDED_FLIPS, scope)) {
+    for (const damage of scope.isFull ? flips : spread(flips, BOUNDED_FLIPS, () => scope.random())) {
       if (scope.signal.aborted) break;
       damageFile(path, damage);
       tally.addPoint();
@@ -139,18 +140,8 @@ function pointsOf(
     .files()
     .flatMap(([path, content]) =>
       kinds.flatMap((kind) =>
-        sample([...damagesOf(kind, content)], each, scope).map((damage) => ({ path, damage })),
+        spread([...damagesOf(kind, content)], each, () => scope.random()).map((damage) => ({ path, damage })),
       ),
     );
-  return scope.isFull ? points : sample(points, bounded, scope);
-}
-
-/** Spread evenly, at random places. */
-function sample<T>(items: readonly T[], most: number, scope: Scope): readonly T[] {
-  if (items.length <= most) return items;
-  const step = items.length / most;
-  return Array.from(
-    { length: most },
-    (_, index) => items[Math.floor((index + scope.random()) * step)],
-  ).filter((item) => item !== undefined);
+  return scope.isFull ? points : spread(points, bounded, () => scope.random());
 }

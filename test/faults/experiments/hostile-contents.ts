@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { packMembers } from '../../../src/model/archive.js';
-import { isFingerprint, isFingerprintPrefix, type Fingerprint } from '../../../src/model/fingerprint.js';
+import { isFingerprint, type Fingerprint } from '../../../src/model/fingerprint.js';
 import { decodeRecord, encodeRecord, isFailureRecord, sealRecord } from '../../../src/model/record.js';
 import { digestOf, entryBytes, hashOf } from '../../support/artifacts.js';
 import { HOSTILE_JSON } from '../../support/hostile-bytes.js';
@@ -147,7 +147,7 @@ async function records(scope: Scope): Promise<Outcome> {
     const good = readFileSync(path, 'utf8');
     // The schema and the checksum are the first four strings.
     const places = [...good.matchAll(VALUE)].slice(4);
-    const count = scope.isFull ? 400 : 8;
+    const count = scope.isFull ? 240 : 8;
     for (let point = 0; point < count && !scope.signal.aborted; point += 1) {
       const place = places[Math.floor(scope.random() * places.length)];
       const hostile = HOSTILE_JSON[point % HOSTILE_JSON.length] ?? 'null';
@@ -165,6 +165,8 @@ async function records(scope: Scope): Promise<Outcome> {
   return tally.outcome();
 }
 
+/** So many digits name an entry. */
+const MIN_PREFIX = 8;
 const HEX = Array.from('0123456789abcdefABCDEF');
 
 /** What may be mistaken for a fingerprint, a path or an option; an argument of a process holds no NUL. */
@@ -177,6 +179,19 @@ const WORD = fc
   )
   .map((word) => word.replaceAll('\0', ''));
 
+/** Nearly the start of a fingerprint: too short, too long, or with something behind it. */
+function nearlyPrefixes(fingerprint: string): readonly string[] {
+  const start = fingerprint.slice(0, MIN_PREFIX);
+  const short = [0, 1, MIN_PREFIX - 1].map((digits) => fingerprint.slice(0, digits));
+  return [...short, `${fingerprint}0`, ...['\n', '*', '.bin', '/', ' '].map((end) => `${start}${end}`)];
+}
+
+/** A path is a directory for `verify`, and nobody wants the whole disk verified. */
+function commandFor(word: string, at: number): string {
+  const command = ['get', 'rm', 'verify'][at % 3] ?? 'get';
+  return command === 'verify' && /^\.|\//.test(word) ? 'rm' : command;
+}
+
 /** No word but the start of a fingerprint names an entry, and none does anything else. */
 async function words(scope: Scope): Promise<Outcome> {
   const tally = new Tally();
@@ -185,15 +200,18 @@ async function words(scope: Scope): Promise<Outcome> {
     await compileHarmless(bench, tally, 'before');
     const [fingerprint = ''] = bench.entries();
     const before = JSON.stringify([...listing(bench.project), bench.entries()]);
-    const count = scope.isFull ? 1500 : 30;
+    const count = scope.isFull ? 600 : 20;
     const sample = fc.sample(WORD, { numRuns: count, seed: Math.floor(scope.random() * 2 ** 31) });
-    for (const [at, word] of sample.entries()) {
+    const near = nearlyPrefixes(fingerprint);
+    for (const [at, word] of [...near, ...sample].entries()) {
       if (scope.signal.aborted) break;
-      if (fingerprint.startsWith(word.toLowerCase()) && isFingerprintPrefix(word.toLowerCase())) continue;
+      if (at >= near.length && word.length >= MIN_PREFIX && fingerprint.startsWith(word.toLowerCase()))
+        continue;
       tally.addPoint();
-      const command = ['get', 'rm', 'verify'][at % 3] ?? 'get';
+      // What is nearly a fingerprint is tried where it would do harm.
+      const command = at < near.length ? 'rm' : commandFor(word, at);
       const name = `${command} ${JSON.stringify(word.slice(0, 80))}`;
-      await runHarmless(bench, tally, { name, words: [command, '-q', '--', word] });
+      await runHarmless(bench, tally, { name, words: [command, '-q', word] });
       if (JSON.stringify([...listing(bench.project), bench.entries()]) !== before)
         tally.addLost(`${name}: something was changed`);
     }

@@ -103,7 +103,10 @@ function give(path: string): void {
   }
 }
 
-/** What somebody else would like to decide for us: where the cache lies, and so what is served. */
+/**
+ * What somebody else would like to decide for us: where the cache lies, and so what is served. The user has trusted these
+ * very bytes while the file was theirs, so that nothing but the owner speaks against them.
+ */
 async function settings(scope: Scope): Promise<Outcome> {
   const tally = new Tally();
   for (const where of ['here', 'above'] as const) {
@@ -127,6 +130,9 @@ async function foreignSettings(
   const folder = where === 'here' ? bench.project : bench.folder;
   const file = join(folder, 'vyre-cache.toml');
   writeFileSync(file, `cache_dir = "${poisoned}"\n`, { mode: 0o644 });
+  const trusted = await bench.run(['config', 'trust']);
+  if (trusted.status !== 0) throw new Error(`expected trust: ${trusted.stderr.toString('utf8')}`);
+  rmSync(poisoned, { recursive: true, force: true });
   chownSync(file, STRANGER, STRANGER);
   if (owner === 'folder') chownSync(folder, STRANGER, STRANGER);
   const words = ['compile', ...requestWords()];

@@ -1,44 +1,73 @@
 import { mountingWords, NO_MOUNTS } from '../../support/mount-namespace.js';
-import type { Experiment } from '../experiment.js';
-import { PEERS } from '../peers/peer.js';
-import { damagePeer, fillDiskOfPeer, herdOfPeer, killPeer } from '../peers/peer-faults.js';
+import type { Experiment, Outcome, Scope } from '../experiment.js';
+import { damagePeer, fillDiskOfPeer, herdOfPeer } from '../peers/peer-faults.js';
+import { killAtCalls, killAtTimes } from '../peers/peer-kills.js';
+import { PEERS, type Peer } from '../peers/peer.js';
+import { tracingObstacle } from '../strace.js';
 
-/** The same faults in the caches that people use, counted in the same way and shown beside ours. */
-export const PEER_EXPERIMENTS: readonly Experiment[] = PEERS.flatMap((peer): readonly Experiment[] => [
+/** A fault that ours and the others get. */
+interface SharedFault extends Pick<Experiment, 'fault' | 'obstacle'> {
+  readonly needs?: Experiment['needs'];
+  readonly where: string;
+  readonly of?: (peer: Peer) => boolean;
+  readonly run: (peer: Peer, scope: Scope) => Promise<Outcome>;
+}
+
+const FAULTS: readonly SharedFault[] = [
   {
-    group: 'peer',
     fault: 'SIGKILL at a system call',
-    where: `${peer.name}, a compilation`,
-    needs: [peer.name, 'gcc', 'strace'],
-    run: async (scope) => killPeer(peer, scope),
+    where: 'a compilation',
+    needs: ['strace'],
+    obstacle: tracingObstacle,
+    // Its calls are made by threads that nobody can tell apart.
+    of: ({ name }) => name !== 'cacache',
+    run: killAtCalls,
   },
   {
-    group: 'peer',
+    fault: 'SIGKILL',
+    where: 'a compilation',
+    of: ({ server }) => server === null,
+    run: async (peer, scope) => killAtTimes(peer, scope, 'caller'),
+  },
+  {
+    fault: 'SIGKILL',
+    where: 'its server, in a compilation',
+    of: ({ server }) => server !== null,
+    run: async (peer, scope) => killAtTimes(peer, scope, 'server'),
+  },
+  {
     fault: 'a bit flips',
-    where: `${peer.name}, each stored file`,
-    needs: [peer.name, 'gcc'],
-    run: async (scope) => damagePeer(peer, scope, 'flip'),
+    where: 'each stored file',
+    run: async (peer, scope) => damagePeer(peer, scope, 'flip'),
   },
   {
-    group: 'peer',
     fault: 'cut to nothing',
-    where: `${peer.name}, each stored file`,
-    needs: [peer.name, 'gcc'],
-    run: async (scope) => damagePeer(peer, scope, 'cut'),
+    where: 'each stored file',
+    run: async (peer, scope) => damagePeer(peer, scope, 'cut'),
   },
+  { fault: '16 ask at once', where: 'one absent object', run: herdOfPeer },
   {
-    group: 'peer',
-    fault: '16 ask at once',
-    where: `${peer.name}, one absent object`,
-    needs: [peer.name, 'gcc'],
-    run: async (scope) => herdOfPeer(peer, scope),
-  },
-  {
-    group: 'peer',
     fault: 'the disk is full',
-    where: `${peer.name}, a compilation`,
-    needs: [peer.name, 'gcc', 'unshare'],
+    where: 'a compilation',
+    needs: ['unshare'],
     obstacle: () => (mountingWords() === null ? NO_MOUNTS : null),
-    run: async (scope) => fillDiskOfPeer(peer, scope),
+    run: fillDiskOfPeer,
   },
-]);
+];
+
+/** The same faults in ours and in the caches that people use, counted in the same way, one below the other. */
+export const PEER_EXPERIMENTS: readonly Experiment[] = FAULTS.flatMap((fault) =>
+  PEERS.filter((peer) => fault.of?.(peer) ?? true).map((peer) => rowOf(fault, peer)),
+);
+
+function rowOf({ fault, where, needs = [], obstacle, run }: SharedFault, peer: Peer): Experiment {
+  return {
+    group: 'peer',
+    fault,
+    where: `${peer.name}, ${where}`,
+    needs: ['gcc', ...peer.needs, ...needs],
+    obstacle: () => obstacle?.() ?? null,
+    isPeer: peer.name !== 'vyre-cache',
+    run: async (scope) => run(peer, scope),
+  };
+}

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { openCache, type Cache } from '../../../src/index.js';
-import { failingFiles, fakeHost } from '../../support/fake-host.js';
+import { failingFiles, FakeClock, fakeHost } from '../../support/fake-host.js';
 import type { Tally } from '../experiment.js';
 import type { Promised } from './story.js';
 
@@ -31,7 +31,8 @@ export async function judgeState(home: FoundHome, tally: Tally): Promise<void> {
 }
 
 async function withCache(root: string, work: (cache: Cache) => Promise<void>): Promise<void> {
-  const cache = openCache({ root, host: fakeHost({ files: WITHOUT_SYNC }) });
+  // Nobody else writes here: what a cache would wait for never comes, and waiting for it takes no time.
+  const cache = openCache({ root, host: fakeHost({ files: WITHOUT_SYNC, clock: new FakeClock() }) });
   try {
     await work(cache);
   } finally {

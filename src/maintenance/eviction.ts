@@ -133,7 +133,7 @@ class Eviction {
     this.#root.tally.add('evictions');
     this.#root.tally.add('evictedBytes', bytes);
     if (this.#removed.count <= MAX_EVENTS) {
-      const { reason, ageSeconds } = this.#row(verdict);
+      const { reason, ageSeconds } = this.#row(verdict.index, verdict.reason);
       const message = `${formatBytes(bytes)}, last used ${formatDuration(ageSeconds)} ago`;
       const { format, stem } = artifact;
       const fingerprint = format.isLockedByFingerprint && isFingerprint(stem) ? stem : null;
@@ -167,7 +167,7 @@ class Eviction {
     }
   }
 
-  #row({ index, reason }: Verdict): Removal {
+  #row(index: number, reason: RetentionReason): Removal {
     const { inventory, moment } = this.#options;
     const { nowMs } = moment;
     return {
@@ -178,8 +178,13 @@ class Eviction {
     };
   }
 
+  /** Made when they are asked for: a list of a million is never held. */
   *#rows(): Generator<Removal> {
-    for (const verdict of this.#removed.verdicts()) yield this.#row(verdict);
+    const { rows, spans } = this.#removed;
+    let at = 0;
+    for (const { reason, end } of spans) {
+      for (; at < end; at += 1) yield this.#row(rows[at] ?? 0, reason);
+    }
   }
 
   report(): RemovalReport {
@@ -190,17 +195,22 @@ class Eviction {
 
 /** What was removed, in its order, four bytes each: a million verdicts would be what the collector is busy with. */
 class RemovedRows {
+  /** The reasons come one after the other: each with the place behind its last row. */
+  readonly spans: { readonly reason: RetentionReason; end: number }[] = [];
   #rows = new Uint32Array(1024);
   #count = 0;
-  /** The reasons come one after the other: each with the place behind its last row. */
-  readonly #spans: { readonly reason: RetentionReason; end: number }[] = [];
+
+  /** More than {@link count} where memory was taken ahead. */
+  get rows(): Uint32Array {
+    return this.#rows;
+  }
 
   get count(): number {
     return this.#count;
   }
 
   get lastReason(): RetentionReason | null {
-    return this.#spans.at(-1)?.reason ?? null;
+    return this.spans.at(-1)?.reason ?? null;
   }
 
   add({ index, reason }: Verdict): void {
@@ -211,15 +221,8 @@ class RemovedRows {
     }
     this.#rows[this.#count] = index;
     this.#count += 1;
-    const last = this.#spans.at(-1);
+    const last = this.spans.at(-1);
     if (last?.reason === reason) last.end = this.#count;
-    else this.#spans.push({ reason, end: this.#count });
-  }
-
-  *verdicts(): Generator<Verdict> {
-    let at = 0;
-    for (const { reason, end } of this.#spans) {
-      for (; at < end; at += 1) yield { index: this.#rows[at] ?? 0, reason };
-    }
+    else this.spans.push({ reason, end: this.#count });
   }
 }

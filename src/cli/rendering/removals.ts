@@ -5,7 +5,7 @@ import { isFingerprint } from '../../model/fingerprint.js';
 import { jsonSeconds } from './json.js';
 import { printable, shortFingerprint } from './text.js';
 
-/** Few writes, and pieces that the collector copies cheaply: four times as much takes longer, eight times much longer. */
+/** Pieces that the collector copies cheaply: a dry run with eight times as much takes 4 % longer, with 64 times 12 %. */
 const CHUNK_CHARACTERS = 8192;
 /** Wide enough for what `formatBytes` and `formatDuration` make of everything but thousands of days. */
 const SIZE_WIDTH = 8;

@@ -2,13 +2,8 @@ import { ACTIVE_VARIABLE } from '../model/lifecycle.js';
 import { errnoOf, CacheError, messageOf } from '../model/error.js';
 import { MAX_CAPTURED_BYTES } from '../model/record.js';
 import type { Host } from '../host/host.js';
-import {
-  signalNumber,
-  type Exit,
-  type ProcessInfo,
-  type RunningProcess,
-  type SpawnOptions,
-} from '../host/processes.js';
+import type { ProcessInfo } from '../host/proc.js';
+import { signalNumber, type Exit, type RunningProcess, type SpawnOptions } from '../host/processes.js';
 
 /** How long after a polite SIGTERM the rest of a tree is killed. */
 const GRACE_MS = 1000;

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { compileBatch, type BatchJob, type BatchOptions, type BatchResult } from '../../src/compile/batch.js';
+import {
+  compileBatch,
+  type BatchJob,
+  type BatchOptions,
+  type BatchResult,
+  errorOfJob,
+} from '../../src/compile/batch.js';
 import { fingerprintOfRequest } from '../../src/compile/fingerprint-request.js';
 import { makePlan } from '../../src/compile/plan.js';
 import type { CompileOptions, CompileRequest } from '../../src/compile/request.js';
@@ -134,7 +140,7 @@ describe('a batch', () => {
     assert.match(Buffer.from(second?.result?.stderr ?? []).toString('utf8'), /'?b'?: No such file/);
   });
 
-  it('takes a failed system call for the trouble of its job', async (t) => {
+  it('compiles where an output cannot be looked at, which is no trouble of any job', async (t) => {
     const batch = new BatchBench(t);
     const files = failingFiles({
       stat: (path) => {
@@ -143,7 +149,13 @@ describe('a batch', () => {
       },
     });
     const results = await batch.run(['a', 'b', 'c'], { session: batch.session(fakeHost({ files })) });
-    assert.deepEqual(outcomes(results), ['compiled', 'environment', 'compiled']);
+    assert.deepEqual(outcomes(results), ['compiled', 'compiled', 'compiled']);
+    assert.equal(batch.bench.text('b.out'), 'b');
+  });
+
+  it('takes a failed system call that nobody has words for as the trouble of its job, and a bug as a bug', () => {
+    assert.deepEqual(errorOfJob(errnoError('EIO')), { code: 'environment', message: 'EIO: made by a test' });
+    assert.equal(errorOfJob(new TypeError('x')), null);
   });
 
   it('delivers to all places but the one whose folder became a file', async (t) => {

@@ -312,6 +312,11 @@ describe('without the lock addon', () => {
       Module._resolveFilename = function (name, ...rest) {
         if (name.startsWith('fs-native-extensions')) throw Object.assign(new Error(name), { code: 'MODULE_NOT_FOUND' });
         return resolve.call(this, name, ...rest);
+      };
+      const open = process.dlopen;
+      process.dlopen = function (module, file, ...rest) {
+        if (file.includes('fs-native-extensions')) throw new Error(file);
+        return open.call(this, module, file, ...rest);
       };`,
     );
     const environment = { NODE_OPTIONS: `--require=${hook}` };

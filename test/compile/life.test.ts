@@ -210,9 +210,12 @@ describe('who waits for a compilation', () => {
     const life = new Life(t, PATIENT_COPY);
     const stop = new AbortController();
     const session = life.session();
-    const [one, other] = await life.two({}, { session, signal: stop.signal, onWaiting: () => stop.abort() });
-    assert.equal(one.outcome, 'compiled');
+    const one = life.compile();
+    await eventually('the first one compiles', () => life.bench.lines('started') === 1);
+    const other = await life.compile({ signal: stop.signal, onWaiting: () => stop.abort() }, { session });
     assert.deepEqual(whatOf(other), [null, null, null, 143]);
+    life.bench.write('go', '');
+    assert.equal((await one).outcome, 'compiled');
     assert.deepEqual([other.stdout.byteLength, other.stderr.byteLength, other.fingerprint], [0, 0, null]);
     assert.deepEqual([life.runs, counted(session, 'lookups')], [1, 0]);
   });

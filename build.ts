@@ -32,17 +32,17 @@ const bundled = {
 } as const satisfies BuildOptions;
 
 async function buildLibrary(): Promise<void> {
-  const library = {
+  const modules = {
     ...bundled,
     entryNames: '[name]',
     banner: {
       js: "import{createRequire as __bannerCreateRequire}from'node:module';const require=__bannerCreateRequire(import.meta.url);",
     },
   } as const;
-  await build({ ...library, entryPoints: ['src/index.ts'] });
+  await build({ ...modules, entryPoints: ['src/index.ts'] });
   // One small file: whoever starts a thread waits for it.
   await build({
-    ...library,
+    ...modules,
     splitting: false,
     minify: true,
     entryPoints: ['src/maintenance/bulk-thread.ts'],
@@ -138,10 +138,8 @@ async function convertModules(files: readonly string[]): Promise<ReadonlySet<str
 const KEEP_CODE = `
   const { codeFile, scripts, start } = require(${JSON.stringify(join(folder, 'bin/vyre-cache.js'))});
   process.on('exit', () => {
-    for (const [file, script] of scripts) {
-      const kept = codeFile(file);
-      if (kept !== null) require('node:fs').writeFileSync(kept, script.createCachedData());
-    }
+    for (const [file, script] of scripts)
+      require('node:fs').writeFileSync(codeFile(file), script.createCachedData());
   });
   start();`;
 

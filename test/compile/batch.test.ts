@@ -18,20 +18,11 @@ import type { Host } from '../../src/host/host.js';
 import { isFingerprint } from '../../src/model/fingerprint.js';
 import { fingerprintByte } from '../../src/store/lock-file.js';
 import { startChild } from '../support/child.js';
+import { COMPILE } from '../support/compile-options.js';
 import { eventually } from '../support/eventually.js';
 import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
 import { sessionOf } from '../support/homes.js';
 import { Workbench } from '../support/workbench.js';
-
-const COMPILE: CompileOptions = {
-  timeoutMs: null,
-  memoryBytes: null,
-  lockTimeoutMs: 600_000,
-  refresh: false,
-  noCache: false,
-  retryFailed: false,
-  failureMemory: true,
-};
 
 /** A bench whose compiler appends the name of its input to `order`. */
 class BatchBench {

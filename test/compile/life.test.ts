@@ -25,22 +25,13 @@ import { isFingerprint } from '../../src/model/fingerprint.js';
 import { ACTIVE_VARIABLE } from '../../src/model/lifecycle.js';
 import { activeMark } from '../../src/store/worker-directory.js';
 import { fingerprintFrom } from '../support/artifacts.js';
+import { COMPILE } from '../support/compile-options.js';
 import { eventually } from '../support/eventually.js';
 import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
 import { GATE } from '../support/gate.js';
 import { sessionOf } from '../support/homes.js';
 import { Workbench } from '../support/workbench.js';
 import { ownerOf, placeWorker } from '../support/workers.js';
-
-const COMPILE: CompileOptions = {
-  timeoutMs: null,
-  memoryBytes: null,
-  lockTimeoutMs: 600_000,
-  refresh: false,
-  noCache: false,
-  retryFailed: false,
-  failureMemory: true,
-};
 
 const COPY = 'cp "$1" "$2"';
 const PATIENT_COPY = `${GATE}\n${COPY}`;

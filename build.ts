@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
@@ -134,26 +134,32 @@ async function convertModules(files: readonly string[]): Promise<ReadonlySet<str
   return new Set(files.filter((file) => passing.has(`./${basename(file)}`)));
 }
 
-/** Runs the program, and keeps what V8 made of its files in the end. */
-const KEEP_CODE = `
+/** Runs the program, and keeps in a folder what V8 made of its files in the end. */
+const keepingCode = (code: string): string => `
   const { codeFile, scripts, start } = require(${JSON.stringify(join(folder, 'bin/vyre-cache.js'))});
   process.on('exit', () => {
     for (const [file, script] of scripts)
-      require('node:fs').writeFileSync(codeFile(file), script.createCachedData());
+      require('node:fs').writeFileSync(
+        require('node:path').join(${JSON.stringify(code)}, require('node:path').basename(codeFile(file))),
+        script.createCachedData(),
+      );
   });
   start();`;
 
 /**
  * Uses a home, and leaves beside the bundle the code of what was run. A file that several commands share keeps what the
- * last of them ran: a hit, which is short enough to feel the difference.
+ * last of them ran, and no more: a hit, which is short enough to feel the difference. Nobody finds the code before the
+ * end, because what V8 is given it gives back with what it made.
  */
 function keepCode(): void {
   const scratch = mkdtempSync(join(tmpdir(), 'vyre-cache-build-'));
+  const code = join(scratch, 'code');
   // oxlint-disable-next-line node/no-process-env -- the search path of a build is that of its caller.
   const env = { PATH: process.env['PATH'], HOME: scratch };
   const run = (...words: readonly string[]): string =>
     execFileSync(process.execPath, words, { cwd: scratch, env, encoding: 'utf8' });
   try {
+    mkdirSync(code);
     const home = ['--cache-dir', 'home'];
     const request = [...home, 'in.c', '-o', 'out', '--', ...compilation()];
     writeFileSync(join(scratch, 'in.c'), '#include <stddef.h>\n');
@@ -166,7 +172,8 @@ function keepCode(): void {
       ['get', fingerprint, '-o', 'copy', ...home],
       ['compile', ...request],
     ])
-      run('-e', KEEP_CODE, 'vyre-cache', ...words);
+      run('-e', keepingCode(code), 'vyre-cache', ...words);
+    cpSync(code, common.outdir, { recursive: true });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
 /** A package with a native addon. */
@@ -18,7 +17,7 @@ export function loadAddon<T>(addon: AddonPackage, accepts: (loaded: unknown) => 
   const file = nearestFile(import.meta.dirname, addon.binary(`${process.platform}-${process.arch}`));
   const ways: readonly (() => unknown)[] = [
     () => (file === null ? null : openAddon(file)),
-    (): unknown => createRequire(import.meta.url)(addon.name),
+    (): unknown => process.getBuiltinModule('node:module').createRequire(import.meta.url)(addon.name),
   ];
   for (const load of ways) {
     try {

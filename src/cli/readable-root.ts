@@ -30,6 +30,9 @@ export async function withReadableRoot<T>(
   });
 }
 
+/** What Node makes of bytes of an argument that are not UTF-8. */
+const UNREADABLE_NAME = '\uFFFD';
+
 function kindOf(session: CacheSession, root: ChosenRoot): RootKind {
   try {
     return session.kind();
@@ -46,7 +49,9 @@ async function requireCache(root: ChosenRoot, session: CacheSession, anyLayout: 
   const kind = kindOf(session, root);
   if (kind === 'absent' && root.typed) {
     throw new CacheError('environment', `expected a cache directory, found nothing at "${root.path}"`, {
-      hint: 'Run `vyre-cache config` to see which directory is used without one.',
+      hint: root.path.includes(UNREADABLE_NAME)
+        ? 'Names that are not UTF-8 cannot be given; make a link to it with another name.'
+        : 'Run `vyre-cache config` to see which directory is used without one.',
     });
   }
   if (kind === 'not-a-directory') {

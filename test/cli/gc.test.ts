@@ -164,8 +164,8 @@ describe('gc', () => {
     const ran = await cli(place, ['gc', home.root], { host: { ...later, files } });
     assert.deepEqual(ran, {
       code: 3,
-      stdout: 'Nothing to remove\n',
-      stderr: `vyre-cache: "pipelines/.${HEX}-0.bin.tmp" cannot be removed (EPERM)\n`,
+      stdout: 'Nothing removed; 1 failed\n',
+      stderr: `vyre-cache: "pipelines/.${HEX}-0.bin.tmp" cannot be looked at or removed (EPERM)\n`,
     });
     assert.ok(existsSync(path));
   });

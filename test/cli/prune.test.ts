@@ -143,8 +143,9 @@ describe('prune', () => {
     assert.equal(ran.code, 3);
     assert.match(
       ran.stderr,
-      new RegExp(`^vyre-cache: "pipelines/${A}\\.bin" cannot be removed \\(E[A-Z]+\\)\\n`),
+      new RegExp(`^vyre-cache: "pipelines/${A}\\.bin" cannot be looked at or removed \\(E[A-Z]+\\)\\n`),
     );
+    assert.match(ran.stdout, /; nothing left; 1 failed\n$/);
     assert.deepEqual(readdirSync(place.store), [`${A}.json`]);
   });
 

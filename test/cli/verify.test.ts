@@ -362,6 +362,11 @@ describe('the directory of verify', () => {
       (place) => join(place.work, 'absent'),
       /expected a cache directory, found nothing at ".*absent"/,
     ],
+    [
+      'named by bytes that are not UTF-8',
+      (place) => join(place.work, 'nu\uFFFD'),
+      /found nothing at ".*"\nhint: Names that are not UTF-8/,
+    ],
     ['absent, below a file', (place) => join(place.write('file', 'x'), 'deep'), /found nothing|found a file/],
     ['a file', (place) => place.write('file', 'x'), /expected a cache directory, found a file at ".*file"/],
     [

@@ -1,5 +1,6 @@
 import type { RemovalReport } from '../../maintenance/reports.js';
 import { formatBytes, formatCount } from '../../model/units.js';
+import { nothingRemoved, whatStays } from './removals.js';
 import { plural } from './text.js';
 
 /** What garbage of each reason is called, in the order of the sentence. */
@@ -21,10 +22,10 @@ const NOUNS: readonly (readonly [reason: string, one: string, many: string])[] =
 
 /** `Removed 3 worker directories and 12 temporary files, 4.1 MiB`. */
 export function renderGc(report: RemovalReport): string {
-  const used = report.inUse === 0 ? '' : `; ${formatCount(report.inUse)} in use`;
-  if (report.removedCount === 0) return `Nothing to remove${used}\n`;
+  const stays = whatStays(report);
+  if (report.removedCount === 0) return `${nothingRemoved(report)}${stays}\n`;
   const verb = report.dryRun ? 'Would remove' : 'Removed';
-  return `${verb} ${whatWent(report)}, ${formatBytes(report.removedBytes)}${used}\n`;
+  return `${verb} ${whatWent(report)}, ${formatBytes(report.removedBytes)}${stays}\n`;
 }
 
 function whatWent({ removed }: RemovalReport): string {

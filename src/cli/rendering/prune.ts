@@ -1,14 +1,14 @@
 import type { PruneReport } from '../../maintenance/reports.js';
 import { formatBytes, formatCount } from '../../model/units.js';
+import { nothingRemoved, whatStays } from './removals.js';
 import { plural } from './text.js';
 
 /** `Freed 1.2 GiB (37 entries: 30 by ttl, 7 by max-size); 4 GiB in 90 entries left (limit 4 GiB)`. */
 export function renderPrune(report: PruneReport): string {
-  const { keptBytes, keptCount, inUse, limits } = report;
+  const { keptBytes, keptCount, limits } = report;
   const left = keptCount === 0 ? 'nothing' : `${formatBytes(keptBytes)} in ${entries(keptCount)}`;
   const stay = report.dryRun && report.removedCount > 0 ? 'would be left' : 'left';
-  const used = inUse === 0 ? '' : `; ${formatCount(inUse)} in use`;
-  return `${freed(report)}; ${left} ${stay}${limited(limits)}${used}${besides(report)}\n`;
+  return `${freed(report)}; ${left} ${stay}${limited(limits)}${whatStays(report)}${besides(report)}\n`;
 }
 
 /** What lies there and is no business of the rules. */
@@ -17,8 +17,9 @@ function besides({ others }: PruneReport): string {
   return `; besides ${formatBytes(others.bytes)} in ${plural(formatCount(others.count), 'file', 'files')} that no rule removes`;
 }
 
-function freed({ dryRun, removedBy, removedCount, removedBytes }: PruneReport): string {
-  if (removedCount === 0) return 'Nothing to remove';
+function freed(report: PruneReport): string {
+  const { dryRun, removedBy, removedCount, removedBytes } = report;
+  if (removedCount === 0) return nothingRemoved(report);
   const parts = [...removedBy].map(([reason, { count }]) => `${formatCount(count)} by ${reason}`);
   const verb = dryRun ? 'Would free' : 'Freed';
   return `${verb} ${formatBytes(removedBytes)} (${entries(removedCount)}: ${parts.join(', ')})`;

@@ -1,5 +1,5 @@
 import type { Removal, RemovalReport } from '../../maintenance/reports.js';
-import { formatBytes, formatDuration } from '../../model/units.js';
+import { formatBytes, formatCount, formatDuration } from '../../model/units.js';
 import type { Paint } from '../color.js';
 import { isFingerprint } from '../../model/fingerprint.js';
 import { jsonSeconds } from './json.js';
@@ -37,9 +37,20 @@ function shortPath(path: string): string {
   return isFingerprint(stem) ? shortFingerprint(stem) : path;
 }
 
-/** What could not be removed, one line each. */
+/** What could not be looked at or removed, one line each. */
 export function renderRemovalFailures({ failures }: RemovalReport): readonly string[] {
-  return failures.map(({ path, error }) => `"${printable(path)}" cannot be removed (${error})`);
+  return failures.map(({ path, error }) => `"${printable(path)}" cannot be looked at or removed (${error})`);
+}
+
+/** The sentence of a report without removals. */
+export function nothingRemoved({ failures }: RemovalReport): string {
+  return failures.length === 0 ? 'Nothing to remove' : 'Nothing removed';
+}
+
+/** What a sentence of removals says of those that stay: `; 3 in use; 2 failed`. */
+export function whatStays({ inUse, failures }: RemovalReport): string {
+  const used = inUse === 0 ? '' : `; ${formatCount(inUse)} in use`;
+  return failures.length === 0 ? used : `${used}; ${formatCount(failures.length)} failed`;
 }
 
 /** `vyre-cache.prune/1` and `vyre-cache.gc/1`, in pieces: a list of a million rows is never held as text. */

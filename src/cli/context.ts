@@ -27,7 +27,9 @@ export interface ContextOptions {
 
 /** Loads the settings and says what is wrong with them. @throws CacheError `usage`. */
 export async function openContext(call: Call, options: ContextOptions = {}): Promise<Context> {
-  const settings = await loadSettings({ ...call, configFile: call.options.text('config') });
+  const { flags, host, environment, cwd } = call;
+  const configFile = call.options.text('config');
+  const settings = await loadSettings({ flags, host, environment, cwd, configFile });
   const quiet = call.options.flag('quiet');
   const verbose = settings.verbose && !quiet;
   const context = { call, settings, json: call.options.flag('json'), quiet, verbose };
@@ -40,7 +42,8 @@ export async function openContext(call: Call, options: ContextOptions = {}): Pro
 
 /** The root of this call. @throws CacheError `usage`. */
 export function rootOf(context: Context, positional: string | null = null): ChosenRoot {
-  return chooseRoot({ ...context.call, settings: context.settings, positional });
+  const { host, environment, cwd } = context.call;
+  return chooseRoot({ host, environment, cwd, settings: context.settings, positional });
 }
 
 export interface SessionUse {

@@ -1,5 +1,3 @@
-import { setMaxListeners } from 'node:events';
-
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const;
 type EndingSignal = (typeof SIGNALS)[number];
 
@@ -8,16 +6,21 @@ type EndingSignal = (typeof SIGNALS)[number];
  * what happened. Until `listen` the signals keep their usual effect.
  */
 export class Interruption {
-  readonly #controller = new AbortController();
+  /** Made when somebody asks: Node loads what it is made of, which takes a hit of `get` as long as its answer. */
+  #controller: AbortController | null = null;
   #received: EndingSignal | null = null;
 
-  constructor() {
-    // Each of many lanes listens; Node takes more than ten listeners for a leak and says so on stderr.
-    setMaxListeners(0, this.#controller.signal);
+  get signal(): AbortSignal {
+    this.#controller ??= this.#begin();
+    return this.#controller.signal;
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+  #begin(): AbortController {
+    const controller = new AbortController();
+    // Each of many lanes listens; Node takes more than ten listeners for a leak and says so on stderr.
+    process.getBuiltinModule('node:events').setMaxListeners(0, controller.signal);
+    if (this.#received !== null) controller.abort();
+    return controller;
   }
 
   listen(): void {
@@ -29,7 +32,7 @@ export class Interruption {
     if (received === undefined) return;
     if (this.#received !== null) this.#die(received);
     this.#received = received;
-    this.#controller.abort();
+    this.#controller?.abort();
   };
 
   /** @returns true when the process dies by the signal that came; false when none did. */

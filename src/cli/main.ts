@@ -14,7 +14,9 @@ export async function main(host: World['host']): Promise<void> {
     argv: process.argv.slice(2),
     environment: processEnvironment(),
     terminal,
-    signal: interruption.signal,
+    get signal() {
+      return interruption.signal;
+    },
     cwd: () => process.cwd(),
     host,
     onCleanUp: () => {

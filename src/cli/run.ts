@@ -105,7 +105,7 @@ function findCommand(name: string): CommandEntry {
 
 async function runCommand(world: World, words: Words, command: CliCommand): Promise<number> {
   const parsed = parsePlain(command, words.own) ?? (await parseAny(command, words.own));
-  const { environment, terminal, signal } = world;
+  const { environment, terminal } = world;
   if (parsed.kind === 'help') {
     terminal.stdout.write(parsed.text);
     return EXIT.ok;
@@ -123,7 +123,9 @@ async function runCommand(world: World, words: Words, command: CliCommand): Prom
     environment,
     cwd,
     terminal,
-    signal,
+    get signal() {
+      return world.signal;
+    },
   });
 }
 

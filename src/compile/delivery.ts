@@ -42,14 +42,18 @@ export interface Deliverable {
  * for without blocking until somebody reads it or the signal comes.
  * @throws CacheError environment naming the path.
  */
-export async function deliver(host: Host, output: Deliverable, signal?: AbortSignal): Promise<void> {
+export async function deliver(
+  host: Host,
+  output: Deliverable,
+  stop: { readonly signal?: AbortSignal } = {},
+): Promise<void> {
   try {
     const own = host.files.lstat(output.path);
     const isLink = own?.type === 'link';
     const there = isLink ? host.files.stat(output.path) : own;
     if (there?.type === 'directory') throw folderError(output.path);
     // By the path as given: what a link of `/proc` leads to has no path of its own.
-    if (there?.type === 'other') await new Stream(host, output.path, signal).deliver(output.content);
+    if (there?.type === 'other') await new Stream(host, output.path, stop.signal).deliver(output.content);
     else if (isLink && DESCRIPTOR.test(output.path)) writeInPlace(host, output.path, output);
     else if (there === null || isLink || !renew(host, output, there))
       replace(host, isLink ? resolveLink(host, output.path) : output.path, output);

@@ -54,7 +54,7 @@ async function deliverAll(
     const member = memberFor(plan, product, { index, isStdout: output.isStdout });
     if (member === null) continue;
     const { executable, bytes } = member;
-    await deliver(session.host, { path: output.path, executable, content: bytes }, request.options.signal);
+    await deliver(session.host, { path: output.path, executable, content: bytes }, request.options);
   }
 }
 

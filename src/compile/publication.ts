@@ -77,7 +77,7 @@ async function deliverFromWorker(job: Job, execution: Execution): Promise<void> 
       continue;
     const executable = (output.stat.mode & 0o111) !== 0;
     const content = { file: output.path };
-    await deliver(job.session.host, { path: planned.path, executable, content }, job.options.signal);
+    await deliver(job.session.host, { path: planned.path, executable, content }, job.options);
   }
 }
 

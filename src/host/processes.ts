@@ -1,6 +1,5 @@
 import type * as childProcesses from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { constants as osConstants } from 'node:os';
 import type { Readable } from 'node:stream';
 import { bootId, info, list, pidNamespace, variableOf, type ProcessInfo } from './proc.js';
 
@@ -257,21 +256,21 @@ async function capture(options: SpawnOptions, limits: CaptureLimits): Promise<Ca
 
 /** The number of a signal, for exit codes of the form 128 + n. */
 export function signalNumber(signal: NodeJS.Signals): number {
-  return osConstants.signals[signal];
+  return process.getBuiltinModule('node:os').constants.signals[signal];
 }
 
 /** True for the name of a signal that this platform has. */
 export function isSignal(name: string): name is NodeJS.Signals {
-  return Object.hasOwn(osConstants.signals, name);
+  return Object.hasOwn(process.getBuiltinModule('node:os').constants.signals, name);
 }
 
-export function systemProcesses(hostName: string): Processes {
+export function systemProcesses(): Processes {
   let place: Place | null = null;
   return {
     pid: process.pid,
     get place() {
       place ??= {
-        host: hostName,
+        host: process.getBuiltinModule('node:os').hostname(),
         bootId: bootId(),
         pidNamespace: pidNamespace(),
       };

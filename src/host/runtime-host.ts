@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { availableParallelism, hostname } from 'node:os';
 import { systemClock, type Clock } from './clock.js';
 import { systemFiles, type Files } from './files.js';
 import type { Blake3 } from './hash.js';
@@ -61,10 +60,16 @@ export function hostWith(parts: RuntimeParts): Host {
     clock: systemClock,
     random: systemRandom,
     files: systemFiles,
-    processes: systemProcesses(hostname()),
+    processes: systemProcesses(),
     user: { uid: process.geteuid?.() ?? 0 },
     umask: systemUmask(),
-    machine: { platform: process.platform, arch: process.arch, processors: availableParallelism() },
+    machine: {
+      platform: process.platform,
+      arch: process.arch,
+      get processors() {
+        return process.getBuiltinModule('node:os').availableParallelism();
+      },
+    },
     ...parts,
   };
 }

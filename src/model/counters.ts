@@ -125,6 +125,19 @@ export function decodeCounterPage(bytes: Buffer, hash: Hash): CounterPage | null
   return { generation: bytes.readBigUInt64LE(GENERATION_AT), counters: { sinceMs, values } };
 }
 
+/** The page in force, of two that lie one behind the other: the other one is decoded only where it is damaged. */
+export function latestPage(bytes: Buffer, hash: Hash): CounterPage | null {
+  const pages = [bytes.subarray(0, PAGE_BYTES), bytes.subarray(PAGE_BYTES)];
+  const [first, second] = pages.map(generationOf);
+  const [latest, other] = (second ?? 0n) > (first ?? 0n) ? pages.toReversed() : pages;
+  return (latest && decodeCounterPage(latest, hash)) ?? (other ? decodeCounterPage(other, hash) : null);
+}
+
+/** What a page says of itself. */
+function generationOf(page: Buffer): bigint {
+  return page.byteLength === PAGE_BYTES ? page.readBigUInt64LE(GENERATION_AT) : 0n;
+}
+
 function isCounterName(name: string): name is CounterName {
   return SLOT_OF.has(name);
 }

@@ -5,8 +5,8 @@ import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import {
   addCounters,
-  decodeCounterPage,
   encodeCounterPage,
+  latestPage,
   PAGE_BYTES,
   type CounterPage,
   type Counters,
@@ -81,29 +81,22 @@ export class PrivateState {
   }
 
   #readPages(): CounterPage | null {
-    const bytes = this.#readBytes();
-    const pages = [0, PAGE_BYTES].map((at) =>
-      decodeCounterPage(bytes.subarray(at, at + PAGE_BYTES), this.#hash),
-    );
-    return pages.reduce((best, page) => {
-      if (page === null) return best;
-      return best === null || page.generation > best.generation ? page : best;
-    }, null);
-  }
-
-  /** The first two pages, however long the file is. */
-  #readBytes(): Buffer {
     const { files } = this.#host;
-    const bytes = Buffer.alloc(FILE_BYTES);
     try {
-      const count = withFile(files, { path: this.countersPath, flags: 'read' }, (fd) =>
-        files.fstat(fd).type === 'file' ? files.readAt(fd, bytes, FILE_BYTES, 0) : 0,
+      return withFile(files, { path: this.countersPath, flags: 'read' }, (fd) =>
+        files.fstat(fd).type === 'file' ? this.#pageIn(fd) : null,
       );
-      return bytes.subarray(0, count);
     } catch (error) {
       if (errnoOf(error) === null) throw error;
-      return bytes.subarray(0, 0);
+      return null;
     }
+  }
+
+  /** The page in force, of the first two, however long the file is. */
+  #pageIn(fd: number): CounterPage | null {
+    const bytes = Buffer.alloc(FILE_BYTES);
+    const count = this.#host.files.readAt(fd, bytes, FILE_BYTES, 0);
+    return latestPage(bytes.subarray(0, count), this.#hash);
   }
 
   /**
@@ -122,11 +115,11 @@ export class PrivateState {
   }
 
   #writeCounters(tally: Tally): void {
-    const current = this.#readPages();
-    const before = current?.counters ?? { sinceMs: this.#host.clock.nowMs(), values: new Map() };
-    const generation = (current?.generation ?? 0n) + 1n;
-    const counters = addCounters(before, { sinceMs: before.sinceMs, values: tally.values });
     this.#withCounters((fd) => {
+      const current = this.#pageIn(fd);
+      const before = current?.counters ?? { sinceMs: this.#host.clock.nowMs(), values: new Map() };
+      const generation = (current?.generation ?? 0n) + 1n;
+      const counters = addCounters(before, { sinceMs: before.sinceMs, values: tally.values });
       this.#writePage(fd, { generation, counters });
     });
   }

@@ -447,7 +447,7 @@ describe('delivery to what is no file', () => {
       stop.abort();
     };
     await assert.rejects(
-      deliver(fakeHost({ clock }), { path: fifo, executable: false, content: CONTENT }, stop.signal),
+      deliver(fakeHost({ clock }), { path: fifo, executable: false, content: CONTENT }, stop),
       /was not written: nobody read it/,
     );
   });
@@ -472,7 +472,7 @@ describe('delivery to what is no file', () => {
       stop.abort();
     };
     await assert.rejects(
-      deliver(fakeHost({ clock }), { path: fifo, executable: false, content }, stop.signal),
+      deliver(fakeHost({ clock }), { path: fifo, executable: false, content }, stop),
       /was not written: nobody read it/,
     );
     closeSync(fd);

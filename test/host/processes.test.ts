@@ -7,7 +7,7 @@ import { systemProcesses } from '../../src/host/processes.js';
 const CHILD = join(import.meta.dirname, '../support/children/look-without-descriptors.ts');
 
 describe('a look at processes', () => {
-  const processes = systemProcesses('host');
+  const processes = systemProcesses();
 
   it('finds this one with its environment', () => {
     assert.ok(processes.list().some(({ pid }) => pid === process.pid));

@@ -119,7 +119,7 @@ async function writePayload(context: Context, session: CacheSession, hit: Hit): 
     await extractOutputs(session, entry, resolve(call.cwd, folder));
   } else if (file !== undefined) {
     const output = { path: resolve(call.cwd, file), executable: false, content: hit.payload };
-    await deliver(call.host, output, call.signal);
+    await deliver(call.host, output, call);
   } else {
     writeToStdout(call, hit.payload);
   }

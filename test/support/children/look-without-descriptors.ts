@@ -3,7 +3,7 @@ import { systemProcesses } from '../../../src/host/processes.js';
 import { errnoOf } from '../../../src/model/error.js';
 
 // look-without-descriptors.ts: opens files until no descriptor is left, and says what looks at processes answer then.
-const processes = systemProcesses('host');
+const processes = systemProcesses();
 
 function answerOf(look: () => unknown): unknown {
   try {

@@ -3,6 +3,7 @@ import { CacheError, errnoOf, troubleKind } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import { ACTIVE_VARIABLE, isHit, type Degraded, type Uncacheable } from '../model/lifecycle.js';
 import { formatDuration } from '../model/units.js';
+import { DeliveryError } from './delivery.js';
 import { describe, type Description } from './description.js';
 import { handOver } from './handover.js';
 import { hit, productOf, type Effort } from './hit.js';
@@ -73,6 +74,10 @@ async function obtain(session: CacheSession, plan: Plan, options: PlanOptions): 
   try {
     return await obtainCached(session, plan, listening);
   } catch (error) {
+    if (error instanceof DeliveryError && options.effort !== 'look') {
+      const instead = await runInstead(session, { plan, options, silent: wasHeard() }, error);
+      if (instead !== null) return instead;
+    }
     const errno = errnoOf(error);
     if (errno === null || error instanceof CacheError) throw error;
     if (options.effort === 'look') return deferred(null);
@@ -239,6 +244,17 @@ async function runUncached(session: CacheSession, call: UncachedCall): Promise<O
   return { product: { ...product, notStored: call.word }, waited: false, degraded: false, joined: false };
 }
 
+/** {@link Obtained} from the compiler, where we could not deliver; null where it may not run. */
+async function runInstead(
+  session: CacheSession,
+  call: { readonly plan: Plan; readonly options: PlanOptions; readonly silent: boolean },
+  error: DeliveryError,
+): Promise<Obtained | null> {
+  const { runInsteadOfDelivery } = await import('./uncached.js');
+  const product = await runInsteadOfDelivery(session, call, error);
+  return product === null ? null : { product, waited: false, degraded: false, joined: false };
+}
+
 async function uncacheable(
   session: CacheSession,
   call: UncachedCall & { readonly word: Uncacheable; readonly detail: string },
@@ -272,12 +288,22 @@ async function finish(
     readonly produced: Obtained;
     readonly startMs: number;
     readonly stopped: boolean;
-    readonly options: CompileOptions;
+    readonly options: PlanOptions;
   },
-): Promise<CompileResult> {
-  const { produced, startMs, stopped } = obtained;
+): Promise<CompileResult | Deferred> {
+  const { produced, startMs, stopped, options } = obtained;
   const product = produced.joined ? joinedProduct(produced.product) : produced.product;
-  const delivery = await handOver(session, { plan, options: obtained.options }, product);
+  const delivery = await handOver(session, { plan, options }, product);
+  if (delivery.error !== null) {
+    if (options.effort === 'look') return deferred(null);
+    const instead = await runInstead(session, { plan, options, silent: product.streamed }, delivery.error);
+    if (instead !== null) {
+      if (!stopped) count(session, { product, waited: produced.waited, savedSeconds: null });
+      return finish(session, plan, { ...obtained, produced: instead });
+    }
+    // The compiler was not run: its status is not known.
+    if (product.outcome !== null && isHit(product.outcome)) throw delivery.error;
+  }
   const wallSeconds = (session.host.clock.monotonicMs() - startMs) / 1000;
   const isSaving = product.outcome !== null && isHit(product.outcome) && product.exitCode === 0;
   const savedSeconds = isSaving ? Math.max(0, product.compileSeconds - wallSeconds) : null;
@@ -294,7 +320,7 @@ async function finish(
     wallSeconds,
     savedSeconds,
     ...(product.failedSecondsAgo === undefined ? {} : { failedSecondsAgo: product.failedSecondsAgo }),
-    error: delivery.error,
+    error: delivery.error?.message ?? null,
   };
 }
 

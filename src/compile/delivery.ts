@@ -64,9 +64,12 @@ export async function deliver(
   }
 }
 
-function deliveryError(path: string, errno: string, cause: unknown): CacheError {
+/** An output that could not be put into its place. */
+export class DeliveryError extends CacheError {}
+
+function deliveryError(path: string, errno: string, cause: unknown): DeliveryError {
   if (errno === 'ELOOP') {
-    return new CacheError(
+    return new DeliveryError(
       'environment',
       `expected a file for the output "${path}", found links in a circle`,
       {
@@ -75,7 +78,7 @@ function deliveryError(path: string, errno: string, cause: unknown): CacheError 
       },
     );
   }
-  return new CacheError('environment', `the output "${path}" cannot be written (${errno})`, {
+  return new DeliveryError('environment', `the output "${path}" cannot be written (${errno})`, {
     ...(errno === 'EPIPE' ? {} : { hint: 'Make its folder writable and run the command again.' }),
     cause,
   });

@@ -1,7 +1,6 @@
 import { statOrNull } from '../host/files.js';
-import { CacheError } from '../model/error.js';
 import { isHit } from '../model/lifecycle.js';
-import { deliver } from './delivery.js';
+import { deliver, DeliveryError } from './delivery.js';
 import { claimingQuietly } from './output-claims.js';
 import type { Plan } from './plan.js';
 import type { Product } from './product.js';
@@ -10,21 +9,18 @@ import type { CacheSession } from './session.js';
 
 export interface HandedOver {
   readonly outputs: readonly DeliveredOutput[];
-  /** Why an output could not be written, after the compiler ran. */
-  readonly error: string | null;
+  /** Why an output could not be written. */
+  readonly error: DeliveryError | null;
 }
 
-/**
- * Delivers the outputs of a product to the places of a request.
- * @throws CacheError environment when an output of a hit cannot be written: the compiler was not run.
- */
+/** Delivers the outputs of a product to the places of a request. */
 export async function handOver(
   session: CacheSession,
   request: { readonly plan: Plan; readonly options: Pick<CompileOptions, 'signal'> },
   product: Product,
 ): Promise<HandedOver> {
   const { plan } = request;
-  let error: string | null = null;
+  let error: DeliveryError | null = null;
   if (
     plan.outputs.some(
       (output, index) => memberFor(plan, product, { index, isStdout: output.isStdout }) !== null,
@@ -33,8 +29,8 @@ export async function handOver(
     try {
       await claimingQuietly(session, plan, async () => deliverAll(session, request, product));
     } catch (problem) {
-      if (!(problem instanceof CacheError) || wasHit(product)) throw problem;
-      error = problem.message;
+      if (!(problem instanceof DeliveryError)) throw problem;
+      error = problem;
     }
   }
   return { outputs: plan.outputs.flatMap((output) => describeOutput(session, output)), error };

@@ -31,7 +31,8 @@ export async function lookup(
     const reason = missReason(session, { paths: session.paths, disk }, { plan, description, miss: found });
     return missed(session, reason, found.fingerprint);
   }
-  await handOver(session, { plan, options: {} }, productOf(found));
+  const { error } = await handOver(session, { plan, options: {} }, productOf(found));
+  if (error !== null) throw error;
   countHit(session, disk, found.fingerprint);
   const { record, artifact, fingerprint, tier } = found;
   const stdout = request.stdoutFile === null ? record.stdout : new Uint8Array(0);

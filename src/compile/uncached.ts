@@ -1,3 +1,5 @@
+import { statOrNull } from '../host/files.js';
+import type { DeliveryError } from './delivery.js';
 import { execute, type ExecutionRequest } from './execution.js';
 import { memoisedBy } from './identity.js';
 import { claimingOutputs, type Claim } from './output-claims.js';
@@ -23,6 +25,22 @@ export interface CallerJob {
 export async function runInCallerSetting(session: CacheSession, job: CallerJob): Promise<Product> {
   if (job.claim !== undefined) return runClaimed(session, job);
   return claimingOutputs(session, job.plan, async () => runClaimed(session, job));
+}
+
+/**
+ * Where an output could not be put into its place, the compiler puts it there, or says why it cannot, as it would without
+ * us. Null where it may not run: the caller has stopped, or an output is a pipe or a device, which has taken a part of it.
+ */
+export async function runInsteadOfDelivery(
+  session: CacheSession,
+  job: CallerJob,
+  error: DeliveryError,
+): Promise<Product | null> {
+  const { files } = session.host;
+  const isStream = job.plan.outputs.some(({ path }) => statOrNull(files, path)?.type === 'other');
+  if (isStream || job.options.signal?.aborted === true) return null;
+  session.addNote(`${error.message}; the compiler runs and writes it itself`);
+  return runInCallerSetting(session, job);
 }
 
 async function runClaimed(session: CacheSession, job: CallerJob): Promise<Product> {

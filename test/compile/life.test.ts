@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   existsSync,
@@ -544,6 +544,92 @@ describe('a result that is not for others', () => {
       );
     });
   }
+});
+
+describe('an output that we cannot put into its place', () => {
+  const isOutput = (path: string): boolean => path.endsWith('/out.txt');
+  const refusing = (): Files =>
+    failingFiles({
+      rename: (from, to) => {
+        if (isOutput(to)) throw errnoError('EIO');
+        systemFiles.rename(from, to);
+      },
+    });
+
+  it('of a hit is written by the compiler, with its words and status', async (t) => {
+    const life = new Life(t, `${COPY}; echo heard`);
+    await life.compile();
+    rmSync(life.bench.path('out.txt'));
+    const session = life.session({ files: refusing() });
+    const result = await life.compile({}, { session });
+    assert.deepEqual(whatOf(result), [null, null, null, 0]);
+    assert.equal(Buffer.from(result.stdout).toString(), 'heard\n');
+    assert.deepEqual([life.runs, life.bench.read('out.txt').toString()], [2, 'abc']);
+    assert.deepEqual([counted(session, 'lookups'), counted(session, 'hits')], [1, 1]);
+    assert.match(
+      life.notes.join('\n'),
+      /out\.txt" cannot be written \(EIO\); the compiler runs and writes it itself/,
+    );
+    assert.deepEqual(whatOf(await life.compile()), ['disk', null, null, 0]);
+  });
+
+  it('of a miss is written by the compiler as well, and is a hit from then on', async (t) => {
+    const life = new Life(t, COPY);
+    const result = await life.compile({}, { session: life.session({ files: refusing() }) });
+    assert.deepEqual([result.exitCode, result.error, life.runs], [0, null, 2]);
+    assert.equal(life.bench.read('out.txt').toString(), 'abc');
+    assert.equal((await life.compile()).outcome, 'disk');
+  });
+
+  it('and is too large to be kept is written by the compiler, which is heard once', async (t) => {
+    const life = new Life(t, `${TOO_LARGE}; echo heard`);
+    const result = await life.compile({}, { session: life.session({ files: refusing() }) });
+    assert.deepEqual([result.exitCode, result.error, life.runs], [0, null, 2]);
+    assert.equal(Buffer.from(result.stdout).toString(), 'heard\n');
+    assert.equal(statSync(life.bench.path('out.txt')).size, 1_000_001);
+  });
+
+  it('is told by who only looks to nobody: who compiles sees it', async (t) => {
+    const life = new Life(t, COPY);
+    await life.compile();
+    rmSync(life.bench.path('out.txt'));
+    const session = life.session({ files: refusing() });
+    const plan = makePlan(session.host, life.request());
+    assert.ok('deferred' in (await compilePlan(session, plan, { ...COMPILE, effort: 'look' })));
+    assert.equal(life.runs, 1);
+  });
+
+  it('is an error where the caller has stopped', async (t) => {
+    const life = new Life(t, COPY);
+    await life.compile();
+    rmSync(life.bench.path('out.txt'));
+    const stop = new AbortController();
+    const files = refusing();
+    const rename: Files['rename'] = (from, to) => {
+      if (isOutput(to)) stop.abort();
+      files.rename(from, to);
+    };
+    const session = life.session({ files: { ...files, rename } });
+    await assert.rejects(
+      life.compile({ signal: stop.signal }, { session }),
+      /out\.txt" cannot be written \(EIO\)/,
+    );
+    assert.equal(life.runs, 1);
+  });
+
+  it('and is a pipe is an error, for a part of it may have been read', async (t) => {
+    const life = new Life(t, COPY);
+    await life.compile();
+    rmSync(life.bench.path('out.txt'));
+    spawnSync('mkfifo', [life.bench.path('out.txt')]);
+    const open: Files['open'] = (path, ...more) => {
+      if (isOutput(path)) throw errnoError('EIO');
+      return systemFiles.open(path, ...more);
+    };
+    const session = life.session({ files: failingFiles({ open }) });
+    await assert.rejects(life.compile({}, { session }), /out\.txt" cannot be written \(EIO\)/);
+    assert.equal(life.runs, 1);
+  });
 });
 
 describe('a note', () => {

@@ -5,7 +5,7 @@ import { systemHost } from '../../src/host/host.js';
 import { collectGarbage } from '../../src/maintenance/gc.js';
 import { DEFAULT_MAX_PAYLOAD_BYTES } from '../../src/model/entry.js';
 import type { Ended } from '../support/workbench.js';
-import { NO_OUTPUT, type Compilation } from './compilation.js';
+import type { Compilation } from './compilation.js';
 import type { Tally } from './experiment.js';
 import type { Operation } from './operation.js';
 import type { Site } from './site.js';
@@ -46,19 +46,6 @@ export class Aftermath {
     const { delivers } = this.#operation;
     if (delivers.length > 0) this.#judgeDelivery(ended);
     else this.#judgeEnd(ended);
-  }
-
-  /** The same where the output itself could not be written: that is said, and what lies there is old or new and whole. */
-  judgeRefused(ended: Ended): void {
-    const isSaid = /^vyre-cache: .*\bthe output ".*" cannot be written/m.test(ended.stderr.toString('utf8'));
-    if (ended.status !== 1 || !isSaid) {
-      this.judgeDisturbed(ended);
-      return;
-    }
-    for (const compilation of this.#operation.delivers) {
-      const wrong = compilation.wrongBytes(this.#site.bench);
-      if (wrong !== null && wrong !== NO_OUTPUT) this.#tally.addWrongBytes(`${this.#what}: ${wrong}`);
-    }
   }
 
   /** All that has to be true whatever happened. */

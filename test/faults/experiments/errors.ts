@@ -126,12 +126,6 @@ async function examine(
 ): Promise<void> {
   const what = `${error} of ${call.name} number ${call.number}, ${hit}`;
   const aftermath = new Aftermath({ site, operation, tally, turn, what });
-  if (isOfOutput(site, hit)) aftermath.judgeRefused(ended);
-  else aftermath.judgeDisturbed(ended);
+  aftermath.judgeDisturbed(ended);
   await aftermath.examine();
-}
-
-/** True for what puts an output into its place: the temporary file beside it, or the output itself. */
-function isOfOutput({ bench }: Site, text: string): boolean {
-  return text.includes(bench.project) && /\.(?:vyre-cache|out)["<>]/.test(text);
 }

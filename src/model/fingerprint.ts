@@ -67,20 +67,6 @@ export function digestField(name: string, digest: Digest): Field {
   return { name, kind: 'digest', digest };
 }
 
-function fieldValue(field: Field): Uint8Array {
-  switch (field.kind) {
-    case 'text':
-    case 'secret':
-      return Buffer.from(field.text, 'utf8');
-    case 'digest':
-      return Buffer.from(field.digest, 'hex');
-    case 'absent':
-      return new Uint8Array(0);
-    default:
-      return field satisfies never;
-  }
-}
-
 /** Six digits, so that numbered fields sort by number: `arg/000012`. */
 export function numbered(group: 'arg' | 'key' | 'output', index: number): string {
   return `${group}/${String(index).padStart(6, '0')}`;
@@ -220,7 +206,11 @@ export function showField(field: Field, hash: HashChunks): ShownField {
     case 'text':
       return { name: field.name, value: field.text, digest: null };
     case 'secret':
-      return { name: field.name, value: null, digest: digestOfBytes(hash([fieldValue(field)])) };
+      return {
+        name: field.name,
+        value: null,
+        digest: digestOfBytes(hash([Buffer.from(field.text, 'utf8')])),
+      };
     case 'digest':
       return { name: field.name, value: null, digest: field.digest };
     case 'absent':

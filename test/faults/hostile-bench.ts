@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Ended, Workbench } from '../support/workbench.js';
 import type { Scope, Tally } from './experiment.js';
@@ -16,9 +16,21 @@ export function secretPath(bench: Workbench): string {
   return join(bench.folder, 'secret.txt');
 }
 
+/** When nobody had read the secret yet: the next read sets another time, where the file system keeps such times. */
+const UNREAD_SECONDS = 1_000_000_000;
+
+export function markUnread(bench: Workbench): void {
+  utimesSync(secretPath(bench), UNREAD_SECONDS, UNREAD_SECONDS);
+}
+
+export function wasRead(bench: Workbench): boolean {
+  return statSync(secretPath(bench)).atimeMs !== UNREAD_SECONDS * 1000;
+}
+
 /** Writes the secret, the input and the compiler. */
 export function prepareHostile(bench: Workbench): void {
   writeFileSync(secretPath(bench), SECRET, { mode: 0o600 });
+  markUnread(bench);
   bench.write('in.txt', INPUT);
   bench.script('tool', 'tr a-z A-Z < "$1" > "$2"');
   bench.script('tools', 'tr a-z A-Z < "$1" > "$2"; cat "$1" > "$3"');

@@ -10,6 +10,7 @@ import { EXPECTED_OUTCOMES, type UsedHome, type UsedRequest } from './used-home.
 /** What a request gave before anything was damaged. */
 interface Given {
   readonly outcome: CompileResult['outcome'];
+  readonly fingerprint: CompileResult['fingerprint'];
   /** Status, both streams and every output. */
   readonly bytes: string;
 }
@@ -74,8 +75,12 @@ export class DamageJudge {
   }
 
   #judgeBytes(title: string, seen: Seen): void {
-    for (const [name, { bytes }] of seen.given) {
-      if (bytes !== this.#before?.given.get(name)?.bytes) this.#tally.addWrongBytes(`${title}: ${name}`);
+    for (const [name, { bytes, fingerprint }] of seen.given) {
+      const before = this.#before?.given.get(name);
+      if (bytes !== before?.bytes) this.#tally.addWrongBytes(`${title}: ${name}`);
+      // Another one is made of facts that the damage has changed: somebody believed them.
+      if (fingerprint !== null && fingerprint !== before?.fingerprint)
+        this.#tally.addFailedNextRun(`${title}: ${name} has another fingerprint`);
     }
     for (const [fingerprint, payload] of seen.payloads) {
       const right = this.#before?.payloads.get(fingerprint) ?? null;
@@ -145,14 +150,14 @@ async function look(home: UsedHome, fingerprints: Iterable<string>): Promise<See
 async function give(home: UsedHome, cache: Cache, { request }: UsedRequest): Promise<Given> {
   const paths = request.outputs.map((path) => home.bench.path(path));
   for (const path of paths) rmSync(path, { force: true });
-  const { outcome, exitCode, stdout, stderr } = await cache.compile(request);
+  const { outcome, fingerprint, exitCode, stdout, stderr } = await cache.compile(request);
   const bytes = [
     String(exitCode),
     Buffer.from(stdout).toString('base64'),
     Buffer.from(stderr).toString('base64'),
     ...paths.map(contentOf),
   ];
-  return { outcome, bytes: bytes.join('\n') };
+  return { outcome, fingerprint, bytes: bytes.join('\n') };
 }
 
 function contentOf(path: string): string {

@@ -94,18 +94,23 @@ async function collectionBeside(bench: Workbench, tally: Tally, jumpMs: number):
 /** A failure that was remembered in another time holds for nobody, or ends at once: the compiler is asked again. */
 async function rememberedFailure(bench: Workbench, tally: Tally, jumpMs: number): Promise<void> {
   const name = `a failure that was remembered ${jumpMs} ms off`;
-  bench.write('in.wat', '(module)');
-  bench.script(
-    'wat2wasm',
-    '[ "$1" = --version ] && echo 1.0 && exit 0\necho run >> runs\necho no >&2; exit 1',
-  );
-  const words = ['compile', 'in.wat', '-o', 'out.wasm', '--', './wat2wasm', '{input}', '-o', '{output}'];
+  const words = prepareFailure(bench);
   const first = await bench.run(words, withClock(bench, jumpMs));
   const second = await bench.run(words);
   if (first.status !== 1 || second.status !== 1)
     tally.addFailedNextRun(`${name}: ended with ${first.status} and ${second.status}`);
   if (bench.lines('runs') !== 2)
     tally.addFailedNextRun(`${name}: the compiler was run ${bench.lines('runs')} times`);
+}
+
+/** Writes a compiler that fails. @returns the words that call it. */
+function prepareFailure(bench: Workbench): readonly string[] {
+  bench.write('in.wat', '(module)');
+  bench.script(
+    'wat2wasm',
+    '[ "$1" = --version ] && echo 1.0 && exit 0\necho run >> runs\necho no >&2; exit 1',
+  );
+  return ['compile', 'in.wat', '-o', 'out.wasm', '--', './wat2wasm', '{input}', '-o', '{output}'];
 }
 
 async function demandSuccess(
@@ -140,9 +145,25 @@ async function fileTimes(scope: Scope): Promise<Outcome> {
       for (const command of ['gc', 'verify', 'flush', 'stats'])
         await demandSuccess(bench, tally, { command, name });
       await judgeAftermath(bench, tally, name);
+      await failureOfThen(bench, tally, { name, jump });
     });
   }
   return tally.outcome();
+}
+
+/** A failure is as old as its record says, whatever the times of the file. */
+async function failureOfThen(
+  bench: Workbench,
+  tally: Tally,
+  { name, jump }: { readonly name: string; readonly jump: () => void },
+): Promise<void> {
+  bench.write('runs', '');
+  const words = prepareFailure(bench);
+  await bench.run(words);
+  jump();
+  const { status } = await bench.run(words);
+  if (status !== 1 || bench.lines('runs') !== 1)
+    tally.addFailedNextRun(`${name}: a failure ended with ${status} after ${bench.lines('runs')} runs`);
 }
 
 function filesBelow(folder: string): readonly string[] {

@@ -17,11 +17,13 @@ import { Tally, type Experiment, type Outcome, type Scope } from '../experiment.
 import {
   compileHarmless,
   getHarmless,
+  markUnread,
   prepareHostile,
   runHarmless,
   sampleOf,
   SECRET,
   secretPath,
+  wasRead,
 } from '../hostile-bench.js';
 import { withBench } from '../with-bench.js';
 
@@ -131,13 +133,19 @@ async function impostor(
   await getHarmless(bench, tally, name);
   await compileHarmless(bench, tally, name);
   rmSync(path, { recursive: true, force: true });
+  demandUnread(bench, tally, name);
   demandSecret(secretPath(bench), tally, name);
+  markUnread(bench);
   const isLinked = kind === 'a hard link to a secret' && !IN_PLACE.has(basename(file));
   if (isLinked) demandSecret(linkedPath(bench), tally, name);
   await compileHarmless(bench, tally, `${name}, taken away`);
 }
 
-/** Neither read nor written nor made another file. */
+function demandUnread(bench: Workbench, tally: Tally, name: string): void {
+  if (wasRead(bench)) tally.addWrongBytes(`${name}: the secret was read`);
+}
+
+/** Neither written nor made another file. */
 function demandSecret(path: string, tally: Tally, name: string): void {
   const isThere = existsSync(path) && readFileSync(path, 'utf8') === SECRET;
   if (!isThere || (statSync(path).mode & 0o777) !== 0o600) tally.addLost(`${name}: the secret was touched`);
@@ -161,6 +169,7 @@ async function swaps(scope: Scope): Promise<Outcome> {
       }
       swapper.kill('SIGKILL');
       await swapper.ended;
+      demandUnread(bench, tally, target);
       demandSecret(secretPath(bench), tally, target);
       demandVictim(bench, tally, target);
       rmSync(bench.root, { recursive: true, force: true });

@@ -1,14 +1,18 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { childProgram } from '../../support/child-program.js';
 import type { Running, Workbench } from '../../support/workbench.js';
 import { Tally, type Experiment, type Outcome, type Scope } from '../experiment.js';
-import { judgeLitter, prepareHerd } from '../herd.js';
+import { eventually } from '../../support/eventually.js';
+import { Herd, judgeLitter, outcomeNow, prepareHerd } from '../herd.js';
 import { withBench } from '../with-bench.js';
 
 const CHILD = fileURLToPath(new URL('../../support/children/compile-and-compare.ts', import.meta.url));
 const KINDS = 40;
 const KILL_PAUSE_MS = 400;
+/** Notes each of its runs, and goes on until the race is over. */
+const WHILE_RACING = 'echo run >> runs\nwhile [ ! -e stop ]; do sleep 0.05; done\ntr a-z A-Z < "$1" > "$2"';
 
 /** Processes that compile, of whom some are killed, beside others that look after the same home without a pause. */
 export const RACE_EXPERIMENTS: readonly Experiment[] = [
@@ -44,6 +48,10 @@ async function race(scope: Scope, prunes: boolean): Promise<Outcome> {
     const start = (number: number): Running =>
       bench.spawn(process.execPath, [program, bench.root, bench.project, String(number), String(KINDS)]);
     const children = Array.from({ length: scope.isFull ? 8 : 4 }, (_, number) => start(number));
+    const longest = Herd.start(bench, 1, {}, WHILE_RACING);
+    await eventually('it compiles', () => bench.lines('runs') === 1);
+    const young = join(bench.root, '.vyre-cache', 'new', 'young');
+    mkdirSync(young);
     const endMs = performance.now() + (scope.isFull ? 60_000 : 5000);
     const goesOn = (): boolean => performance.now() < endMs && !scope.signal.aborted;
     const commands = [['verify'], ['gc'], ...(prunes ? [['prune', '--max-entries', '10']] : [])];
@@ -54,6 +62,12 @@ async function race(scope: Scope, prunes: boolean): Promise<Outcome> {
     ]);
     bench.write('stop', '');
     await collect(tally, children, counts);
+    await longest.judge(tally, 'a compilation that took as long as the race');
+    const outcome = await outcomeNow(bench, tally, { name: 'its artifact' });
+    const isKept = outcome === 'disk' || (prunes && outcome === 'compiled');
+    if (!isKept || bench.lines('runs') !== (outcome === 'disk' ? 1 : 2))
+      tally.addLost(`the worker of a compilation that took as long as the race: ${outcome}`);
+    if (!existsSync(young)) tally.addLost('what was staged a moment ago');
     for (let point = 0; point < counts.stored + counts.hits + counts.kills; point += 1) tally.addPoint();
     prepareHerd(bench);
     await maintain(bench, tally, { command: ['verify'], counts });

@@ -5,7 +5,7 @@ import { openCache } from '../../../src/index.js';
 // child.mjs ROOT FOLDER NUMBER KINDS: asks for one of KINDS artifacts again and again, in an order of its own, and compares
 // what it gets, until FOLDER/stop exists.
 const [root = '', folder = '', number = '', kinds = ''] = process.argv.slice(2);
-const own = join(folder, number);
+const own = join(folder, `child-${number}`);
 mkdirSync(own, { recursive: true });
 
 const seen = { stored: 0, hits: 0, others: [] as string[] };

@@ -213,8 +213,9 @@ async function takeOrProduce(
   const { session, home, plan, description, options } = job;
   const atMs = timeOfRequest(session, options);
   const shared = looks === undefined ? {} : { looks };
-  const first = effort === 'try' ? null : await find(session, home, { plan, description, ...shared });
-  if (first?.hit === true && !options.refresh) return hit(job, first, false);
+  const looksNow = effort !== 'try' && !options.refresh;
+  const first = looksNow ? await find(session, home, { plan, description, ...shared }) : null;
+  if (first?.hit === true) return hit(job, first, false);
   const { produce } = await import('./production.js');
   return produce(job, effort, { first, atMs });
 }

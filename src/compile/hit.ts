@@ -13,11 +13,11 @@ const RENEWED_AGE = 4;
 export type Effort = 'look' | 'try' | 'wait';
 
 /**
- * What was found when a caller asked, and when that was, in milliseconds since 1970. Null for who has looked before and
- * will look under the lock.
+ * The miss of a caller who looked when it asked, and when that was, in milliseconds since 1970. Null for who looks under
+ * the lock only, and for a refresh, which looks nowhere.
  */
 export interface Asked {
-  readonly first: Found | NotFound | null;
+  readonly first: NotFound | null;
   readonly atMs: number;
 }
 

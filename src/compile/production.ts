@@ -12,7 +12,7 @@ import { memoisedBy } from './identity.js';
 import type { Job } from './job.js';
 import { failureInForce, isMemorable, rememberFailure, repeatFailure } from './failure-memory.js';
 import { hit, type Asked, type Effort } from './hit.js';
-import { find, type Found, type NotFound } from './lookup-store.js';
+import { find, type NotFound } from './lookup-store.js';
 import { missReason } from './miss-reason.js';
 import { claimingOutputs } from './output-claims.js';
 import type { Produced, Product } from './product.js';
@@ -37,12 +37,11 @@ const WITHOUT_LOCKS =
 export async function produce(job: Job, effort: Effort, asked: Asked): Promise<Produced | 'deferred'> {
   const { session, home, description, options } = job;
   const { first, atMs: askedMs } = asked;
-  const repeated =
-    first === null || first.hit ? null : repeat(job, first, { askedAtMs: askedMs, waited: false });
+  const repeated = first === null ? null : repeat(job, first, { askedAtMs: askedMs, waited: false });
   if (repeated !== null) return repeated;
   if (effort === 'look') return 'deferred';
   await session.sweep(home);
-  const reason = first === null ? null : reasonOf(job, first);
+  const reason = first === null ? reasonWithoutLook(options) : reasonOf(job, first);
   if (!home.lock.excludesProcesses) session.addNote(WITHOUT_LOCKS);
   let waitingSinceMs: number | null = null;
   const onWait = (): void => {
@@ -79,10 +78,14 @@ const STOPPED: Product = {
   outputs: null,
 };
 
-function reasonOf(job: Job, found: Found | NotFound): MissReason {
-  const { session, home, plan, description, options } = job;
-  if (found.hit || options.refresh) return 'refresh';
-  return missReason(session, home, { plan, description, miss: found });
+function reasonOf(job: Job, miss: NotFound): MissReason {
+  const { session, home, plan, description } = job;
+  return missReason(session, home, { plan, description, miss });
+}
+
+/** A refresh looks nowhere: whatever is there, it compiles. Null for all others, who look under the lock. */
+function reasonWithoutLook(options: CompileOptions): MissReason | null {
+  return options.refresh ? 'refresh' : null;
 }
 
 /** The answer of a failure that is in force; null without one. */
@@ -122,15 +125,13 @@ async function underLock(
     readonly reason: MissReason | null;
   },
 ): Promise<Produced | 'unstorable'> {
-  const { session, home, plan, description, options } = job;
+  const { session, home, description, options } = job;
   const { waitingSinceMs } = state;
   const { primary } = description;
   const waited = waitingSinceMs !== null;
-  const again = await find(session, home, { plan, description });
-  if (again.hit && !options.refresh) return hit(job, again, waited);
-  const repeated = again.hit ? null : repeat(job, again, { askedAtMs: state.askedMs, waited });
-  if (repeated !== null) return repeated;
-  const reason = state.reason ?? reasonOf(job, again);
+  const again = reasonWithoutLook(options) ?? (await lookAgain(job, state.askedMs, waited));
+  if (typeof again === 'object') return again;
+  const reason = state.reason ?? again;
   await takeOver(job);
   if (waited && !options.refresh && wasUnstoredSince(session.host, home.paths, primary, waitingSinceMs)) {
     return 'unstorable';
@@ -139,6 +140,14 @@ async function underLock(
   if (isUnstorable(produced) && options.signal?.aborted !== true)
     markUnstored(session.host, home.paths, primary);
   return produced;
+}
+
+/** Under the lock: what somebody has made meanwhile, or why there is nothing. */
+async function lookAgain(job: Job, askedAtMs: number, waited: boolean): Promise<Produced | MissReason> {
+  const { session, home, plan, description } = job;
+  const again = await find(session, home, { plan, description });
+  if (again.hit) return hit(job, again, waited);
+  return repeat(job, again, { askedAtMs, waited }) ?? reasonOf(job, again);
 }
 
 /** True for what would come to the same for everybody who waits: not a limit of this caller, nor a race. */

@@ -214,7 +214,6 @@ export class SingleFlightModel implements Play {
 
   #hit(state: State, index: number, isFirst: boolean): State {
     const caller = callerAt(state, index);
-    if (caller.kind === 'refresh') return withCaller(state, index, { step: isFirst ? 'lock' : 'take-over' });
     const isWrong = caller.version !== state.record;
     const next = withCaller(state, index, { step: isFirst ? 'deliver' : 'unlock-hit' });
     return isWrong ? { ...next, broken: 'wrong-bytes' } : next;
@@ -240,9 +239,12 @@ export class SingleFlightModel implements Play {
       return;
     }
     const locked = kind === 'put' ? { hasComplete: true } : { hasPrimary: true };
-    const looked = this.rules.looksAgain ? 'again-entry' : 'take-over';
-    const step = kind === 'put' ? 'make-worker' : looked;
-    yield { label: 'lock', next: withCaller(state, index, { ...locked, step }) };
+    yield { label: 'lock', next: withCaller(state, index, { ...locked, step: this.#underLock(kind) }) };
+  }
+
+  #underLock(kind: Caller['kind']): CallerStep {
+    if (kind === 'put') return 'make-worker';
+    return kind === 'compile' && this.rules.looksAgain ? 'again-entry' : 'take-over';
   }
 
   /** Deals with the directories of the dead, one at a time; a sweep that looks at one passes. */

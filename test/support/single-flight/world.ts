@@ -229,7 +229,7 @@ export function startOf(world: World): State {
 export function newCaller(kind: CallerKind): Caller {
   return {
     kind,
-    step: kind === 'put' ? 'lock' : 'look-entry',
+    step: kind === 'compile' ? 'look-entry' : 'lock',
     isAlive: true,
     version: NOTHING,
     waited: false,

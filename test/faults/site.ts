@@ -1,9 +1,11 @@
 import { cpSync, existsSync, readFileSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { shellLine } from '../support/program.js';
-import { Workbench, type Ended, type RunOptions } from '../support/workbench.js';
+import { Workbench, type Ended, type Running, type RunOptions } from '../support/workbench.js';
 import type { Scope } from './experiment.js';
 import { callsIn, tracing, type SystemCall, type Threads } from './strace.js';
+
+const WATCH_MS = 100;
 
 /** A bench that is brought back to one state before each point, at the same paths, so that every run makes the same calls. */
 export class Site {
@@ -41,8 +43,33 @@ export class Site {
 
   /** The program with these words in front of it, such as those of strace. */
   async runBelow(tracer: readonly string[], words: readonly string[]): Promise<Ended> {
+    return this.#startBelow(tracer, words).ended;
+  }
+
+  /** The same, ended as soon as the call that was made to fail is one for which `isMissed`: Node may hang behind such. */
+  async runBelowUnless(
+    isMissed: (hit: string) => boolean,
+    tracer: readonly string[],
+    words: readonly string[],
+  ): Promise<Ended> {
+    const running = this.#startBelow(tracer, words);
+    const watch = setInterval(() => {
+      const hit = this.#injectedCall();
+      if (hit === null) return;
+      clearInterval(watch);
+      if (isMissed(hit)) void this.bench.endProcesses();
+    }, WATCH_MS);
+    try {
+      return await running.ended;
+    } finally {
+      clearInterval(watch);
+    }
+  }
+
+  #startBelow(tracer: readonly string[], words: readonly string[]): Running {
+    rmSync(this.log, { force: true });
     const line = `exec ${shellLine([...tracer, ...this.#program, ...words])}`;
-    return this.bench.spawn('sh', ['-c', line]).ended;
+    return this.bench.spawn('sh', ['-c', line]);
   }
 
   get log(): string {
@@ -51,9 +78,15 @@ export class Site {
 
   /** The last call that a traced run made, or the one that was made to fail. */
   hitCall(): string | null {
-    if (!existsSync(this.log)) return null;
-    const calls = callsIn(readFileSync(this.log, 'latin1'));
-    return (calls.find(({ text }) => text.includes('(INJECTED)')) ?? calls.at(-1))?.text ?? null;
+    return this.#injectedCall() ?? this.#calls().at(-1)?.text ?? null;
+  }
+
+  #injectedCall(): string | null {
+    return this.#calls().find(({ text }) => text.includes('(INJECTED)'))?.text ?? null;
+  }
+
+  #calls(): readonly SystemCall[] {
+    return existsSync(this.log) ? callsIn(readFileSync(this.log, 'latin1')) : [];
   }
 
   /**
@@ -63,7 +96,7 @@ export class Site {
    */
   async callsOf(words: readonly string[], threads: Threads): Promise<readonly SystemCall[]> {
     await this.runBelow(tracing(this.log, threads, 'all'), words);
-    const calls = callsIn(readFileSync(this.log, 'latin1'));
+    const calls = this.#calls();
     const namesCache = ({ text }: SystemCall): boolean => text.includes(this.bench.cacheHome);
     const first = calls.findIndex(namesCache);
     const ofFirst = calls.slice(first).filter((call) => call.threads === 'first' && !isInternal(call));

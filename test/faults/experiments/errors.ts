@@ -108,7 +108,8 @@ async function fail(
   { words }: Operation,
 ): Promise<Failed & { readonly reached: Reached }> {
   const tracer = [...tracing(site.log, call.threads, call.name), ...injecting(call, `error=${error}`)];
-  const ended = await site.runBelow(tracer, words);
+  const isMissed = (text: string): boolean => reachedBy(text, call) === 'nowhere';
+  const ended = await site.runBelowUnless(isMissed, tracer, words);
   const hit = site.hitCall() ?? '';
   return { ended, hit, reached: reachedBy(hit, call) };
 }

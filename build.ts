@@ -1,9 +1,10 @@
-import { execFileSync, spawnSync } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
 import { passedOn, toCommonJs } from './tools/common-js.js';
+import { prepareCall, waitForShortcuts } from './tools/typical-call.js';
 
 /**
  * Bundles the sources into `dist/`: the library and the script of its threads as ES modules, the program as CommonJS,
@@ -11,6 +12,7 @@ import { passedOn, toCommonJs } from './tools/common-js.js';
  */
 const folder = import.meta.dirname;
 const start = join(folder, 'src/cli/node.ts');
+const longWay = join(folder, 'src/cli/run.ts');
 const compile = join(folder, 'src/cli/commands/compile.ts');
 
 const common = {
@@ -50,9 +52,10 @@ async function buildLibrary(): Promise<void> {
 }
 
 /**
- * Keeps what the start needs in one file, and what a hit of `compile` needs in a second one. esbuild makes a file of the
- * modules that the same entry points reach, and each dynamic import is an entry point. So each of them reaches all that
- * the start does; and those of compilations all that `compile` does.
+ * Keeps what the start and a shortcut need in one file, what every other call needs in a second one, and what `compile`
+ * needs besides in a third one. esbuild makes a file of the modules that the same entry points reach, and each dynamic
+ * import is an entry point. So each of them reaches all that the start and the other calls do; and those of compilations
+ * all that `compile` does.
  */
 const fewFiles: Plugin = {
   name: 'few-files',
@@ -72,7 +75,10 @@ const fewFiles: Plugin = {
 
 function entryOf(path: string): string {
   const name = JSON.stringify(path);
-  const before = /src.compile.|compile-batch|commands.fingerprint/.test(path) ? [start, compile] : [start];
+  const above = /src.compile.|compile-batch|remembered-call|commands.fingerprint/.test(path)
+    ? [start, longWay, compile]
+    : [start, longWay];
+  const before = above.filter((file) => file !== path);
   return [
     ...before.map((file) => `import ${JSON.stringify(file)};`),
     `export * from ${name};`,
@@ -155,34 +161,27 @@ function keepCode(): void {
   const scratch = mkdtempSync(join(tmpdir(), 'vyre-cache-build-'));
   const code = join(scratch, 'code');
   // oxlint-disable-next-line node/no-process-env -- the search path of a build is that of its caller.
-  const env = { PATH: process.env['PATH'], HOME: scratch };
+  const env = { PATH: process.env['PATH'], HOME: scratch, VYRE_CACHE_DIR: join(scratch, 'home') };
   const run = (...words: readonly string[]): string =>
     execFileSync(process.execPath, words, { cwd: scratch, env, encoding: 'utf8' });
   try {
     mkdirSync(code);
-    const home = ['--cache-dir', 'home'];
-    const request = [...home, 'in.c', '-o', 'out', '--', ...compilation()];
-    writeFileSync(join(scratch, 'in.c'), '#include <stddef.h>\n');
+    const request = prepareCall(scratch);
     run(join(folder, 'bin/vyre-cache.js'), 'compile', ...request);
     const fingerprint = run(join(folder, 'bin/vyre-cache.js'), 'fingerprint', ...request).trim();
     for (const words of [
       ['verify', 'home'],
       ['stats', 'home'],
       ['prune', 'home', '--all', '--dry-run'],
-      ['get', fingerprint, '-o', 'copy', ...home],
-      ['compile', ...request],
+      ['get', fingerprint, '-o', 'copy'],
     ])
       run('-e', keepingCode(code), 'vyre-cache', ...words);
+    waitForShortcuts();
+    for (let time = 0; time < 2; time += 1) run('-e', keepingCode(code), 'vyre-cache', 'compile', ...request);
     cpSync(code, common.outdir, { recursive: true });
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
-}
-
-/** What most builds call, where it is there. */
-function compilation(): readonly string[] {
-  const { error } = spawnSync('gcc', ['--version'], { stdio: 'ignore' });
-  return error === undefined ? ['gcc', '-c', '{input}', '-o', '{output}'] : ['cp', '{input}', '{output}'];
 }
 
 /** What an earlier build has left would be found by nobody, or taken for a part of this one. */

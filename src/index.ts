@@ -29,7 +29,7 @@ import { isFingerprint, type Fingerprint, type ShownField } from './model/finger
 import type { Degraded, MissReason, Outcome, Uncacheable } from './model/lifecycle.js';
 import type { Share } from './model/share.js';
 import { DEFAULT_LOCK_TIMEOUT_MS } from './store/lock-file.js';
-import { resolveRoot } from './store/home.js';
+import { resolveRoot } from './store/root-path.js';
 import { loadSigning } from './store/key-files.js';
 
 export { CacheError };

@@ -24,6 +24,8 @@ export interface ParsedOptions {
 
 /** What one start of the program asks for, and the world it runs in. */
 export interface Call {
+  /** As typed, without the program. */
+  readonly argv: readonly string[];
   readonly positionals: readonly string[];
   /** The words after the first `--`; null without a `--`. */
   readonly command: readonly string[] | null;
@@ -37,6 +39,25 @@ export interface Call {
   readonly terminal: Terminal;
   /** Ends when the user interrupts; only for commands that clean up. */
   readonly signal: AbortSignal;
+}
+
+/** The same call in another world. Copied by name: its signal is made when somebody asks for it. */
+export function withHost(call: Call, host: Host): Call {
+  const { argv, positionals, command, options, flags, environment, cwd, terminal } = call;
+  return {
+    argv,
+    positionals,
+    command,
+    options,
+    flags,
+    host,
+    environment,
+    cwd,
+    terminal,
+    get signal() {
+      return call.signal;
+    },
+  };
 }
 
 /** One command of the program: what it accepts and what it does. */

@@ -5,6 +5,7 @@ import type { MemoryBudget } from '../store/memory-tier.js';
 import type { Call } from './command.js';
 import { loadPaint, type Paint } from './color.js';
 import { problemLines } from './failure.js';
+import { sweepHome } from './session-parts.js';
 import { stateDirectory } from './settings/environment.js';
 import { chooseRoot, type ChosenRoot } from './settings/root.js';
 import { loadSettings, type Settings } from './settings/settings.js';
@@ -74,7 +75,7 @@ export async function withSession<T>(
       const { care } = await import('../maintenance/care.js');
       await care(closing, { maxBytes: context.settings.careMaxBytes, signal: context.call.signal });
     },
-    sweep: async (host, home) => (await import('../maintenance/sweep.js')).sweep(host, home),
+    sweep: sweepHome,
   });
   report(context, session, use);
   try {

@@ -9,6 +9,7 @@ export class Interruption {
   /** Made when somebody asks: Node loads what it is made of, which takes a hit of `get` as long as its answer. */
   #controller: AbortController | null = null;
   #received: EndingSignal | null = null;
+  #isListening = false;
 
   get signal(): AbortSignal {
     this.#controller ??= this.#begin();
@@ -24,6 +25,8 @@ export class Interruption {
   }
 
   listen(): void {
+    if (this.#isListening) return;
+    this.#isListening = true;
     for (const name of SIGNALS) process.on(name, this.#onSignal);
   }
 

@@ -1,16 +1,19 @@
 import { descriptorOutput } from './descriptor-output.js';
 import { Interruption } from './interruption.js';
-import { run, type World } from './run.js';
 import { processEnvironment } from './settings/environment.js';
+import { goShortcut } from './shortcut.js';
+import type { World } from './world.js';
 
 /** The program: runs the call that is in the arguments of this process and sets its exit code. */
-export async function main(host: World['host']): Promise<void> {
+export async function main(makeHost: World['host']): Promise<void> {
+  let made: ReturnType<World['host']> | null = null;
+  const host = (): ReturnType<World['host']> => (made ??= makeHost());
   const interruption = new Interruption();
   const terminal = {
     stdout: descriptorOutput({ name: 'stdout', fd: 1, stream: () => process.stdout }),
     stderr: descriptorOutput({ name: 'stderr', fd: 2, stream: () => process.stderr }),
   };
-  const exitCode = await run({
+  const world: World = {
     argv: process.argv.slice(2),
     environment: processEnvironment(),
     terminal,
@@ -22,7 +25,8 @@ export async function main(host: World['host']): Promise<void> {
     onCleanUp: () => {
       interruption.listen();
     },
-  });
+  };
+  const exitCode = (await goShortcut(world)) ?? (await (await import('./run.js')).run(world));
   process.exitCode = exitCode;
   if (interruption.end()) return;
   // Best effort: who has lost the words on stderr has the exit code.

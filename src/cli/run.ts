@@ -1,55 +1,20 @@
-import type { Host } from '../host/host.js';
 import { CacheError } from '../model/error.js';
 import type { ParsedArguments } from './arguments.js';
 import { COMMANDS } from './command-table.js';
 import type { CliCommand, CommandEntry } from './command.js';
-import { describeFailure, EXIT } from './failure.js';
+import { toItsEnd } from './ending.js';
+import { EXIT } from './failure.js';
 import { programHelp } from './help.js';
 import { nearest } from './nearest.js';
 import { parsePlain } from './plain-arguments.js';
-import type { Environment } from './settings/environment.js';
-import type { Terminal } from './streams.js';
 import { VERSION } from './version.js';
 import { splitWords, type Words } from './words.js';
-
-/** Everything that a run of the program gets from outside. */
-export interface World {
-  /** Without Node and the script. */
-  readonly argv: readonly string[];
-  readonly environment: Environment;
-  readonly terminal: Terminal;
-  readonly signal: AbortSignal;
-  /** @throws when the current directory is gone. */
-  readonly cwd: () => string;
-  readonly host: () => Host | Promise<Host>;
-  /** Called before a command runs that has something to clean up when a signal comes. */
-  readonly onCleanUp: () => void;
-}
+import type { World } from './world.js';
 
 /** Runs one call to its end and returns the exit code. Never throws. */
 export async function run(world: World): Promise<number> {
   const words = splitWords(world.argv);
-  try {
-    const code = await dispatch(world, words);
-    await world.terminal.stdout.flush();
-    return code;
-  } catch (error) {
-    // Interrupted: what was thrown says no more than that.
-    if (world.signal.aborted) return EXIT.environment;
-    return fail(world, words, error);
-  }
-}
-
-async function fail({ terminal }: World, words: Words, error: unknown): Promise<number> {
-  const failure = describeFailure(error);
-  terminal.stderr.write(failure.text);
-  if (words.own.includes('--json')) terminal.stdout.write(`${JSON.stringify(failure.document)}\n`);
-  try {
-    await terminal.stdout.flush();
-  } catch {
-    // Best effort: the line on stderr says what went wrong first.
-  }
-  return failure.exitCode;
+  return toItsEnd(world, words.own.includes('--json'), async () => dispatch(world, words));
 }
 
 async function dispatch(world: World, words: Words): Promise<number> {
@@ -115,6 +80,7 @@ async function runCommand(world: World, words: Words, command: CliCommand): Prom
   const host = await world.host();
   if (command.cleansUp) world.onCleanUp();
   return command.run({
+    argv: world.argv,
     positionals,
     command: words.command,
     options,

@@ -1,16 +1,17 @@
-import type { HomeProblem } from '../store/home.js';
+import type { HomeProblem } from '../store/usable-home.js';
 import { CacheError, errnoOf, troubleKind } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import { ACTIVE_VARIABLE, isHit, type Degraded, type Uncacheable } from '../model/lifecycle.js';
 import { formatDuration } from '../model/units.js';
+import { countLookup } from './counting.js';
 import { DeliveryError } from './delivery.js';
 import { describe, type Description } from './description.js';
 import { handOver } from './handover.js';
-import { hit, productOf, type Effort } from './hit.js';
+import { hit, type Effort } from './hit.js';
 import type { Job } from './job.js';
 import { find, findReadOnly } from './lookup-store.js';
 import { makePlan, type Plan } from './plan.js';
-import type { Produced, Product } from './product.js';
+import { productOf, type Produced, type Product } from './product.js';
 import { readEmbedsPath, requestShape, settingDigest } from './request-history.js';
 import type { CompileOptions, CompileRequest, CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
@@ -215,7 +216,10 @@ async function takeOrProduce(
   const shared = looks === undefined ? {} : { looks };
   const looksNow = effort !== 'try' && !options.refresh;
   const first = looksNow ? await find(session, home, { plan, description, ...shared }) : null;
-  if (first?.hit === true) return hit(job, first, false);
+  if (first?.hit === true) {
+    options.onFound?.();
+    return hit(job, first, false);
+  }
   const { produce } = await import('./production.js');
   return produce(job, effort, { first, atMs });
 }
@@ -299,7 +303,7 @@ async function finish(
     if (options.effort === 'look') return deferred(null);
     const instead = await runInstead(session, { plan, options, silent: product.streamed }, delivery.error);
     if (instead !== null) {
-      if (!stopped) count(session, { product, waited: produced.waited, savedSeconds: null });
+      if (!stopped) countLookup(session, { product, waited: produced.waited, savedSeconds: null });
       return finish(session, plan, { ...obtained, produced: instead });
     }
     // The compiler was not run: its status is not known.
@@ -308,7 +312,7 @@ async function finish(
   const wallSeconds = (session.host.clock.monotonicMs() - startMs) / 1000;
   const isSaving = product.outcome !== null && isHit(product.outcome) && product.exitCode === 0;
   const savedSeconds = isSaving ? Math.max(0, product.compileSeconds - wallSeconds) : null;
-  if (!stopped) count(session, { product, waited: produced.waited, savedSeconds });
+  if (!stopped) countLookup(session, { product, waited: produced.waited, savedSeconds });
   return {
     fingerprint: product.fingerprint,
     outcome: product.outcome,
@@ -330,23 +334,4 @@ function joinedProduct(product: Product): Product {
   const { outcome } = product;
   if (outcome === null || outcome === 'failed' || outcome === 'remembered-failure') return product;
   return { ...product, outcome: 'joined', reason: null, notStored: null };
-}
-
-/** One request is one lookup, counted at its end; calls that were not cached are none. */
-function count(
-  session: CacheSession,
-  done: { readonly product: Product; readonly waited: boolean; readonly savedSeconds: number | null },
-): void {
-  const { product, waited, savedSeconds } = done;
-  const { tally } = session;
-  if (product.outcome === null) return;
-  tally.add('lookups');
-  tally.add(isHit(product.outcome) ? 'hits' : 'misses');
-  tally.add(`outcome:${product.outcome}`);
-  if (product.reason !== null) tally.add(`missReason:${product.reason}`);
-  if (waited) tally.add('waits');
-  const savedMs = Math.round((savedSeconds ?? 0) * 1000);
-  if (savedMs === 0) return;
-  tally.add('savedMilliseconds', savedMs);
-  if (product.fingerprint !== null) session.addSaving(product.fingerprint, savedMs);
 }

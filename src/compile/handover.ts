@@ -1,11 +1,10 @@
 import { statOrNull } from '../host/files.js';
 import { isHit } from '../model/lifecycle.js';
 import { deliver, DeliveryError } from './delivery.js';
-import { claimingQuietly } from './output-claims.js';
+import { claimingQuietly, type Claimant } from './output-claims.js';
 import type { Plan } from './plan.js';
 import type { Product } from './product.js';
 import type { CompileOptions, DeliveredOutput } from './request.js';
-import type { CacheSession } from './session.js';
 
 export interface HandedOver {
   readonly outputs: readonly DeliveredOutput[];
@@ -13,10 +12,13 @@ export interface HandedOver {
   readonly error: DeliveryError | null;
 }
 
+/** What is known of a request where its outputs are delivered. */
+type Destination = Pick<Plan, 'outputs' | 'inWorker'>;
+
 /** Delivers the outputs of a product to the places of a request. */
 export async function handOver(
-  session: CacheSession,
-  request: { readonly plan: Plan; readonly options: Pick<CompileOptions, 'signal'> },
+  session: Claimant,
+  request: { readonly plan: Destination; readonly options: Pick<CompileOptions, 'signal'> },
   product: Product,
 ): Promise<HandedOver> {
   const { plan } = request;
@@ -41,8 +43,8 @@ function wasHit(product: Product): boolean {
 }
 
 async function deliverAll(
-  session: CacheSession,
-  request: { readonly plan: Plan; readonly options: Pick<CompileOptions, 'signal'> },
+  session: Claimant,
+  request: { readonly plan: Destination; readonly options: Pick<CompileOptions, 'signal'> },
   product: Product,
 ): Promise<void> {
   const { plan } = request;
@@ -56,7 +58,7 @@ async function deliverAll(
 
 /** What has to be written for an output; null for one that is not there, or lies where it belongs. */
 function memberFor(
-  plan: Plan,
+  plan: Destination,
   product: Product,
   output: { readonly index: number; readonly isStdout: boolean },
 ): NonNullable<Product['outputs']>[number] {
@@ -66,7 +68,7 @@ function memberFor(
 }
 
 function describeOutput(
-  session: CacheSession,
+  session: Claimant,
   output: { readonly name: string; readonly path: string },
 ): readonly DeliveredOutput[] {
   // Best effort: what lies there is the user's, whether it can be described or not.

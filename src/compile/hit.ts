@@ -1,7 +1,7 @@
 import { rememberSet } from './dependency-sets.js';
 import type { Job } from './job.js';
 import type { Found, NotFound } from './lookup-store.js';
-import type { Produced, Product } from './product.js';
+import { productOf, type Produced } from './product.js';
 
 /** A dependency set this far from the front is put there when it is used: half of those that are kept. */
 const RENEWED_AGE = 4;
@@ -28,21 +28,4 @@ export function hit(job: Job, found: Found, waited: boolean): Produced {
   // Sets are dropped by the age of their use; one far back comes to the front before it is.
   if (found.setAge >= RENEWED_AGE) rememberSet(session.host, home.paths, description.primary, found.set);
   return { product: productOf(found), waited, degraded: false };
-}
-
-/** A hit as a product. */
-export function productOf(found: Found): Product {
-  return {
-    fingerprint: found.fingerprint,
-    outcome: found.tier,
-    reason: null,
-    notStored: null,
-    exitCode: 0,
-    stdout: found.record.stdout,
-    stderr: found.record.stderr,
-    streamed: false,
-    stopped: false,
-    compileSeconds: found.record.cost.wallSeconds,
-    outputs: found.outputs,
-  };
 }

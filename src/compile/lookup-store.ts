@@ -1,11 +1,9 @@
 import type { DiskTier } from '../store/disk-tier.js';
 import { LayeredStore } from '../store/layered-store.js';
-import type { FoundArtifact } from '../store/tier.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
-import type { Member } from '../model/archive.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
-import type { ArtifactSummary, FailureRecord } from '../model/record.js';
+import type { FailureRecord } from '../model/record.js';
 import {
   currentSets,
   furtherFields,
@@ -18,16 +16,11 @@ import { fingerprint, type Description } from './description.js';
 import { discovers, type Plan } from './plan.js';
 import type { CacheSession } from './session.js';
 import type { SharedLooks } from './shared-looks.js';
-import { unpackOutputs } from './stored-outputs.js';
+import { readArtifact, type FoundOutputs } from './stored-artifact.js';
 
-/** A verified artifact that answers a request, taken apart into its outputs. */
-export interface Found {
-  readonly hit: true;
-  readonly tier: 'memory' | 'disk';
+/** A verified artifact that answers a request. */
+export interface Found extends FoundOutputs {
   readonly fingerprint: Fingerprint;
-  readonly artifact: FoundArtifact;
-  readonly record: ArtifactSummary;
-  readonly outputs: readonly Member[];
   /** What the compilation has read. */
   readonly set: DependencySet;
   /** How many sets were used after this one. */
@@ -113,25 +106,4 @@ export function completeFingerprint(
   const further = furtherFields(description.fields, set);
   if (further.length === 0) return description.primary;
   return fingerprint(session.host, [...description.groups, further]);
-}
-
-type ArtifactRead =
-  | Omit<Found, 'fingerprint' | 'set' | 'setAge'>
-  | { readonly hit: false; readonly reason: MissReason };
-
-async function readArtifact(
-  store: LayeredStore,
-  complete: Fingerprint,
-  outputCount: number,
-): Promise<ArtifactRead> {
-  const read = await store.get(complete);
-  if (!read.hit) return read;
-  const { artifact, tier } = read;
-  const { record } = artifact;
-  if (record === null) {
-    return { hit: false, reason: artifact.recordMiss === 'newer-format' ? 'newer-format' : 'no-record' };
-  }
-  const outputs = unpackOutputs(artifact.payload, record);
-  if (outputs === null || outputs.length !== outputCount) return { hit: false, reason: 'record-mismatch' };
-  return { hit: true, tier, artifact, record, outputs };
 }

@@ -1,8 +1,8 @@
 import { describe } from './description.js';
 import { handOver } from './handover.js';
-import { productOf } from './hit.js';
 import { findReadOnly } from './lookup-store.js';
 import { makePlan } from './plan.js';
+import { productOf } from './product.js';
 import type { CompileOptions, CompileRequest, LookupResult } from './request.js';
 import type { CacheSession } from './session.js';
 import { countHit, missed, openStore } from './stored-entry.js';

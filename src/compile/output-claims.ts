@@ -8,6 +8,9 @@ import type { LockFile } from '../store/lock-file.js';
 import type { Plan } from './plan.js';
 import type { CacheSession } from './session.js';
 
+/** Whoever writes outputs. */
+export type Claimant = Pick<CacheSession, 'host' | 'paths' | 'openLock'>;
+
 /** Outputs have bytes of their own in the lock file, beyond those of the fingerprints (2^20 to 2^20 + 2^48). */
 const FIRST_OUTPUT_BYTE = 2 ** 49;
 const HEX_DIGITS = 12;
@@ -25,8 +28,8 @@ const UNSHARED: Claim = { isContested: () => false };
 
 /** The same for work whose outputs nobody reads back: it does not ask who else has written them. */
 export async function claimingQuietly<T>(
-  session: CacheSession,
-  plan: Plan,
+  session: Claimant,
+  plan: Pick<Plan, 'outputs'>,
   work: () => Promise<T>,
 ): Promise<T> {
   const lock = session.openLock();
@@ -41,7 +44,7 @@ export async function claimingQuietly<T>(
  * before it stores anything. Two outputs of one slot cost a result that is not stored.
  */
 export async function claimingOutputs<T>(
-  session: CacheSession,
+  session: Claimant,
   plan: Plan,
   work: (claim: Claim) => Promise<T>,
 ): Promise<T> {
@@ -50,12 +53,12 @@ export async function claimingOutputs<T>(
   return hold(session, { lock, bytes: bytesOf(session, plan), held: [], isRead: true }, work);
 }
 
-function bytesOf(session: CacheSession, plan: Plan): readonly number[] {
+function bytesOf(session: Claimant, plan: Pick<Plan, 'outputs'>): readonly number[] {
   return [...new Set(plan.outputs.flatMap((output) => outputBytes(session.host, output.path)))];
 }
 
 async function hold<T>(
-  session: CacheSession,
+  session: Claimant,
   claiming: {
     readonly lock: LockFile;
     readonly bytes: readonly number[];
@@ -83,7 +86,7 @@ async function hold<T>(
   return work({ isContested: () => true });
 }
 
-function claimOf(session: CacheSession, bytes: readonly number[]): Claim {
+function claimOf(session: Claimant, bytes: readonly number[]): Claim {
   const before = slotsOf(session, bytes);
   return { isContested: () => slotsOf(session, bytes) !== before };
 }
@@ -93,7 +96,7 @@ function slotAt(byte: number): number {
 }
 
 /** Best effort: where not even this can be written, the claim of the other one is stored unwarned. */
-function announce(session: CacheSession, bytes: readonly number[]): void {
+function announce(session: Claimant, bytes: readonly number[]): void {
   const { files, random } = session.host;
   try {
     withFile(files, { path: session.paths.claims, flags: 'createReadWrite' }, (fd) => {
@@ -104,7 +107,7 @@ function announce(session: CacheSession, bytes: readonly number[]): void {
   }
 }
 
-function slotsOf(session: CacheSession, bytes: readonly number[]): string {
+function slotsOf(session: Claimant, bytes: readonly number[]): string {
   const { files } = session.host;
   const slot = Buffer.alloc(SLOT_BYTES);
   try {

@@ -1,5 +1,5 @@
 import { basename, dirname, resolve } from 'node:path';
-import { statOrNull, type FileStat } from '../host/files.js';
+import type { FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import type { Uncacheable } from '../model/lifecycle.js';
@@ -205,8 +205,7 @@ function plannedOutputs(host: Host, request: CompileRequest, shared: SharedPlans
   return names.map(({ name, isStdout }) => {
     const path = pathOf(request.cwd, name);
     if (name === '-') throw standardStream();
-    if (name === '' || name.endsWith('/') || statOrNull(host.files, path)?.type === 'directory')
-      throw folderError(name);
+    if (name === '' || name.endsWith('/') || isFolder(host, path)) throw folderError(name);
     const folder = dirname(path);
     const found = shared.typeOf(folder, () => typeAt(host, folder));
     if (found !== 'directory' && found !== 'unseen') {
@@ -216,6 +215,16 @@ function plannedOutputs(host: Host, request: CompileRequest, shared: SharedPlans
     }
     return { name, path, isStdout };
   });
+}
+
+/** Whatever else lies there: what cannot be looked at is no folder. */
+function isFolder({ files }: Host, path: string): boolean {
+  try {
+    return files.isDirectory(path);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
 }
 
 function standardStream(): CacheError {

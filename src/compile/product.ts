@@ -1,6 +1,7 @@
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason, Outcome, Uncacheable } from '../model/lifecycle.js';
 import type { Member } from '../model/archive.js';
+import type { FoundOutputs } from './stored-artifact.js';
 
 /** What a lookup or a compilation came to, before it is delivered to those who asked. */
 export interface Product {
@@ -33,4 +34,21 @@ export interface Produced {
   readonly waited: boolean;
   /** The home failed underway, and the result is the user's alone. */
   readonly degraded: boolean;
+}
+
+/** A hit as a product. */
+export function productOf(found: FoundOutputs & Pick<Product, 'fingerprint'>): Product {
+  return {
+    fingerprint: found.fingerprint,
+    outcome: found.tier,
+    reason: null,
+    notStored: null,
+    exitCode: 0,
+    stdout: found.record.stdout,
+    stderr: found.record.stderr,
+    streamed: false,
+    stopped: false,
+    compileSeconds: found.record.cost.wallSeconds,
+    outputs: found.outputs,
+  };
 }

@@ -54,6 +54,8 @@ export interface CompileOptions {
   /** Ends the compiler and removes what was begun. */
   readonly signal?: AbortSignal;
   onWaiting?(waiting: Waiting): void;
+  /** A hit at the first look: from now on nothing is looked at that decides what it is. */
+  readonly onFound?: () => void;
   /**
    * Receives both streams as they come once they exceed 256 KiB together, all that came before included; the result
    * then holds none of it. A promise holds the compiler back until it settles. Without this everything is held in

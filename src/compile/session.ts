@@ -1,20 +1,14 @@
 import { MemoryTier, MEMORY_DEFAULTS, type MemoryBudget } from '../store/memory-tier.js';
 import { DiskTier } from '../store/disk-tier.js';
-import {
-  lockProblem,
-  openHome,
-  readableStore,
-  rootKind,
-  type HomeProblem,
-  type RootKind,
-} from '../store/home.js';
+import { lockProblem, openHome, readableStore, rootKind, type RootKind } from '../store/home.js';
 import { KnownDocuments } from '../store/checked-file.js';
+import { hasWorkers, type HomeProblem } from '../store/usable-home.js';
 import { LayeredStore } from '../store/layered-store.js';
 import { LockFile } from '../store/lock-file.js';
 import type { Saving } from '../store/savings.js';
 import { foreignStateFolder, PrivateState, type EventKind } from '../store/private-state.js';
 import { statOrNull } from '../host/files.js';
-import { HomePaths, StorePaths, WORKER_PREFIX } from '../layouts/vyre/home-paths.js';
+import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { SingleFlight } from '../schedule/single-flight.js';
 import { Tally } from '../model/counters.js';
 import { errnoOf } from '../model/error.js';
@@ -190,20 +184,8 @@ export class CacheSession {
     const store = new LayeredStore([memory, disk]);
     const home: Home = { paths, lock, state, memory, disk, store };
     // What a killed process left is removed even where all that follows are hits.
-    if (this.#hasWorkers()) await this.sweep(home);
+    if (hasWorkers(this.host, paths)) await this.sweep(home);
     return { ok: true, home };
-  }
-
-  /** Whether somebody compiles in the home, or has: their directories lie in its top. */
-  #hasWorkers(): boolean {
-    try {
-      return this.host.files
-        .readDirectory(this.paths.root)
-        .some(({ name }) => name.startsWith(WORKER_PREFIX));
-    } catch (error) {
-      if (errnoOf(error) === null) throw error;
-      return false;
-    }
   }
 
   /** Sweeps the home, once per process. Called before something is made in it. */

@@ -148,6 +148,11 @@ function removeListed(path: string): boolean {
   }
 }
 
+/** The numbers of linux/magic.h: ext, XFS, Btrfs, ZFS, F2FS, bcachefs, tmpfs, overlayfs. */
+const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0xf2f52010, 0xca451a4e, 0x01021994, 0x794c7630,
+]);
+
 const REMOVAL = { recursive: true, force: true, maxRetries: 2 } as const;
 
 /**
@@ -164,6 +169,9 @@ export const systemFiles = {
   lstat: (path: string): FileStat | null => statAt(() => fs.lstatSync(path, { throwIfNoEntry: false })),
   /** Follows links. Null when nothing is there. */
   stat: (path: string): FileStat | null => statAt(() => fs.statSync(path, { throwIfNoEntry: false })),
+  /** Follows links. */
+  isDirectory: (path: string): boolean =>
+    fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
   /** True for a FIFO or an anonymous pipe. Follows links. */
   isPipe: (path: string): boolean => fs.statSync(path, { throwIfNoEntry: false })?.isFIFO() === true,
   /**
@@ -274,6 +282,8 @@ export const systemFiles = {
   },
   realpath: (path: string): string => fs.realpathSync.native(path),
   readLink: (path: string): string => fs.readlinkSync(path),
+  /** True for a file system that keeps exact times of its own: no other machine writes to it, and no program makes it up. */
+  isLocal: (path: string): boolean => LOCAL_FILE_SYSTEMS.has(fs.statfsSync(path).type),
   /** Free bytes for this user on the file system of `path`, and its size. */
   space: (path: string): { readonly freeBytes: number; readonly totalBytes: number } => {
     const stats = fs.statfsSync(path);

@@ -21,6 +21,8 @@ export interface Host {
     /** Effective user id; 0 is root. */
     readonly uid: number;
   };
+  /** The effective group id and all further groups: they decide what may be read. */
+  readonly groups: () => readonly number[];
   /** The permissions that new files of this process do not get, as they were when first asked; null: not known. */
   readonly umask: () => number | null;
   readonly machine: {
@@ -62,6 +64,7 @@ export function hostWith(parts: RuntimeParts): Host {
     files: systemFiles,
     processes: systemProcesses(),
     user: { uid: process.geteuid?.() ?? 0 },
+    groups: () => [process.getegid?.() ?? 0, ...(process.getgroups?.() ?? [])],
     umask: systemUmask(),
     machine: {
       platform: process.platform,

@@ -22,6 +22,8 @@ export interface HomeGarbageOptions {
   readonly lock: LockFile | null;
   readonly removals: Removals;
   readonly dryRun: boolean;
+  /** Folders of state that is kept elsewhere. */
+  readonly beside: readonly string[];
 }
 
 /** The garbage of one home besides its artifacts: what our own processes left. */
@@ -31,20 +33,22 @@ export class HomeGarbage {
   readonly #lock: LockFile | null;
   readonly #removals: Removals;
   readonly #dryRun: boolean;
+  readonly #beside: readonly string[];
 
-  constructor(host: Host, home: string, { lock, removals, dryRun }: HomeGarbageOptions) {
+  constructor(host: Host, home: string, { lock, removals, dryRun, beside }: HomeGarbageOptions) {
     this.#host = host;
     this.#paths = new HomePaths(home);
     this.#lock = lock;
     this.#removals = removals;
     this.#dryRun = dryRun;
+    this.#beside = beside;
   }
 
   async collect(): Promise<void> {
     const { requests, dependencySets } = this.#paths;
     await this.#workers();
     await this.#staged();
-    for (const folder of [requests, dependencySets]) await this.#unusedState(folder);
+    for (const folder of [requests, dependencySets, ...this.#beside]) await this.#unusedState(folder);
     await this.#quarantine();
     await this.#pending();
   }

@@ -1,3 +1,4 @@
+import { shortcutsIn } from '../store/private-state.js';
 import { LOCK_BYTES } from '../store/lock-file.js';
 import { HomeLocks } from './home-locks.js';
 import { ArtifactGarbage } from './gc-artifacts.js';
@@ -55,7 +56,8 @@ async function collectNow(root: MaintainedRoot, removals: Removals, options: GcO
     await locks.whileMaintaining(inventory.homes, async () => {
       for (const home of inventory.homes.filter((each) => !locks.isBusy(each))) {
         const lock = locks.of(home);
-        await new HomeGarbage(host, home, { lock, removals, dryRun: options.dryRun }).collect();
+        const beside = home === root.root ? shortcutsOf(root) : [];
+        await new HomeGarbage(host, home, { lock, removals, dryRun: options.dryRun, beside }).collect();
       }
       await new ArtifactGarbage(root, inventory, { locks, removals, dryRun: options.dryRun }).collect();
       if (options.staleCompilers === true) await removeStaleCompilers(root, inventory, { locks, removals });
@@ -63,4 +65,9 @@ async function collectNow(root: MaintainedRoot, removals: Removals, options: GcO
   } finally {
     locks.close();
   }
+}
+
+function shortcutsOf(root: MaintainedRoot): readonly string[] {
+  const folder = root.stateFolder();
+  return folder === null ? [] : [shortcutsIn(folder)];
 }

@@ -38,14 +38,20 @@ export type CounterName =
   | `degraded:${Groups['degraded']['names'][number]}`;
 
 const SLOTS = 288;
-const SLOT_OF: ReadonlyMap<string, number> = new Map(
-  Object.entries(GROUPS).flatMap(([group, { first, names }]) =>
-    names.map((name, index): [string, number] => [
-      group === 'plain' ? name : `${group}:${name}`,
-      first + index,
-    ]),
-  ),
-);
+let slots: ReadonlyMap<string, number> | null = null;
+
+/** Made when all counters are asked for: a hit adds to four of them. */
+function slotsByName(): ReadonlyMap<string, number> {
+  slots ??= new Map(
+    Object.entries(GROUPS).flatMap(([group, { first, names }]) =>
+      names.map((name, index): [string, number] => [
+        group === 'plain' ? name : `${group}:${name}`,
+        first + index,
+      ]),
+    ),
+  );
+  return slots;
+}
 
 /** Figures that only grow, and since when. */
 export interface Counters {
@@ -98,9 +104,7 @@ export function encodeCounterPage(page: CounterPage, hash: Hash): Uint8Array {
   bytes.writeBigUInt64LE(page.generation > MAX_WORD ? MAX_WORD : page.generation, GENERATION_AT);
   bytes.writeBigUInt64LE(wordOf(page.counters.sinceMs), SINCE_AT);
   for (const [name, value] of page.counters.values) {
-    const slot = SLOT_OF.get(name);
-    if (slot === undefined) throw new Error(`the counter "${name}" has no slot`);
-    bytes.writeBigUInt64LE(wordOf(value), SLOTS_AT + slot * 8);
+    bytes.writeBigUInt64LE(wordOf(value), SLOTS_AT + slotOf(name) * 8);
   }
   bytes.set(hash(bytes.subarray(0, HASH_AT)), HASH_AT);
   return bytes;
@@ -114,10 +118,9 @@ function wordOf(value: number): bigint {
 
 /** Null for a page that is damaged, was never written, or was written half. */
 export function decodeCounterPage(bytes: Buffer, hash: Hash): CounterPage | null {
-  if (bytes.byteLength !== PAGE_BYTES || !bytes.subarray(0, MAGIC.byteLength).equals(MAGIC)) return null;
-  if (Buffer.compare(hash(bytes.subarray(0, HASH_AT)), bytes.subarray(HASH_AT)) !== 0) return null;
+  if (!isValidPage(bytes, hash)) return null;
   const values = new Map<CounterName, number>();
-  for (const [name, slot] of SLOT_OF) {
+  for (const [name, slot] of slotsByName()) {
     const value = Number(bytes.readBigUInt64LE(SLOTS_AT + slot * 8));
     if (value > 0 && isCounterName(name)) values.set(name, value);
   }
@@ -125,21 +128,49 @@ export function decodeCounterPage(bytes: Buffer, hash: Hash): CounterPage | null
   return { generation: bytes.readBigUInt64LE(GENERATION_AT), counters: { sinceMs, values } };
 }
 
-/** The page in force, of two that lie one behind the other: the other one is decoded only where it is damaged. */
-export function latestPage(bytes: Buffer, hash: Hash): CounterPage | null {
+function isValidPage(bytes: Buffer, hash: Hash): boolean {
+  if (bytes.byteLength !== PAGE_BYTES || !bytes.subarray(0, MAGIC.byteLength).equals(MAGIC)) return false;
+  return Buffer.compare(hash(bytes.subarray(0, HASH_AT)), bytes.subarray(HASH_AT)) === 0;
+}
+
+/** The page in force, of two that lie one behind the other: the other one is looked at only where it is damaged. */
+export function latestPage(bytes: Buffer, hash: Hash): Buffer | null {
   const pages = [bytes.subarray(0, PAGE_BYTES), bytes.subarray(PAGE_BYTES)];
   const [first, second] = pages.map(generationOf);
   const [latest, other] = (second ?? 0n) > (first ?? 0n) ? pages.toReversed() : pages;
-  return (latest && decodeCounterPage(latest, hash)) ?? (other ? decodeCounterPage(other, hash) : null);
+  return [latest, other].find((page) => page !== undefined && isValidPage(page, hash)) ?? null;
+}
+
+/** The page that follows a valid one: with these figures added. Nothing else of it is decoded. */
+export function followingPage(page: Buffer, values: ReadonlyMap<CounterName, number>, hash: Hash): Buffer {
+  const bytes = Buffer.from(page);
+  const add = (at: number, amount: bigint): void => {
+    const sum = bytes.readBigUInt64LE(at) + amount;
+    bytes.writeBigUInt64LE(sum > MAX_WORD ? MAX_WORD : sum, at);
+  };
+  add(GENERATION_AT, 1n);
+  for (const [name, value] of values) add(SLOTS_AT + slotOf(name) * 8, wordOf(value));
+  bytes.set(hash(bytes.subarray(0, HASH_AT)), HASH_AT);
+  return bytes;
+}
+
+function slotOf(name: CounterName): number {
+  const colon = name.indexOf(':');
+  const groups: Readonly<Record<string, { readonly first: number; readonly names: readonly string[] }>> =
+    GROUPS;
+  const group = groups[colon < 0 ? 'plain' : name.slice(0, colon)];
+  const index = group?.names.indexOf(name.slice(colon + 1)) ?? -1;
+  if (group === undefined || index < 0) throw new Error(`the counter "${name}" has no slot`);
+  return group.first + index;
 }
 
 /** What a page says of itself. */
-function generationOf(page: Buffer): bigint {
+export function generationOf(page: Buffer): bigint {
   return page.byteLength === PAGE_BYTES ? page.readBigUInt64LE(GENERATION_AT) : 0n;
 }
 
 function isCounterName(name: string): name is CounterName {
-  return SLOT_OF.has(name);
+  return slotsByName().has(name);
 }
 
 /** The sum of two sets of counters, since the earlier of the two. */

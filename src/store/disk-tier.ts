@@ -1,54 +1,23 @@
-import { withFile, writeNewFile, type FileStat } from '../host/files.js';
-import { readRegularFile, withRegularFile, type SmallRead } from '../host/regular-file.js';
+import { writeNewFile } from '../host/files.js';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
 import { fingerprintOfEntry } from '../layouts/vyre/entry-format.js';
-import { entryChunks, FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/entry.js';
+import { entryChunks } from '../model/entry.js';
 import { errnoOf } from '../model/error.js';
-import { digestOfBytes, type Digest, type Fingerprint, type HashChunks } from '../model/fingerprint.js';
+import type { Fingerprint, HashChunks } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
-import type { MacMiss, Signing } from '../model/signing.js';
-import {
-  decodeRecord,
-  decodeSummary,
-  encodeRecord,
-  isFailureRecord,
-  MAX_RECORD_BYTES,
-  type ArtifactRecord,
-  type ArtifactSummary,
-  type FailureRecord,
-  type StoredRecord,
-} from '../model/record.js';
+import type { Signing } from '../model/signing.js';
+import { encodeRecord, MAX_RECORD_BYTES, type FailureRecord } from '../model/record.js';
+import { EntryReader, type EntryRead, type EntryReaderOptions, type RecordRead } from './entry-reader.js';
 import { fingerprintByte, type LockFile } from './lock-file.js';
-import type { Artifact, RecordMiss, Tier, TierRead } from './tier.js';
+import type { Artifact, Tier, TierRead } from './tier.js';
 
-/** A hit sets the recency only when it is older than this: one write a minute per entry at most. */
-const RECENCY_MS = 60_000;
 /** How long a store in which an entry was seen counts as one that has some. */
 const SEEN_MS = 1000;
 /** How often a reader looks again at an entry and a record that do not fit while somebody publishes. */
 const MISMATCH_TRIES = 20;
 const MISMATCH_WAIT_MS = 50;
-
-export type EntryRead =
-  | { readonly ok: true; readonly payload: Buffer; readonly digest: Digest; readonly stat: FileStat }
-  | { readonly ok: false; readonly reason: MissReason };
-
-export type RecordRead =
-  | { readonly ok: true; readonly record: ArtifactRecord; readonly stat: FileStat }
-  | { readonly ok: false; readonly reason: RecordMiss };
-
-type StoredRead =
-  | { readonly ok: true; readonly record: StoredRecord; readonly stat: FileStat }
-  | { readonly ok: false; readonly reason: RecordMiss };
-
-/** A failure in the place of a record is none. */
-function artifactIn(read: StoredRead): RecordRead {
-  if (!read.ok) return read;
-  const { record, stat } = read;
-  return isFailureRecord(record) ? { ok: false, reason: 'absent' } : { ok: true, record, stat };
-}
 
 export type PublishResult =
   | { readonly stored: true; readonly kept: boolean; readonly nondeterministic: boolean }
@@ -79,6 +48,7 @@ export interface PublishOptions {
 export class DiskTier implements Tier {
   readonly name = 'disk';
   readonly #host: Host;
+  readonly #reader: EntryReader;
   readonly paths: StorePaths;
   readonly #maxPayloadBytes: number;
   /** Null where nothing can be locked: a store that is not ours, or one that may not be written. */
@@ -88,17 +58,9 @@ export class DiskTier implements Tier {
   /** When an entry was last seen, whichever it was. */
   #seenAtMs: number | null = null;
 
-  constructor(
-    host: Host,
-    options: {
-      readonly paths: StorePaths;
-      readonly maxPayloadBytes: number;
-      readonly lock: LockFile | null;
-      /** Who serves what it finds gives it wherever a key is configured. */
-      readonly signing?: Signing | null;
-    },
-  ) {
+  constructor(host: Host, options: EntryReaderOptions & { readonly lock: LockFile | null }) {
     this.#host = host;
+    this.#reader = new EntryReader(host, options);
     this.paths = options.paths;
     this.#maxPayloadBytes = options.maxPayloadBytes;
     this.#lock = options.lock;
@@ -107,67 +69,24 @@ export class DiskTier implements Tier {
 
   readonly #hashChunks: HashChunks = (chunks) => hashChunks(this.#host.hash, chunks);
 
-  /** The verified payload of an entry, or why there is none. Reads at most the bound plus one byte. */
+  /** As {@link EntryReader.readEntry}. */
   readEntry(fingerprint: Fingerprint): EntryRead {
-    const read = readRegularFile(
-      this.#host.files,
-      this.paths.entry(fingerprint),
-      this.#maxPayloadBytes + FOOTER_BYTES,
-    );
-    if (!read.ok) return read;
-    const size = judgeEntrySize(read.bytes.byteLength, this.#maxPayloadBytes);
-    if (!size.ok) return size;
-    const { payload, footer } = splitEntry(read.bytes);
-    const digest = hashChunks(this.#host.hash, [payload]);
-    if (Buffer.compare(digest, footer) !== 0) return { ok: false, reason: 'bad-checksum' };
-    return { ok: true, payload, digest: digestOfBytes(digest), stat: read.stat };
+    return this.#reader.readEntry(fingerprint);
   }
 
-  /** The record of an artifact; a failure in its place is none. */
+  /** As {@link EntryReader.readRecord}. */
   readRecord(fingerprint: Fingerprint): RecordRead {
-    return artifactIn(this.#readStored(fingerprint));
+    return this.#reader.readRecord(fingerprint);
   }
 
-  /** The failure that is remembered for this very fingerprint; null where there is none that can be read. */
+  /** As {@link EntryReader.readFailure}. */
   readFailure(fingerprint: Fingerprint): FailureRecord | null {
-    const read = this.#readStored(fingerprint);
-    if (!read.ok || !isFailureRecord(read.record)) return null;
-    return read.record.fingerprint === fingerprint ? read.record : null;
+    return this.#reader.readFailure(fingerprint);
   }
 
-  /** What a hit needs of a record; all of it is decoded only where that does not do. */
-  #readSummary(
-    fingerprint: Fingerprint,
-  ): { readonly ok: true; readonly record: ArtifactSummary } | (RecordRead & { readonly ok: false }) {
-    return this.#withRecordFile(fingerprint, (read) => {
-      const isBelieved = read.ok && this.#doubt(read.bytes) === null;
-      const summary = isBelieved ? decodeSummary(read.bytes, this.#hashChunks) : null;
-      return summary === null ? artifactIn(this.#decode(read)) : { ok: true, record: summary };
-    });
-  }
-
-  #readStored(fingerprint: Fingerprint): StoredRead {
-    return this.#withRecordFile(fingerprint, (read) => this.#decode(read));
-  }
-
-  #withRecordFile<T>(fingerprint: Fingerprint, work: (read: SmallRead) => T): T {
-    const path = this.paths.record(fingerprint);
-    return withRegularFile(this.#host.files, { path, maxBytes: MAX_RECORD_BYTES }, work);
-  }
-
-  #decode(read: SmallRead): StoredRead {
-    if (!read.ok) return { ok: false, reason: read.reason === 'absent' ? 'absent' : 'unreadable' };
-    const decoded = decodeRecord(read.bytes, this.#hashChunks);
-    if (!decoded.ok && decoded.miss === 'newer-format') return { ok: false, reason: decoded.miss };
-    const doubt = this.#doubt(read.bytes);
-    if (doubt !== null) return { ok: false, reason: doubt };
-    if (!decoded.ok) return { ok: false, reason: decoded.miss };
-    return { ok: true, record: decoded.record, stat: read.stat };
-  }
-
-  /** Why the bytes of a record are not believed; null where no key is demanded. */
-  #doubt(bytes: Buffer): MacMiss | null {
-    return this.#signing === null ? null : this.#signing.judgeRecord(bytes);
+  /** As {@link EntryReader.markUsed}. */
+  markUsed(fingerprint: Fingerprint, usedAtMs?: number): void {
+    this.#reader.markUsed(fingerprint, usedAtMs);
   }
 
   /**
@@ -176,16 +95,16 @@ export class DiskTier implements Tier {
    * exchange.
    */
   async get(fingerprint: Fingerprint): Promise<TierRead> {
-    let read = this.#readPair(fingerprint);
+    let read = this.#reader.readPair(fingerprint);
     if (!this.#mayBeExchanged(read)) return read;
     for (let attempt = 0; attempt < MISMATCH_TRIES; attempt += 1) {
       const byte = fingerprintByte(fingerprint);
       const lock = this.#lock;
-      if (lock === null || lock.holds(byte)) return read.hit ? read : this.#readPair(fingerprint);
-      const held = await lock.tryHold(byte, () => this.#readPair(fingerprint));
+      if (lock === null || lock.holds(byte)) return read.hit ? read : this.#reader.readPair(fingerprint);
+      const held = await lock.tryHold(byte, () => this.#reader.readPair(fingerprint));
       if (held.held) return held.value;
       await this.#host.clock.sleep(this.#host.random.fraction() * MISMATCH_WAIT_MS);
-      read = this.#readPair(fingerprint);
+      read = this.#reader.readPair(fingerprint);
       if (!this.#mayBeExchanged(read)) return read;
     }
     return read;
@@ -194,39 +113,6 @@ export class DiskTier implements Tier {
   #mayBeExchanged(read: TierRead): boolean {
     if (read.hit) return read.artifact.recordMiss === 'absent';
     return read.reason === 'record-mismatch' || (this.#signing !== null && read.reason === 'absent');
-  }
-
-  #readPair(fingerprint: Fingerprint): TierRead {
-    const entry = this.readEntry(fingerprint);
-    if (!entry.ok) return { hit: false, reason: entry.reason };
-    const read = this.#readSummary(fingerprint);
-    if (read.ok && !belongs(read.record, fingerprint, entry))
-      return { hit: false, reason: 'record-mismatch' };
-    // Nobody has signed what has no record of its own.
-    if (!read.ok && this.#signing !== null)
-      return { hit: false, reason: read.reason === 'absent' ? 'unsigned' : read.reason };
-    const { payload, digest, stat } = entry;
-    const record = read.ok
-      ? { record: read.record, recordMiss: null }
-      : { record: null, recordMiss: read.reason };
-    return { hit: true, artifact: { fingerprint, payload, digest, ...record, usedAtMs: stat.mtimeMs } };
-  }
-
-  /**
-   * Sets the time of the last use, if it is not that of a moment ago (`usedAtMs`, where it was seen). Best effort: an
-   * entry whose recency cannot be set is pruned earlier.
-   */
-  markUsed(fingerprint: Fingerprint, usedAtMs?: number): void {
-    const { files, clock } = this.#host;
-    const nowMs = clock.nowMs();
-    if (usedAtMs !== undefined && nowMs - usedAtMs <= RECENCY_MS) return;
-    try {
-      withFile(files, { path: this.paths.entry(fingerprint), flags: 'read' }, (fd) => {
-        if (nowMs - files.fstat(fd).mtimeMs > RECENCY_MS) files.setTimes(fd, nowMs, nowMs);
-      });
-    } catch {
-      // Best effort, see above.
-    }
   }
 
   /**
@@ -239,7 +125,7 @@ export class DiskTier implements Tier {
     if (record === null) throw new Error('an entry of ours is published with its record');
     const refused = this.#refusal(artifact);
     if (refused !== null) return { stored: false, reason: refused };
-    const present = this.#readPair(fingerprint);
+    const present = this.#reader.readPair(fingerprint);
     const known = present.hit && present.artifact.record !== null ? present.artifact : null;
     const nondeterministic = known !== null && known.digest !== digest;
     if (known !== null && !options.replace) return { stored: true, kept: true, nondeterministic };
@@ -295,7 +181,7 @@ export class DiskTier implements Tier {
     if (entry.ok || !NO_VALID_ENTRY.has(entry.reason)) return false;
     const path = this.paths.record(fingerprint);
     if (files.lstat(path)?.type === 'directory') return false;
-    const there = this.#readStored(fingerprint);
+    const there = this.#reader.readStored(fingerprint);
     if (!there.ok && there.reason === 'newer-format') return false;
     const encoded = encodeRecord(record, this.#hashChunks, this.#signing);
     if (encoded.byteLength > MAX_RECORD_BYTES) return false;
@@ -374,15 +260,3 @@ const NO_VALID_ENTRY: ReadonlySet<MissReason> = new Set<MissReason>([
   'bad-checksum',
   'not-a-file',
 ]);
-
-function belongs(
-  record: ArtifactSummary,
-  fingerprint: Fingerprint,
-  entry: { readonly payload: Buffer; readonly digest: Digest },
-): boolean {
-  return (
-    record.fingerprint === fingerprint &&
-    record.payloadDigest === entry.digest &&
-    record.payloadBytes === entry.payload.byteLength
-  );
-}

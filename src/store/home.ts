@@ -1,19 +1,10 @@
-import { basename, dirname, join, resolve } from 'node:path';
 import { writeNewFile, type FileStat } from '../host/files.js';
-import { readRegularFile } from '../host/regular-file.js';
 import type { Host } from '../host/host.js';
 import { fingerprintOfEntry } from '../layouts/vyre/entry-format.js';
 import { CACHE_TAG, type HomePaths, VYRE_SECTIONS, WORKER_PREFIX } from '../layouts/vyre/home-paths.js';
 import { CacheError, errnoOf, troubleKind } from '../model/error.js';
-import type { Degraded } from '../model/lifecycle.js';
+import { judgeOwner, MARKER_TEXT, readMarker, type HomeProblem } from './usable-home.js';
 
-const MARKER_PREFIX = 'vyre-cache.home/';
-const MARKER = {
-  schema: `${MARKER_PREFIX}1`,
-  note: 'private state of vyre-cache; may be deleted while nothing runs',
-};
-const MARKER_TEXT = `${JSON.stringify(MARKER)}\n`;
-const MAX_MARKER_BYTES = 65_536;
 /** Backup programs skip a folder with this file (bford.info/cachedir). */
 const TAG_TEXT = `Signature: 8a477f597d28d172789f06886806bc55
 # This directory holds compiled artifacts that can be made again. It is managed by vyre-cache.
@@ -22,9 +13,7 @@ const TAG_TEXT = `Signature: 8a477f597d28d172789f06886806bc55
 const OUR_WORKER = new RegExp(`^${WORKER_PREFIX}[0-9a-f]{16}$`);
 /** Items that are looked at before a folder counts as one without entries. */
 const MAX_LOOKS = 10_000;
-const WRITABLE_BY_OTHERS = 0o022;
 
-export type HomeProblem = { readonly reason: Degraded; readonly message: string };
 export type OpenedHome =
   | { readonly ok: true; readonly paths: HomePaths }
   | { readonly ok: false; readonly problem: HomeProblem };
@@ -48,8 +37,8 @@ export function rootKind(host: Host, paths: HomePaths): RootKind {
   if (root.type !== 'directory') return 'not-a-directory';
   // Below the root no link is followed: a marker behind one says nothing.
   const hasPrivate = (): boolean => files.lstat(paths.private)?.type === 'directory';
-  const marker = hasPrivate() ? readRegularFile(files, paths.marker, MAX_MARKER_BYTES) : null;
-  if (marker?.ok === true) return isNewerMarker(marker.bytes) ? 'newer-home' : 'home';
+  const marker = hasPrivate() ? readMarker(host, paths) : null;
+  if (marker !== null) return marker;
   // A private folder without its marker: a crash while the home was made, or somebody deleted our state.
   const isOurs = (): boolean =>
     hasPrivate() || VYRE_SECTIONS.some((name) => files.lstat(`${paths.root}/${name}`)?.type === 'directory');
@@ -73,16 +62,6 @@ export function rootKind(host: Host, paths: HomePaths): RootKind {
  */
 function isLeftover(name: string): boolean {
   return name === CACHE_TAG || OUR_WORKER.test(name);
-}
-
-/**
- * A higher number in the text of ours is a flipped bit and no newer version: that one changes more of the text. Taken
- * for one it would put the home out of use for good.
- */
-function isNewerMarker(bytes: Buffer): boolean {
-  const text = bytes.toString('utf8');
-  const version = /"schema"\s*:\s*"vyre-cache\.home\/([1-9][0-9]{0,8})"/.exec(text)?.[1] ?? '1';
-  return Number(version) > 1 && text.replace(`${MARKER_PREFIX}${version}`, MARKER.schema) !== MARKER_TEXT;
 }
 
 /** Makes the directory a home where it may become one, and judges whether this user may publish into it. Never throws. */
@@ -149,24 +128,6 @@ function problemOf(error: unknown, root: string): HomeProblem {
     return { reason: 'home-unwritable', message: `the cache at "${root}" cannot be written (${errno})` };
   }
   return { reason: 'io-error', message: `the cache at "${root}" cannot be used (${errno})` };
-}
-
-function judgeOwner(host: Host, path: string): HomeProblem | null {
-  const { uid } = host.user;
-  const stat = host.files.lstat(path);
-  if (stat?.type !== 'directory') {
-    return { reason: 'home-not-a-directory', message: `expected a directory at "${path}"` };
-  }
-  if (stat.uid !== uid && (stat.uid !== 0 || uid === 0)) {
-    return { reason: 'home-owner', message: `"${path}" belongs to user ${stat.uid}, not to ${uid}` };
-  }
-  if ((stat.mode & WRITABLE_BY_OTHERS) !== 0) {
-    return {
-      reason: 'home-mode',
-      message: `others may write to "${path}" (mode ${stat.mode.toString(8)}); chmod 700 makes it usable`,
-    };
-  }
-  return null;
 }
 
 /** Makes the folders that are missing (somebody may have deleted the store to empty it), before anything lies in them. */
@@ -248,23 +209,3 @@ const FOUND_IN_PLACE: Readonly<Record<FileStat['type'], string | null>> = {
   link: 'a link',
   other: 'a pipe or a device',
 };
-
-/**
- * The absolute root with every link resolved, whether it exists or not; a root called `pipelines` means its parent.
- */
-export function resolveRoot(host: Host, given: string): string {
-  const resolved = resolveExisting(host, given);
-  return resolved.endsWith('/pipelines') ? dirname(resolved) : resolved;
-}
-
-function resolveExisting(host: Host, given: string): string {
-  try {
-    return host.files.realpath(given);
-  } catch (error) {
-    const errno = errnoOf(error);
-    const path = resolve(given);
-    const parent = dirname(path);
-    if ((errno !== 'ENOENT' && errno !== 'ENOTDIR') || parent === path) return path;
-    return join(resolveExisting(host, parent), basename(path));
-  }
-}

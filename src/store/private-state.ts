@@ -4,8 +4,10 @@ import { readRegularFile } from '../host/regular-file.js';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import {
-  addCounters,
+  decodeCounterPage,
   encodeCounterPage,
+  followingPage,
+  generationOf,
   latestPage,
   PAGE_BYTES,
   type CounterPage,
@@ -81,6 +83,11 @@ export class PrivateState {
   }
 
   #readPages(): CounterPage | null {
+    const page = this.#readLatest();
+    return page === null ? null : decodeCounterPage(page, this.#hash);
+  }
+
+  #readLatest(): Buffer | null {
     const { files } = this.#host;
     try {
       return withFile(files, { path: this.countersPath, flags: 'read' }, (fd) =>
@@ -93,7 +100,7 @@ export class PrivateState {
   }
 
   /** The page in force, of the first two, however long the file is. */
-  #pageIn(fd: number): CounterPage | null {
+  #pageIn(fd: number): Buffer | null {
     const bytes = Buffer.alloc(FILE_BYTES);
     const count = this.#host.files.readAt(fd, bytes, FILE_BYTES, 0);
     return latestPage(bytes.subarray(0, count), this.#hash);
@@ -116,11 +123,10 @@ export class PrivateState {
 
   #writeCounters(tally: Tally): void {
     this.#withCounters((fd) => {
+      const { values } = tally;
       const current = this.#pageIn(fd);
-      const before = current?.counters ?? { sinceMs: this.#host.clock.nowMs(), values: new Map() };
-      const generation = (current?.generation ?? 0n) + 1n;
-      const counters = addCounters(before, { sinceMs: before.sinceMs, values: tally.values });
-      this.#writePage(fd, { generation, counters });
+      if (current !== null) this.#writePage(fd, followingPage(current, values, this.#hash));
+      else this.#writePage(fd, this.#newPage(1n, { sinceMs: this.#host.clock.nowMs(), values }));
     });
   }
 
@@ -135,9 +141,12 @@ export class PrivateState {
     });
   }
 
-  #writePage(fd: number, page: CounterPage): void {
-    const at = page.generation % 2n === 0n ? 0 : PAGE_BYTES;
-    this.#host.files.writeAt(fd, encodeCounterPage(page, this.#hash), at);
+  #newPage(generation: bigint, counters: Counters): Buffer {
+    return Buffer.from(encodeCounterPage({ generation, counters }, this.#hash));
+  }
+
+  #writePage(fd: number, page: Buffer): void {
+    this.#host.files.writeAt(fd, page, generationOf(page) % 2n === 0n ? 0 : PAGE_BYTES);
   }
 
   /**
@@ -164,7 +173,7 @@ export class PrivateState {
       this.#append({ atMs: sinceMs, kind: 'zeroed', reason: 'requested', fingerprint: null, message });
       // Both pages: else the old figures would come back with the first page that is damaged.
       for (const step of [1n, 2n]) {
-        this.#writePage(fd, { generation: generation + step, counters: { sinceMs, values: new Map() } });
+        this.#writePage(fd, this.#newPage(generation + step, { sinceMs, values: new Map() }));
       }
       this.#savings.clear();
     });
@@ -236,6 +245,11 @@ function decodeEvent(line: string): readonly CacheEvent[] {
   if (known === undefined) return [];
   const about = typeof fingerprint === 'string' ? fingerprint : null;
   return [{ atMs, kind: known, reason, fingerprint: about, message }];
+}
+
+/** What calls on a root came to, in its folder under the state directory. */
+export function shortcutsIn(stateFolder: string): string {
+  return join(stateFolder, 'shortcuts');
 }
 
 /** The state folder for a root without private state of ours: `<stateDirectory>/<digest of the root>`. */

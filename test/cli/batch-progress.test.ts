@@ -38,6 +38,7 @@ async function start(options: ScreenOptions = {}): Promise<Screen> {
   };
   const clock = new FakeClock();
   const call: Call = {
+    argv: [],
     positionals: [],
     command: null,
     options: {

@@ -1,7 +1,8 @@
-import { readFileSync, rmSync, utimesSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually } from '../support/eventually.js';
 import { ownerPid } from '../support/gate.js';
+import { settled, shortcutsIn } from '../support/shortcuts.js';
 import type { Ended } from '../support/workbench.js';
 import { Compilation, writeProject } from './compilation.js';
 import type { Operation } from './operation.js';
@@ -78,6 +79,22 @@ export const HIT: Operation = {
   stays: [IN_WORKER],
   prepare: async (site) => {
     await fill(site, [IN_WORKER]);
+  },
+};
+
+/** The call has just been a hit, and has left a shortcut for what lies where it lay then. */
+export const SHORTCUT: Operation = {
+  ...HIT,
+  where: 'hit by a shortcut',
+  arrange: async (site) => {
+    const { bench } = site;
+    await settled(bench.folder);
+    await site.run(IN_WORKER.words);
+    const [left] = shortcutsIn(bench.stateHome).map((path) => statSync(path).ino);
+    await site.runBelow([], IN_WORKER.words);
+    const [taken] = shortcutsIn(bench.stateHome).map((path) => statSync(path).ino);
+    if (left === undefined || left !== taken) throw new Error('expected a shortcut that is taken');
+    rmSync(bench.path(IN_WORKER.output));
   },
 };
 

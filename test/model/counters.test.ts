@@ -8,6 +8,7 @@ import {
   counterGroup,
   decodeCounterPage,
   encodeCounterPage,
+  followingPage,
   hitRatePpm,
   PAGE_BYTES,
   Tally,
@@ -105,6 +106,27 @@ describe('a page of counters', () => {
       assert.equal(kept.values.get('hits'), 7);
     });
   }
+
+  it('is followed by one with what was added, without another change', () => {
+    const given = fc.uniqueArray(fc.tuple(fc.constantFrom(...NAMES), fc.nat()), {
+      selector: ([name]) => name,
+    });
+    checkProperty(
+      fc.property(given, given, fc.nat(), (before, added, generation) => {
+        const page = { generation: BigInt(generation), counters: counters(before) };
+        const following = followingPage(Buffer.from(encodeCounterPage(page, hash)), new Map(added), hash);
+        const sum = addCounters(page.counters, counters(added));
+        const expected = { generation: page.generation + 1n, counters: sum };
+        assert.deepEqual(following, Buffer.from(encodeCounterPage(expected, hash)));
+      }),
+    );
+  });
+
+  it('is followed by one at the last generation and the largest figures, which stay', () => {
+    const full = { generation: 2n ** 64n, counters: counters([['hits', 2 ** 64]]) };
+    const page = Buffer.from(encodeCounterPage(full, hash));
+    assert.deepEqual(followingPage(page, new Map([['hits', 1]]), hash), page);
+  });
 
   it('is written at the last generation, too', () => {
     const page = encodeCounterPage({ generation: 2n ** 64n, counters: counters([]) }, hash);

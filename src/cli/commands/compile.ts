@@ -1,10 +1,11 @@
 import { basename } from 'node:path';
 import { compile } from '../../compile/compile.js';
 import { presetFor } from '../../compile/presets/registry.js';
-import type { CompileResult } from '../../compile/request.js';
+import { RecordedLooks } from '../../compile/recorded-looks.js';
+import type { CompileRequest, CompileResult } from '../../compile/request.js';
 import { CacheError } from '../../model/error.js';
 import { bareRun } from '../bare-run.js';
-import type { Call, CliCommand } from '../command.js';
+import { withHost, type Call, type CliCommand } from '../command.js';
 import {
   bareRequest,
   compileOptions,
@@ -17,9 +18,7 @@ import {
 } from '../compile-request.js';
 import { openContext, rootOf, withSession, type Context } from '../context.js';
 import { EXIT, problemLines } from '../failure.js';
-
-/** One compilation asks for its artifact once. */
-const NO_MEMORY = { entriesPerShard: 0, bytesPerShard: 0 } as const;
+import { NO_MEMORY } from '../session-parts.js';
 
 /** Settings of a manifest's jobs. */
 const BATCH_SETTINGS = ['jobs', 'jobs_hard'] as const;
@@ -61,17 +60,46 @@ async function run(call: Call): Promise<number> {
   refuseBatchOptions(call);
   const program = requireCommand(call)[0] ?? '';
   const launcher = isLauncherUse(call);
-  const context = await openContext(call, { silent: launcher });
+  const looks = launcher ? null : new RecordedLooks(call.host);
+  const watched = looks === null ? call : withHost(call, looks.host);
+  const context = await openContext(watched, { silent: launcher });
   if (context.settings.disable) return runDisabled(context, launcher);
   if (launcher) return runLauncher(context, program);
-  const request = await readRequest(call);
+  const request = await readRequest(context.call);
   const use = { root: rootOf(context), memory: NO_MEMORY };
   const { result, troubled } = await withSession(context, use, async (session) => ({
-    result: await compile(session, request, compileOptions(context)),
+    result: await compile(session, request, {
+      ...compileOptions(context),
+      onFound: () => looks?.stop(),
+    }),
     troubled: session.troubles.length > 0,
   }));
   await deliver(context, result);
+  if (looks !== null && !troubled)
+    await leaveShortcut(context, { looks, request, result, root: use.root.path });
   return exitCode(context, result, troubled);
+}
+
+/**
+ * The next call of these words begins where this one ended. Not where more was said than the compiler's words, nor where
+ * the answer depends on what no look sees.
+ */
+async function leaveShortcut(
+  context: Context,
+  done: {
+    readonly looks: RecordedLooks;
+    readonly request: CompileRequest;
+    readonly result: CompileResult;
+    readonly root: string;
+  },
+): Promise<void> {
+  const { settings, json, verbose } = context;
+  const { result, request } = done;
+  const isPlain = result.outcome === 'disk' && result.exitCode === 0 && !json && !verbose;
+  const isSilent = settings.notices.length === 0 && settings.keyFiles === null;
+  if (!settings.shortcuts || !isPlain || !isSilent || request.deps.length > 0) return;
+  const { rememberCall } = await import('../remembered-call.js');
+  rememberCall(context, done);
 }
 
 /** They would do nothing. */

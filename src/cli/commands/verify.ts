@@ -6,7 +6,7 @@ import type { VerifyOptions } from '../../maintenance/verify.js';
 import { CacheError } from '../../model/error.js';
 import { isFingerprint, isFingerprintPrefix, type Fingerprint } from '../../model/fingerprint.js';
 import { formatCount } from '../../model/units.js';
-import { resolveRoot } from '../../store/home.js';
+import { resolveRoot } from '../../store/root-path.js';
 import type { Call, CliCommand } from '../command.js';
 import { demandSomebodyToAsk, isConsented } from '../consent.js';
 import { openContext, paintFor, type Context } from '../context.js';

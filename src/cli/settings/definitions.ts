@@ -3,6 +3,7 @@ import { DEFAULT_MAX_PAYLOAD_BYTES } from '../../model/entry.js';
 import { decodePercent, decodeShare, writeShare, type Share } from '../../model/share.js';
 import { decodeCount, decodeDuration, decodeSize, writeDuration, writeSize } from '../../model/units.js';
 import { DEFAULT_LOCK_TIMEOUT_MS } from '../../store/lock-file.js';
+import { ROOT_VARIABLE } from './environment.js';
 
 /** What a setting holds: a path or choice, paths, milliseconds, bytes, a count, percent, a switch; null where nothing is set. */
 export type SettingValue = string | readonly string[] | number | boolean | Share | null;
@@ -43,7 +44,7 @@ export const SETTINGS = [
     kind: 'folder',
     fallback: null,
     flag: '--cache-dir <dir>',
-    variable: 'VYRE_CACHE_DIR',
+    variable: ROOT_VARIABLE,
     needsTrust: true,
     doc: 'the cache directory; without it $XDG_CACHE_HOME/vyre, else $HOME/.cache/vyre',
   },
@@ -131,6 +132,15 @@ export const SETTINGS = [
     variable: 'VYRE_CACHE_FAILURE_MEMORY',
     needsTrust: false,
     doc: 'remember failures, so that a command that cannot succeed is not run again and again',
+  },
+  {
+    key: 'shortcuts',
+    kind: 'switch',
+    fallback: true,
+    flag: null,
+    variable: 'VYRE_CACHE_SHORTCUTS',
+    needsTrust: false,
+    doc: 'leave a shortcut for the next call of the same words, which takes unchanged times of files for unchanged bytes',
   },
   {
     key: 'jobs',

@@ -1,5 +1,8 @@
 import { isAbsolute, join } from 'node:path';
 
+/** Names the cache directory. */
+export const ROOT_VARIABLE = 'VYRE_CACHE_DIR';
+
 /** A copy of the variables of this process. */
 export type Environment = Readonly<Record<string, string>>;
 

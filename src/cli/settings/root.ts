@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
 import type { Host } from '../../host/host.js';
 import { CacheError } from '../../model/error.js';
-import { resolveRoot } from '../../store/home.js';
+import { resolveRoot } from '../../store/root-path.js';
 import { defaultCacheDirectory, type Environment } from './environment.js';
 import type { Settings } from './settings.js';
 

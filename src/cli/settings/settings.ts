@@ -142,6 +142,10 @@ export class Settings {
     return this.effective('failure_memory').value === true;
   }
 
+  get shortcuts(): boolean {
+    return this.effective('shortcuts').value === true;
+  }
+
   /** Null: as many as there are processors. */
   get jobs(): number | null {
     return amountOrNull(this.effective('jobs'));

@@ -4,6 +4,7 @@ import type { CompileRequest } from '../../../src/index.js';
 import { eventually } from '../../support/eventually.js';
 import { writePvf } from '../../support/other-caches.js';
 import type { Cleanup } from '../../support/temporary-folder.js';
+import { settled } from '../../support/shortcuts.js';
 import { Workbench, type RunOptions } from '../../support/workbench.js';
 
 /** What a user asks for again and again. */
@@ -100,6 +101,8 @@ export class UsedHome {
     await this.#run(['stats']);
     await this.#run(['flush']);
     await this.#run(['compile', ...(pending?.words ?? [])]);
+    await settled(bench.folder);
+    for (const repeated of [withHeader, twoOutputs]) await this.#run(['compile', ...(repeated?.words ?? [])]);
     await this.#leaveWorker();
   }
 

@@ -14,6 +14,7 @@ import {
   PUT_IN_PLACE,
   PUT_INTO_NEW_HOME,
   QUARANTINE,
+  SHORTCUT,
 } from '../operations.js';
 import { sweep, type Disturbance, type Reached } from '../points.js';
 import { isInternal, type Site } from '../site.js';
@@ -60,6 +61,7 @@ const OPERATIONS = [
   PUT_IN_PLACE,
   OVERWRITE,
   HIT,
+  SHORTCUT,
   FAILING_COMPILER,
   FLUSH,
   PRUNE,
@@ -71,7 +73,7 @@ const OPERATIONS = [
 /** One call fails; all others go on as they would. */
 export const ERROR_EXPERIMENTS: readonly Experiment[] = [
   ...OPERATIONS.map((operation) => rowOf(operation)),
-  ...[PUT, OVERWRITE, HIT, FLUSH, PRUNE, GC, QUARANTINE, BATCH_COMPILE].map((operation) =>
+  ...[PUT, OVERWRITE, HIT, SHORTCUT, FLUSH, PRUNE, GC, QUARANTINE, BATCH_COMPILE].map((operation) =>
     rowOf(operation, STANDALONE),
   ),
 ];

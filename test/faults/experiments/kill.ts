@@ -17,6 +17,7 @@ import {
   PUT_INTO_NEW_HOME,
   QUARANTINE,
   REPAIR,
+  SHORTCUT,
 } from '../operations.js';
 import { sweep, type Disturbance, type Reached } from '../points.js';
 import type { Site } from '../site.js';
@@ -30,6 +31,7 @@ const OPERATIONS = [
   OVERWRITE,
   REPAIR,
   HIT,
+  SHORTCUT,
   FLUSH,
   PRUNE,
   GC,
@@ -40,7 +42,7 @@ const OPERATIONS = [
 /** The process dies at the entry of a system call: all earlier ones were made, and this one was not. */
 export const KILL_EXPERIMENTS: readonly Experiment[] = [
   ...OPERATIONS.map((operation) => rowOf(operation)),
-  ...[PUT, FLUSH, PRUNE, GC, BATCH_COMPILE].map((operation) => rowOf(operation, STANDALONE)),
+  ...[PUT, SHORTCUT, FLUSH, PRUNE, GC, BATCH_COMPILE].map((operation) => rowOf(operation, STANDALONE)),
   {
     ...frame(HANGING.where),
     run: async (scope) =>

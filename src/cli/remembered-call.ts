@@ -1,0 +1,37 @@
+import { isChanging, leaveShortcut } from '../compile/leave-shortcut.js';
+import type { RecordedLooks } from '../compile/recorded-looks.js';
+import type { CompileRequest, CompileResult } from '../compile/request.js';
+import { pathOf } from '../compile/file-names.js';
+import { HomePaths } from '../layouts/vyre/home-paths.js';
+import type { Context } from './context.js';
+import { placeOfShortcut } from './shortcut.js';
+
+/** Leaves a shortcut for a call that was a hit, where all that it depends on was looked at and has long been as it is. */
+export function rememberCall(
+  { call, settings }: Context,
+  done: {
+    readonly looks: RecordedLooks;
+    readonly request: CompileRequest;
+    readonly result: CompileResult;
+    readonly root: string;
+  },
+): void {
+  const { looks, request, result, root } = done;
+  const { argv, cwd, environment, host } = call;
+  const place = placeOfShortcut(host, { argv, cwd, environment });
+  const { fingerprint } = result;
+  if (fingerprint === null || place?.root !== root || request.env.some(isChanging)) return;
+  const names = request.outputs.map((name) => ({ name, isStdout: false }));
+  if (request.stdoutFile !== null) names.push({ name: request.stdoutFile, isStdout: true });
+  const outputs = names.map(({ name, isStdout }) => ({ name, isStdout, path: pathOf(cwd, name) }));
+  const list = looks.listBeside(new HomePaths(root));
+  if (list === null) return;
+  const { maxPayloadBytes } = settings;
+  leaveShortcut(host, place, {
+    leftAtMs: host.clock.nowMs(),
+    fingerprint,
+    maxPayloadBytes,
+    outputs,
+    looks: list,
+  });
+}

@@ -1,0 +1,94 @@
+import type { CacheSession } from '../compile/session.js';
+import {
+  readShortcut,
+  shortcutFolder,
+  shortcutName,
+  takeShortcut,
+  type Shortcut,
+  type TypedCall,
+} from '../compile/shortcut.js';
+import type { Host } from '../host/host.js';
+import { toItsEnd } from './ending.js';
+import { EXIT } from './failure.js';
+import { stateDirectory } from './settings/environment.js';
+import { standingRoot } from './settings/standing-root.js';
+import { VERSION } from './version.js';
+import type { World } from './world.js';
+
+/** The origin of the monotonic clock: who calls us waits from here on. */
+const PROCESS_START_MS = 0;
+
+export interface ShortcutPlace {
+  readonly root: string;
+  readonly folder: string;
+  readonly name: string;
+}
+
+/** Where the shortcut of a call lies; null where no root or no state directory is known. */
+export function placeOfShortcut(host: Host, call: Omit<TypedCall, 'version'>): ShortcutPlace | null {
+  const root = standingRoot(host, call);
+  const state = stateDirectory(call.environment);
+  if (root === null || state === null) return null;
+  const name = shortcutName(host, { ...call, version: VERSION });
+  return { root, folder: shortcutFolder(host, state, root), name };
+}
+
+/**
+ * The exit code of a call of `compile` that a shortcut answers, before a word of it is parsed. Null for all others, and
+ * where something is in the way: nothing has been said then.
+ */
+export async function goShortcut(world: World): Promise<number | null> {
+  return world.argv[0] === 'compile' ? toItsEnd(world, false, async () => go(world)) : null;
+}
+
+async function go(world: World): Promise<number | null> {
+  const { argv, environment, terminal } = world;
+  const cwd = directoryOf(world);
+  if (cwd === null) return null;
+  const host = await world.host();
+  const place = placeOfShortcut(host, { argv, environment, cwd });
+  const shortcut = place === null ? null : readShortcut(host, place.folder, place.name);
+  if (place === null || shortcut === null) return null;
+  world.onCleanUp();
+  const said = await take(world, { host, root: place.root, shortcut });
+  if (said === null) return null;
+  terminal.stdout.write(said.stdout);
+  terminal.stderr.write(said.stderr);
+  return EXIT.ok;
+}
+
+/** Null where the current directory is gone. */
+function directoryOf(world: World): string | null {
+  try {
+    return world.cwd();
+  } catch {
+    // Best effort: the long way says it.
+    return null;
+  }
+}
+
+async function take(
+  world: World,
+  found: { readonly host: Host; readonly root: string; readonly shortcut: Shortcut },
+): ReturnType<typeof takeShortcut> {
+  const { host, root, shortcut } = found;
+  const withSession = async (work: (session: CacheSession) => unknown): Promise<void> => {
+    const { openShortSession } = await import('./short-session.js');
+    const session = openShortSession(host, root, world.environment);
+    await work(session);
+    await session.close();
+  };
+  return takeShortcut({ host, root }, shortcut, {
+    get signal() {
+      return world.signal;
+    },
+    startedAtMs: PROCESS_START_MS,
+    // A session sweeps the home that it opens.
+    sweep: async () => withSession(async (session) => session.openHome()),
+    countElsewhere: async (tally, savings) =>
+      withSession((session) => {
+        for (const [name, value] of tally.values) session.tally.add(name, value);
+        for (const { fingerprint, savedMs } of savings) session.addSaving(fingerprint, savedMs);
+      }),
+  });
+}

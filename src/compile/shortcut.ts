@@ -1,0 +1,211 @@
+import { lstatOrNull } from '../host/files.js';
+import { hashChunks } from '../host/hash.js';
+import type { Host } from '../host/host.js';
+import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
+import { Tally } from '../model/counters.js';
+import { mismatch, Reader } from '../model/decoder.js';
+import { CacheError, errnoOf } from '../model/error.js';
+import { isFingerprint, toHex, type Fingerprint } from '../model/fingerprint.js';
+import { readChecked } from '../store/checked-file.js';
+import { EntryReader } from '../store/entry-reader.js';
+import { LockFile } from '../store/lock-file.js';
+import { foreignStateFolder, PrivateState, shortcutsIn } from '../store/private-state.js';
+import type { Saving } from '../store/savings.js';
+import { hasWorkers, isUsable } from '../store/usable-home.js';
+import { countLookup } from './counting.js';
+import { handOver } from './handover.js';
+import { isAsSeen } from './looks.js';
+import type { PlannedOutput } from './plan.js';
+import { productOf, type Product } from './product.js';
+import type { CompileOptions } from './request.js';
+import { takeApart } from './stored-artifact.js';
+
+export const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/1';
+/** Some 100 bytes for each header. */
+export const MAX_SHORTCUT_BYTES = 4_194_304;
+const NUL_IN_JSON = String.raw`\u0000`;
+/** Now and then a call goes the long way, so that what it reads there counts as used. */
+const MAX_AGE_MS = 7 * 86_400_000;
+const WRITABLE_BY_OTHERS = 0o022;
+
+/** A call of the program as it was typed, and where. */
+export interface TypedCall {
+  /** Of the program: what it makes of the same files may change with it. */
+  readonly version: string;
+  readonly argv: readonly string[];
+  /** Absolute. */
+  readonly cwd: string;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** What a call came to, and everything that was looked at on the way: it comes to the same while all of that is as it was. */
+export interface Shortcut {
+  /** Milliseconds since 1970. */
+  readonly leftAtMs: number;
+  readonly fingerprint: Fingerprint;
+  readonly maxPayloadBytes: number;
+  readonly outputs: readonly PlannedOutput[];
+  /** As {@link isAsSeen} reads them. */
+  readonly looks: string;
+}
+
+/** What make and shells change from call to call; no preset and no setting asks for them. */
+export const CHANGING_VARIABLES: ReadonlySet<string> = new Set([
+  '_',
+  'CARGO_MAKEFLAGS',
+  'MAKEFLAGS',
+  'MAKELEVEL',
+  'MFLAGS',
+  'OLDPWD',
+  'PWD',
+  'SHLVL',
+]);
+
+/** Where shortcuts of a root lie: with the user, for whoever writes to the home must not decide what a call comes to. */
+export function shortcutFolder(host: Host, stateDirectory: string, root: string): string {
+  return shortcutsIn(foreignStateFolder(host, stateDirectory, root));
+}
+
+/** The name under which the shortcut of a call lies. */
+export function shortcutName(host: Host, call: TypedCall): string {
+  const { hash, machine, user } = host;
+  const { version, argv, cwd, environment } = call;
+  const variables = Object.keys(environment)
+    .filter((name) => !CHANGING_VARIABLES.has(name))
+    .toSorted()
+    .map((name) => [name, environment[name]]);
+  const { platform, arch } = machine;
+  const caller = [SHORTCUT_SCHEMA, version, platform, arch, user.uid, host.groups()];
+  const text = JSON.stringify([...caller, cwd, argv, variables]);
+  return toHex(hashChunks(hash, [Buffer.from(text, 'utf8')]));
+}
+
+/** True for a folder that is the user's alone. */
+export function isOwnFolder({ files, user }: Host, folder: string): boolean {
+  const stat = lstatOrNull(files, folder);
+  return stat?.type === 'directory' && stat.uid === user.uid && (stat.mode & WRITABLE_BY_OTHERS) === 0;
+}
+
+/** Null where there is none, where it is damaged or old, and where others may write. */
+export function readShortcut(host: Host, folder: string, name: string): Shortcut | null {
+  if (!isOwnFolder(host, folder)) return null;
+  const shortcut = readChecked(host, { path: `${folder}/${name}`, maxBytes: MAX_SHORTCUT_BYTES }, decode);
+  if (shortcut === null) return null;
+  const ageMs = host.clock.nowMs() - shortcut.leftAtMs;
+  return ageMs >= 0 && ageMs < MAX_AGE_MS ? shortcut : null;
+}
+
+function decode(reader: Reader): Shortcut {
+  if (reader.text('schema') !== SHORTCUT_SCHEMA) mismatch('unknown schema');
+  const fingerprint = reader.text('fingerprint');
+  if (!isFingerprint(fingerprint)) mismatch('the fingerprint is none');
+  const shortcut = {
+    leftAtMs: reader.count('leftAtMs'),
+    fingerprint,
+    maxPayloadBytes: reader.count('maxPayloadBytes'),
+    outputs: reader.list('outputs', decodeOutput),
+    looks: reader.text('looks'),
+  };
+  reader.end();
+  if (JSON.stringify(shortcut).includes(NUL_IN_JSON)) mismatch('a path contains NUL');
+  return shortcut;
+}
+
+function decodeOutput(value: unknown, path: string): PlannedOutput {
+  const item = new Reader(value, path);
+  const output = { name: item.text('name'), path: item.text('path'), isStdout: item.flag('isStdout') };
+  item.end();
+  return output;
+}
+
+/** What a call needs to take a shortcut. */
+export interface ShortcutCall extends Pick<CompileOptions, 'signal'> {
+  readonly startedAtMs: number;
+  /** Removes from the home what dead processes have left in it. */
+  sweep(): Promise<void>;
+  /** Counts where the home takes no figures. */
+  countElsewhere(tally: Tally, savings: readonly Saving[]): Promise<void>;
+}
+
+/**
+ * Delivers what a shortcut leads to, and counts a hit. Null where that is no more what the call comes to, or something is
+ * wrong on the way: then nothing was counted, and the long way finds out.
+ * @returns what the compiler printed.
+ */
+export async function takeShortcut(
+  place: { readonly host: Host; readonly root: string },
+  shortcut: Shortcut,
+  call: ShortcutCall,
+): Promise<Pick<Product, 'stdout' | 'stderr'> | null> {
+  const { host, root } = place;
+  const paths = new HomePaths(root);
+  const state = new PrivateState(host, paths.private);
+  let lock: LockFile | null = null;
+  try {
+    if (!isUsable(host, paths) || !isAsSeen(host.files, shortcut.looks)) return null;
+    if (!shortcut.outputs.every(({ path }) => isPlain(host, path))) return null;
+    lock = new LockFile(host, state.lockPath);
+    if (hasWorkers(host, paths)) await call.sweep();
+    return await take({ host, paths, state, lock }, shortcut, call);
+  } catch (error) {
+    const isTold = error instanceof CacheError ? error.code === 'usage' : errnoOf(error) !== null;
+    if (isTold) return null;
+    throw error;
+  } finally {
+    lock?.close();
+  }
+}
+
+interface OpenedHome {
+  readonly host: Host;
+  readonly paths: HomePaths;
+  readonly state: PrivateState;
+  readonly lock: LockFile;
+}
+
+async function take(
+  home: OpenedHome,
+  shortcut: Shortcut,
+  call: ShortcutCall,
+): Promise<Pick<Product, 'stdout' | 'stderr'> | null> {
+  const { host, paths, lock } = home;
+  const { fingerprint, outputs, maxPayloadBytes } = shortcut;
+  const reader = new EntryReader(host, { paths: new StorePaths(paths.store), maxPayloadBytes });
+  const read = reader.readPair(fingerprint);
+  const found = read.hit ? takeApart({ ...read, tier: 'disk' }, outputs.length) : read;
+  if (!found.hit) return null;
+  reader.markUsed(fingerprint, found.artifact.usedAtMs);
+  const product = productOf({ ...found, fingerprint });
+  const request = { plan: { outputs, inWorker: true }, options: call };
+  const { error } = await handOver({ host, paths, openLock: () => lock }, request, product);
+  if (error !== null) return null;
+  const seconds = (host.clock.monotonicMs() - call.startedAtMs) / 1000;
+  await count(home, call, { product, savedSeconds: Math.max(0, product.compileSeconds - seconds) });
+  const isKept = outputs.some(({ isStdout }) => isStdout);
+  return { stdout: isKept ? new Uint8Array(0) : product.stdout, stderr: product.stderr };
+}
+
+async function count(
+  { state, lock }: OpenedHome,
+  call: ShortcutCall,
+  done: { readonly product: Product; readonly savedSeconds: number },
+): Promise<void> {
+  const tally = new Tally();
+  const savings: Saving[] = [];
+  const addSaving = (fingerprint: Fingerprint, savedMs: number): void => {
+    savings.push({ fingerprint, savedMs, hits: 1 });
+  };
+  countLookup({ tally, addSaving }, { ...done, waited: false });
+  try {
+    if (await state.addToCounters(tally, lock, savings)) return;
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+  }
+  await call.countElsewhere(tally, savings);
+}
+
+/** Nothing or a file: what is delivered there may be delivered once more by the long way, which nobody would notice. */
+function isPlain({ files }: Host, path: string): boolean {
+  const there = files.lstat(path);
+  return there === null || there.type === 'file';
+}

@@ -1,0 +1,176 @@
+import { withFile, type FileStat } from '../host/files.js';
+import { readRegularFile, withRegularFile, type SmallRead } from '../host/regular-file.js';
+import { hashChunks } from '../host/hash.js';
+import type { Host } from '../host/host.js';
+import type { StorePaths } from '../layouts/vyre/home-paths.js';
+import { FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/entry.js';
+import { digestOfBytes, type Digest, type Fingerprint, type HashChunks } from '../model/fingerprint.js';
+import type { MissReason } from '../model/lifecycle.js';
+import type { MacMiss, Signing } from '../model/signing.js';
+import {
+  decodeRecord,
+  decodeSummary,
+  isFailureRecord,
+  MAX_RECORD_BYTES,
+  type ArtifactRecord,
+  type ArtifactSummary,
+  type FailureRecord,
+  type StoredRecord,
+} from '../model/record.js';
+import type { RecordMiss, TierRead } from './tier.js';
+
+/** A hit sets the recency only when it is older than this: one write a minute per entry at most. */
+const RECENCY_MS = 60_000;
+export type EntryRead =
+  | { readonly ok: true; readonly payload: Buffer; readonly digest: Digest; readonly stat: FileStat }
+  | { readonly ok: false; readonly reason: MissReason };
+
+export type RecordRead =
+  | { readonly ok: true; readonly record: ArtifactRecord; readonly stat: FileStat }
+  | { readonly ok: false; readonly reason: RecordMiss };
+
+type StoredRead =
+  | { readonly ok: true; readonly record: StoredRecord; readonly stat: FileStat }
+  | { readonly ok: false; readonly reason: RecordMiss };
+
+/** A failure in the place of a record is none. */
+function artifactIn(read: StoredRead): RecordRead {
+  if (!read.ok) return read;
+  const { record, stat } = read;
+  return isFailureRecord(record) ? { ok: false, reason: 'absent' } : { ok: true, record, stat };
+}
+
+export interface EntryReaderOptions {
+  readonly paths: StorePaths;
+  readonly maxPayloadBytes: number;
+  /** Who serves what it finds gives it wherever a key is configured. */
+  readonly signing?: Signing | null;
+}
+
+/** Reads the entries and records of a store. It needs no lock and deletes nothing. */
+export class EntryReader {
+  readonly #host: Host;
+  readonly #paths: StorePaths;
+  readonly #maxPayloadBytes: number;
+  /** Null: records are believed without a MAC. */
+  readonly #signing: Signing | null;
+
+  constructor(host: Host, { paths, maxPayloadBytes, signing = null }: EntryReaderOptions) {
+    this.#host = host;
+    this.#paths = paths;
+    this.#maxPayloadBytes = maxPayloadBytes;
+    this.#signing = signing;
+  }
+
+  readonly #hashChunks: HashChunks = (chunks) => hashChunks(this.#host.hash, chunks);
+
+  /** The verified payload of an entry, or why there is none. Reads at most the bound plus one byte. */
+  readEntry(fingerprint: Fingerprint): EntryRead {
+    const read = readRegularFile(
+      this.#host.files,
+      this.#paths.entry(fingerprint),
+      this.#maxPayloadBytes + FOOTER_BYTES,
+    );
+    if (!read.ok) return read;
+    const size = judgeEntrySize(read.bytes.byteLength, this.#maxPayloadBytes);
+    if (!size.ok) return size;
+    const { payload, footer } = splitEntry(read.bytes);
+    const digest = hashChunks(this.#host.hash, [payload]);
+    if (Buffer.compare(digest, footer) !== 0) return { ok: false, reason: 'bad-checksum' };
+    return { ok: true, payload, digest: digestOfBytes(digest), stat: read.stat };
+  }
+
+  /** The record of an artifact; a failure in its place is none. */
+  readRecord(fingerprint: Fingerprint): RecordRead {
+    return artifactIn(this.readStored(fingerprint));
+  }
+
+  /** The failure that is remembered for this very fingerprint; null where there is none that can be read. */
+  readFailure(fingerprint: Fingerprint): FailureRecord | null {
+    const read = this.readStored(fingerprint);
+    if (!read.ok || !isFailureRecord(read.record)) return null;
+    return read.record.fingerprint === fingerprint ? read.record : null;
+  }
+
+  /** What a hit needs of a record; all of it is decoded only where that does not do. */
+  #readSummary(
+    fingerprint: Fingerprint,
+  ): { readonly ok: true; readonly record: ArtifactSummary } | (RecordRead & { readonly ok: false }) {
+    return this.#withRecordFile(fingerprint, (read) => {
+      const isBelieved = read.ok && this.#doubt(read.bytes) === null;
+      const summary = isBelieved ? decodeSummary(read.bytes, this.#hashChunks) : null;
+      return summary === null ? artifactIn(this.#decode(read)) : { ok: true, record: summary };
+    });
+  }
+
+  /** What lies in the place of the record: that of an artifact, or a failure. */
+  readStored(fingerprint: Fingerprint): StoredRead {
+    return this.#withRecordFile(fingerprint, (read) => this.#decode(read));
+  }
+
+  #withRecordFile<T>(fingerprint: Fingerprint, work: (read: SmallRead) => T): T {
+    const path = this.#paths.record(fingerprint);
+    return withRegularFile(this.#host.files, { path, maxBytes: MAX_RECORD_BYTES }, work);
+  }
+
+  #decode(read: SmallRead): StoredRead {
+    if (!read.ok) return { ok: false, reason: read.reason === 'absent' ? 'absent' : 'unreadable' };
+    const decoded = decodeRecord(read.bytes, this.#hashChunks);
+    if (!decoded.ok && decoded.miss === 'newer-format') return { ok: false, reason: decoded.miss };
+    const doubt = this.#doubt(read.bytes);
+    if (doubt !== null) return { ok: false, reason: doubt };
+    if (!decoded.ok) return { ok: false, reason: decoded.miss };
+    return { ok: true, record: decoded.record, stat: read.stat };
+  }
+
+  /** Why the bytes of a record are not believed; null where no key is demanded. */
+  #doubt(bytes: Buffer): MacMiss | null {
+    return this.#signing === null ? null : this.#signing.judgeRecord(bytes);
+  }
+
+  /** The artifact as it lies there now, with its record where there is one. */
+  readPair(fingerprint: Fingerprint): TierRead {
+    const entry = this.readEntry(fingerprint);
+    if (!entry.ok) return { hit: false, reason: entry.reason };
+    const read = this.#readSummary(fingerprint);
+    if (read.ok && !belongs(read.record, fingerprint, entry))
+      return { hit: false, reason: 'record-mismatch' };
+    // Nobody has signed what has no record of its own.
+    if (!read.ok && this.#signing !== null)
+      return { hit: false, reason: read.reason === 'absent' ? 'unsigned' : read.reason };
+    const { payload, digest, stat } = entry;
+    const record = read.ok
+      ? { record: read.record, recordMiss: null }
+      : { record: null, recordMiss: read.reason };
+    return { hit: true, artifact: { fingerprint, payload, digest, ...record, usedAtMs: stat.mtimeMs } };
+  }
+
+  /**
+   * Sets the time of the last use, if it is not that of a moment ago (`usedAtMs`, where it was seen). Best effort: an
+   * entry whose recency cannot be set is pruned earlier.
+   */
+  markUsed(fingerprint: Fingerprint, usedAtMs?: number): void {
+    const { files, clock } = this.#host;
+    const nowMs = clock.nowMs();
+    if (usedAtMs !== undefined && nowMs - usedAtMs <= RECENCY_MS) return;
+    try {
+      withFile(files, { path: this.#paths.entry(fingerprint), flags: 'read' }, (fd) => {
+        if (nowMs - files.fstat(fd).mtimeMs > RECENCY_MS) files.setTimes(fd, nowMs, nowMs);
+      });
+    } catch {
+      // Best effort, see above.
+    }
+  }
+}
+
+function belongs(
+  record: ArtifactSummary,
+  fingerprint: Fingerprint,
+  entry: { readonly payload: Buffer; readonly digest: Digest },
+): boolean {
+  return (
+    record.fingerprint === fingerprint &&
+    record.payloadDigest === entry.digest &&
+    record.payloadBytes === entry.payload.byteLength
+  );
+}

@@ -1,0 +1,33 @@
+import { readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { eventually } from './eventually.js';
+
+/** Younger files leave no shortcut; file systems keep coarser times than the clock. */
+const SETTLED_MS = 2100;
+
+/** Waits until no file of a folder is so young that its times need not show a change. */
+export async function settled(folder: string): Promise<void> {
+  const names = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  const newestMs = Math.max(...[...names, '.'].map((name) => changedMs(join(folder, name))));
+  await eventually('the files are old enough', () => Date.now() - newestMs >= SETTLED_MS);
+}
+
+function changedMs(path: string): number {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat === undefined ? 0 : Math.max(stat.mtimeMs, stat.ctimeMs);
+}
+
+/** The paths of all shortcuts below a `$XDG_STATE_HOME`, of whatever root. */
+export function shortcutsIn(stateHome: string): readonly string[] {
+  const roots = join(stateHome, 'vyre-cache/roots');
+  const folders = namesIn(roots).map((root) => join(roots, root, 'shortcuts'));
+  return folders.flatMap((folder) => namesIn(folder).map((name) => join(folder, name)));
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
+  }
+}

@@ -1,9 +1,10 @@
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { addonTrailer } from '../src/host/attached-addon.js';
+import { prepareCall, waitForShortcuts } from './typical-call.js';
 
 // tsx tools/build-standalone.ts [FILE]: makes the standalone executable, dist/standalone/vyre-cache unless told otherwise.
 
@@ -48,22 +49,50 @@ function isProcessor(name: string): name is keyof typeof PROCESSORS {
   return Object.hasOwn(PROCESSORS, name);
 }
 
-/** Builds the executable into `file`, which is there whole or not at all. @throws what Bun said. */
+/**
+ * Builds the executable into `file`, which is there whole or not at all. It is built twice: the second one has its bytecode
+ * in the order in which calls of the first one asked for it, so that they touch a third less memory. @throws what Bun said.
+ */
 export function buildStandalone(bun: string, file: string): void {
   mkdirSync(dirname(file), { recursive: true });
   const folder = mkdtempSync(join(dirname(file), '.building-'));
   try {
     const built = join(folder, 'vyre-cache');
-    const args = ['build', ...FLAGS, ENTRY, '--outfile', built];
-    const { status, signal, error, stdout, stderr } = spawnSync(bun, args, { cwd: folder, encoding: 'utf8' });
-    if (error !== undefined) throw error;
-    if (status !== 0) throw new Error(`bun ended with ${status ?? signal}\n${stdout}${stderr}`);
-    const addon = readFileSync(findAddon());
-    appendFileSync(built, Buffer.concat([addon, addonTrailer(addon.byteLength)]));
+    bundle(bun, folder, { file: built, flags: [] });
+    bundle(bun, folder, { file: built, flags: [`--bytecode-order=${ordersOf(built, folder).join(',')}`] });
     renameSync(built, file);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function bundle(
+  bun: string,
+  folder: string,
+  { file, flags }: { readonly file: string; readonly flags: readonly string[] },
+): void {
+  const args = ['build', ...FLAGS, ...flags, ENTRY, '--outfile', file];
+  const { status, signal, error, stdout, stderr } = spawnSync(bun, args, { cwd: folder, encoding: 'utf8' });
+  if (error !== undefined) throw error;
+  if (status !== 0) throw new Error(`bun ended with ${status ?? signal}\n${stdout}${stderr}`);
+  const addon = readFileSync(findAddon());
+  appendFileSync(file, Buffer.concat([addon, addonTrailer(addon.byteLength)]));
+}
+
+/** The files in which an executable has noted what it asked for: in a hit by a shortcut, and in one without. */
+function ordersOf(executable: string, folder: string): readonly string[] {
+  const [shortcut, longWay] = [join(folder, 'order-shortcut'), join(folder, 'order-long-way')];
+  const words = ['compile', ...prepareCall(folder)];
+  const call = (order: Readonly<Record<string, string>>): void => {
+    // oxlint-disable-next-line node/no-process-env -- the search path of a build is that of its caller.
+    const env = { PATH: process.env['PATH'], HOME: folder, ...order };
+    execFileSync(executable, words, { cwd: folder, env, stdio: ['ignore', 'ignore', 'inherit'] });
+  };
+  call({});
+  waitForShortcuts();
+  call({ BUN_BYTECODE_ORDER_OUT: longWay });
+  call({ BUN_BYTECODE_ORDER_OUT: shortcut });
+  return [shortcut, longWay];
 }
 
 function main(file: string): void {

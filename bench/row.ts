@@ -45,6 +45,7 @@ export const ROW_IDS = [
   'verify-records',
   'batch-hits',
   'hit-node',
+  'hit-long',
   'hit-get',
   'hit-standalone',
   'batch-miss',

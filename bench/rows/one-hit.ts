@@ -5,10 +5,12 @@ import type { Group } from '../row.js';
 
 const SPACE_BYTES = 4_194_304;
 const BOUND = 1.25;
+/** No folder can be made there. */
+const NO_SHORTCUTS = { XDG_STATE_HOME: '/dev/null' };
 
 /** One hit under Node against the start of Node alone. */
 export const hitNode: Group = {
-  rows: ['hit-node', 'hit-get'],
+  rows: ['hit-node', 'hit-long', 'hit-get'],
   needs: ['gcc'],
   spaceBytes: () => SPACE_BYTES,
   async measure(site) {
@@ -22,6 +24,15 @@ export const hitNode: Group = {
         title: 'one hit of compile, Node',
         ours: shellLoop(site, { name: 'vyre-cache compile', line }),
         rivals: [{ ...bare, bound: BOUND }],
+      });
+    }
+    if (site.wants('hit-long')) {
+      const line = quote([node, program, ...compileArgs('home')]);
+      await measureRow(site, {
+        id: 'hit-long',
+        title: 'the same without a shortcut',
+        ours: shellLoop(site, { name: 'vyre-cache compile', line, env: NO_SHORTCUTS }),
+        rivals: [{ ...bare, bound: null }],
       });
     }
     if (site.wants('hit-get')) {

@@ -23,6 +23,8 @@ export interface Operation {
   readonly threads: Threads;
   /** Fills the project and the home of a fresh site. */
   prepare(site: Site): Promise<void>;
+  /** Why it cannot be done here; null, or left out: it can. */
+  readonly obstacle?: () => string | null;
   /** What cannot be copied from a saved site, such as processes. */
   arrange?(site: Site): Promise<void>;
 }

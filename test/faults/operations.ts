@@ -2,7 +2,7 @@ import { readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:
 import { join } from 'node:path';
 import { eventually } from '../support/eventually.js';
 import { ownerPid } from '../support/gate.js';
-import { settled, shortcutsIn } from '../support/shortcuts.js';
+import { settled, shortcutObstacle, shortcutsIn } from '../support/shortcuts.js';
 import type { Ended } from '../support/workbench.js';
 import { Compilation, writeProject } from './compilation.js';
 import type { Operation } from './operation.js';
@@ -86,6 +86,7 @@ export const HIT: Operation = {
 export const SHORTCUT: Operation = {
   ...HIT,
   where: 'hit by a shortcut',
+  obstacle: shortcutObstacle,
   arrange: async (site) => {
     const { bench } = site;
     await settled(bench.folder);

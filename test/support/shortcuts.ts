@@ -1,6 +1,15 @@
 import { readdirSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { systemFiles } from '../../src/host/files.js';
 import { eventually } from './eventually.js';
+
+/** Why no call leaves a shortcut here; null: calls do. */
+export function shortcutObstacle(): string | null {
+  const folders = [tmpdir(), process.execPath, '/usr/bin'];
+  const foreign = folders.find((path) => !systemFiles.isLocal(path));
+  return foreign === undefined ? null : `"${foreign}" lies on a file system whose times prove nothing`;
+}
 
 /** Younger files leave no shortcut; file systems keep coarser times than the clock. */
 const SETTLED_MS = 2100;

@@ -84,7 +84,8 @@ function rowOf(operation: Operation, program: readonly string[] | null = null): 
     fault: 'an error of a system call',
     where: program === null ? operation.where : `${operation.where}, standalone executable`,
     needs: ['strace'],
-    obstacle: () => tracingObstacle() ?? (program === null ? null : standaloneObstacle()),
+    obstacle: () =>
+      operation.obstacle?.() ?? tracingObstacle() ?? (program === null ? null : standaloneObstacle()),
     run: async (scope) => failEverywhere({ ...scope, program: program ?? scope.program }, operation),
   };
 }

@@ -68,10 +68,12 @@ function frame(where: string): Omit<Experiment, 'run'> {
 
 function rowOf(operation: Operation, program: readonly string[] | null = null): Experiment {
   const { where } = operation;
-  if (program === null) return { ...frame(where), run: async (scope) => killEverywhere(scope, operation) };
+  const obstacle = (): string | null => operation.obstacle?.() ?? tracingObstacle();
+  if (program === null)
+    return { ...frame(where), obstacle, run: async (scope) => killEverywhere(scope, operation) };
   return {
     ...frame(`${where}, standalone executable`),
-    obstacle: () => tracingObstacle() ?? standaloneObstacle(),
+    obstacle: () => obstacle() ?? standaloneObstacle(),
     run: async (scope) => killEverywhere({ ...scope, program }, operation),
   };
 }

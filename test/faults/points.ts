@@ -8,6 +8,8 @@ const LANES = 2;
 const SAMPLE_POINTS = { bounded: 2, full: 150 } as const;
 /** The numbers of a few calls, such as those that wake a thread, differ from run to run: then the point is aimed at again. */
 const ATTEMPTS = 3;
+/** Other points that are tried in the place of one that is not reached. */
+const REPLACEMENTS = 5;
 
 /** Whether the fault happened where it was aimed; elsewhere it is a fault as well, but `off` is tried again first. */
 export type Reached = 'there' | 'off' | 'nowhere';
@@ -45,7 +47,8 @@ export async function sweep<Point, Disturbed>(
   if (first === undefined) throw new Error('expected a site');
   await refresh(first, operation);
   const all = await enumerate(first);
-  const points = isSampled(scope, operation)
+  const isSample = isSampled(scope, operation);
+  const points = isSample
     ? sample({ isFull: scope.isFull, random: () => scope.random() }, stretches(all, leavesNothing))
     : all;
   const reach = async (site: Site, point: Point): Promise<Disturbed | null> => {
@@ -56,12 +59,26 @@ export async function sweep<Point, Disturbed>(
       if (isAccepted) return disturbed.reached === 'nowhere' ? null : disturbed;
     }
   };
+  /** A point of a sample that is missed again and again stands for others, and any of these for it. */
+  const reachOne = async (
+    site: Site,
+    aimed: Point,
+  ): Promise<{ point: Point; disturbed: Disturbed } | null> => {
+    let point = aimed;
+    for (let replaced = 0; ; replaced += 1) {
+      const disturbed = await reach(site, point);
+      if (disturbed !== null) return { point, disturbed };
+      if (!isSample || replaced === REPLACEMENTS || scope.signal.aborted) return null;
+      point = all[Math.floor(scope.random() * all.length)] ?? aimed;
+    }
+  };
   const queue = points.entries();
   const work = async (site: Site): Promise<void> => {
-    for (const [turn, point] of queue) {
+    for (const [turn, aimed] of queue) {
       if (scope.signal.aborted) return;
-      const disturbed = await reach(site, point);
-      if (disturbed === null) continue;
+      const reached = await reachOne(site, aimed);
+      if (reached === null) continue;
+      const { point, disturbed } = reached;
       tally.addPoint();
       await examine({ site, point, tally, turn }, disturbed);
     }

@@ -47,7 +47,7 @@ export function isAsSeen(files: Files, looks: string): boolean {
 }
 
 /** As an answer of `real`. @throws the errno error where it cannot be told. */
-export function whereLinksLead(files: Files, path: string): string {
+function whereLinksLead(files: Files, path: string): string {
   try {
     return files.realpath(path);
   } catch (error) {

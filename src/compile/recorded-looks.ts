@@ -4,7 +4,7 @@ import type { Host } from '../host/host.js';
 import type { Processes } from '../host/processes.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
-import { answerOf, deviceIn, LOOK_END, NOTHING, PART_END, whereLinksLead, type LookKind } from './looks.js';
+import { answerOf, deviceIn, LOOK_END, NOTHING, PART_END, type LookKind } from './looks.js';
 import { isSettled } from './stamps.js';
 
 interface Seen {
@@ -54,7 +54,8 @@ export class RecordedLooks {
    */
   listBeside(home: HomePaths): string | null {
     if (this.#hasAsked || !this.#isOver) return null;
-    const counted = [...this.#seen.values()].filter(({ path }) => !isJudged(home, path));
+    const isJudged = judging(home);
+    const counted = [...this.#seen.values()].filter(({ path }) => !isJudged(path));
     if (!counted.every(isListable) || !this.#areLocal(counted)) return null;
     return this.#shortened(counted)
       .map(({ kind, path, answer }) => [kind, path, answer].join(PART_END))
@@ -159,13 +160,15 @@ export class RecordedLooks {
         this.#noteList(path);
       },
       realpath: (path) => {
-        this.#note(
-          'real',
-          path,
-          this.#trying('real', path, () => whereLinksLead(files, path)),
-          true,
-        );
-        return files.realpath(path);
+        try {
+          const resolved = files.realpath(path);
+          this.#note('real', path, resolved, true);
+          return resolved;
+        } catch (error) {
+          const isAbsent = errnoOf(error) === 'ENOENT';
+          this.#note('real', path, isAbsent ? NOTHING : '', isAbsent);
+          throw error;
+        }
       },
       readLink: (path) => {
         const target = this.#trying('lstat', path, () => files.readLink(path));
@@ -232,9 +235,18 @@ function isListable({ path, answer, isProof }: Seen): boolean {
   return isProof && path.startsWith('/') && ![path, answer].some((text) => /[\t\n\0]/.test(text));
 }
 
-/** Not what was noted of requests and of what they have read: that decides what a call comes to. */
-function isJudged(home: HomePaths, path: string): boolean {
-  if (path === home.root || path.startsWith(`${home.store}/`)) return true;
-  const isNoted = [home.requests, home.dependencySets].some((folder) => path.startsWith(`${folder}/`));
-  return path === home.store || path === home.private || (path.startsWith(`${home.private}/`) && !isNoted);
+/** Tells what the cache judges itself. What was noted of requests, and of what they have read, is none of it. */
+function judging(home: HomePaths): (path: string) => boolean {
+  const folders = [home.root, home.store, home.private];
+  const judged = [home.store, home.private].map(inside);
+  const noted = [home.requests, home.dependencySets].map(inside);
+  return (path) => folders.includes(path) || (beginsWith(path, judged) && !beginsWith(path, noted));
+}
+
+function inside(folder: string): string {
+  return `${folder}/`;
+}
+
+function beginsWith(path: string, starts: readonly string[]): boolean {
+  return starts.some((start) => path.startsWith(start));
 }

@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { cpSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
-import { shortcutObstacle } from '../support/shortcuts.js';
+import { settled, shortcutObstacle } from '../support/shortcuts.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
 const ROOT = join(import.meta.dirname, '../..');
@@ -78,9 +78,6 @@ function compileArguments(): readonly string[] {
   return ['compile', 'a.c', '-o', 'a.o', '--', 'gcc', '-O2', '-c', '{input}', '-o', '{output}'];
 }
 
-/** No shortcut is left where a file is younger. */
-const SETTLED_MS = 2000;
-
 /** A folder whose one compilation is in the cache; its fingerprint. */
 function warm(t: TestContext): { readonly folder: string; readonly fingerprint: string } {
   const folder = temporaryFolder(t);
@@ -118,9 +115,7 @@ describe('a start of the program', () => {
     { skip },
     async (t) => {
       const { folder } = warm(t);
-      await new Promise((elapsed) => {
-        setTimeout(elapsed, SETTLED_MS);
-      });
+      await settled(folder);
       const loaded = modulesOf(t, folder, compileArguments());
       assert.deepEqual(loaded.builtins.toSorted(), ALLOWED_BUILTINS.compile);
       const leaving = 'src/cli/remembered-call.ts';

@@ -237,10 +237,10 @@ function isListable({ path, answer, isProof }: Seen): boolean {
 
 /** Tells what the cache judges itself. What was noted of requests, and of what they have read, is none of it. */
 function judging(home: HomePaths): (path: string) => boolean {
-  const folders = [home.root, home.store, home.private];
+  const folders = new Set([home.root, home.store, home.private]);
   const judged = [home.store, home.private].map(inside);
   const noted = [home.requests, home.dependencySets].map(inside);
-  return (path) => folders.includes(path) || (beginsWith(path, judged) && !beginsWith(path, noted));
+  return (path) => folders.has(path) || (beginsWith(path, judged) && !beginsWith(path, noted));
 }
 
 function inside(folder: string): string {

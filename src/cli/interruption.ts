@@ -40,6 +40,7 @@ export class Interruption {
 
   /** @returns true when the process dies by the signal that came; false when none did. */
   end(): boolean {
+    if (!this.#isListening) return false;
     if (this.#received !== null) this.#die(this.#received);
     for (const name of SIGNALS) process.off(name, this.#onSignal);
     return this.#received !== null;

@@ -1,8 +1,8 @@
-import { isChanging, leaveShortcut } from '../compile/leave-shortcut.js';
+import { isChanging, leaveShortcut, recordedOf } from '../compile/leave-shortcut.js';
 import type { RecordedLooks } from '../compile/recorded-looks.js';
 import type { CompileRequest, CompileResult } from '../compile/request.js';
 import { pathOf } from '../compile/file-names.js';
-import { HomePaths } from '../layouts/vyre/home-paths.js';
+import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import type { Context } from './context.js';
 import { placeOfShortcut } from './shortcut.js';
 
@@ -24,14 +24,11 @@ export function rememberCall(
   const names = request.outputs.map((name) => ({ name, isStdout: false }));
   if (request.stdoutFile !== null) names.push({ name: request.stdoutFile, isStdout: true });
   const outputs = names.map(({ name, isStdout }) => ({ name, isStdout, path: pathOf(cwd, name) }));
-  const list = looks.listBeside(new HomePaths(root));
-  if (list === null) return;
+  const paths = new HomePaths(root);
   const { maxPayloadBytes } = settings;
-  leaveShortcut(host, place, {
-    leftAtMs: host.clock.nowMs(),
-    fingerprint,
-    maxPayloadBytes,
-    outputs,
-    looks: list,
-  });
+  const artifact = { store: new StorePaths(paths.store), fingerprint, maxPayloadBytes };
+  const list = looks.listBeside(paths);
+  const recorded = list === null ? null : recordedOf(host, artifact, outputs);
+  if (list === null || recorded === null) return;
+  leaveShortcut(host, place, { leftAtMs: host.clock.nowMs(), ...recorded, looks: list });
 }

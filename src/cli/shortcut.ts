@@ -49,7 +49,6 @@ async function go(world: World): Promise<number | null> {
   const place = placeOfShortcut(host, { argv, environment, cwd });
   const shortcut = place === null ? null : readShortcut(host, place.folder, place.name);
   if (place === null || shortcut === null) return null;
-  world.onCleanUp();
   const said = await take(world, { host, root: place.root, shortcut });
   if (said === null) return null;
   terminal.stdout.write(said.stdout);
@@ -82,9 +81,13 @@ async function take(
     get signal() {
       return world.signal;
     },
+    onWrite: world.onCleanUp,
     startedAtMs: PROCESS_START_MS,
     // A session sweeps the home that it opens.
-    sweep: async () => withSession(async (session) => session.openHome()),
+    sweep: async () => {
+      world.onCleanUp();
+      await withSession(async (session) => session.openHome());
+    },
     countElsewhere: async (tally, savings) =>
       withSession((session) => {
         for (const [name, value] of tally.values) session.tally.add(name, value);

@@ -34,29 +34,57 @@ export interface Deliverable {
   readonly content: Uint8Array | { readonly file: string };
 }
 
+export interface DeliveryOptions {
+  readonly signal?: AbortSignal;
+  /** Called before anything is written: from then on an interruption may have something to clean up. */
+  onWrite?(): void;
+}
+
+/**
+ * Puts an output where the user wants it: as {@link renewOutput} or {@link writeOutput} does.
+ * @throws CacheError environment naming the path.
+ */
+export async function deliver(host: Host, output: Deliverable, options: DeliveryOptions = {}): Promise<void> {
+  if (!renewOutput(host, output)) await writeOutput(host, output, options);
+}
+
+/**
+ * A file that is what would be delivered already, byte for byte and by its mode, gets the time of its delivery and
+ * nothing else: a rename over a file makes some file systems write the new one to the disk at once. False where
+ * anything differs, other names lead to it, or it cannot be changed.
+ */
+export function renewOutput(host: Host, output: Deliverable): boolean {
+  try {
+    const there = host.files.lstat(output.path);
+    return there?.type === 'file' && renew(host, output, there);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
+}
+
 /**
  * Writes an output where the user wants it. Nothing or a regular file: a temporary file in the same folder and a
- * rename, so that a reader sees the old or the new output whole; the time is now, the mode follows the umask. A file that
- * is that already only gets the time. A link:
+ * rename, so that a reader sees the old or the new output whole; the time is now, the mode follows the umask. A link:
  * its target, in the same way. Anything else (`/dev/null`, a pipe, `/dev/stdout`) is written in place; a pipe is waited
  * for without blocking until somebody reads it or the signal comes.
  * @throws CacheError environment naming the path.
  */
-export async function deliver(
+export async function writeOutput(
   host: Host,
   output: Deliverable,
-  stop: { readonly signal?: AbortSignal } = {},
+  options: DeliveryOptions = {},
 ): Promise<void> {
   try {
     const own = host.files.lstat(output.path);
     const isLink = own?.type === 'link';
     const there = isLink ? host.files.stat(output.path) : own;
     if (there?.type === 'directory') throw folderError(output.path);
+    options.onWrite?.();
     // By the path as given: what a link of `/proc` leads to has no path of its own.
-    if (there?.type === 'other') await new Stream(host, output.path, stop.signal).deliver(output.content);
+    if (there?.type === 'other') await new Stream(host, output.path, options.signal).deliver(output.content);
     else if (isLink && DESCRIPTOR.test(output.path)) writeInPlace(host, output.path, output);
-    else if (there === null || isLink || !renew(host, output, there))
-      replace(host, isLink ? resolveLink(host, output.path) : output.path, output);
+    else replace(host, isLink ? resolveLink(host, output.path) : output.path, output);
   } catch (error) {
     const errno = errnoOf(error);
     if (error instanceof CacheError || errno === null) throw error;
@@ -94,11 +122,6 @@ export function folderError(path: string): CacheError {
 /** `/dev/stdout` and its like: a rename would leave the descriptor of the one who opened the file with the old one. */
 const DESCRIPTOR = /^\/(?:dev|proc)\//;
 
-/**
- * A file that is what would be delivered already, byte for byte and by its mode, gets the time of its delivery and
- * nothing else: a rename over a file makes some file systems write the new one to the disk at once. False where
- * anything differs, other names lead to it, or it cannot be changed.
- */
 function renew(host: Host, output: Deliverable, there: FileStat): boolean {
   const { files, user, clock } = host;
   const { content, executable, path } = output;
@@ -106,18 +129,13 @@ function renew(host: Host, output: Deliverable, there: FileStat): boolean {
   if (there.uid !== user.uid || there.links !== 1) return false;
   const umask = host.umask();
   if (umask === null || there.mode !== ((executable ? EXECUTABLE_MODE : PLAIN_MODE) & ~umask)) return false;
-  try {
-    return withFile(files, { path, flags: 'read' }, (fd) => {
-      if (!sameState(files.fstat(fd), there) || !holds(files, fd, content)) return false;
-      // The end of this millisecond: the time of an input that was written within it must not be later.
-      const atMs = clock.nowMs() + 1;
-      files.setTimes(fd, atMs, atMs);
-      return true;
-    });
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-    return false;
-  }
+  return withFile(files, { path, flags: 'read' }, (fd) => {
+    if (!sameState(files.fstat(fd), there) || !holds(files, fd, content)) return false;
+    // The end of this millisecond: the time of an input that was written within it must not be later.
+    const atMs = clock.nowMs() + 1;
+    files.setTimes(fd, atMs, atMs);
+    return true;
+  });
 }
 
 /** True when an open file of as many bytes holds these. */

@@ -1,10 +1,16 @@
 import { statOrNull } from '../host/files.js';
 import { isHit } from '../model/lifecycle.js';
-import { deliver, DeliveryError } from './delivery.js';
+import {
+  DeliveryError,
+  renewOutput,
+  writeOutput,
+  type Deliverable,
+  type DeliveryOptions,
+} from './delivery.js';
 import { claimingQuietly, type Claimant } from './output-claims.js';
 import type { Plan } from './plan.js';
 import type { Product } from './product.js';
-import type { CompileOptions, DeliveredOutput } from './request.js';
+import type { DeliveredOutput } from './request.js';
 
 export interface HandedOver {
   readonly outputs: readonly DeliveredOutput[];
@@ -18,22 +24,22 @@ type Destination = Pick<Plan, 'outputs' | 'inWorker'>;
 /** Delivers the outputs of a product to the places of a request. */
 export async function handOver(
   session: Claimant,
-  request: { readonly plan: Destination; readonly options: Pick<CompileOptions, 'signal'> },
+  request: { readonly plan: Destination; readonly options: DeliveryOptions },
   product: Product,
 ): Promise<HandedOver> {
   const { plan } = request;
+  const deliverables = plan.outputs.flatMap((output, index) => {
+    const member = memberFor(plan, product, { index, isStdout: output.isStdout });
+    return member === null
+      ? []
+      : [{ path: output.path, executable: member.executable, content: member.bytes }];
+  });
   let error: DeliveryError | null = null;
-  if (
-    plan.outputs.some(
-      (output, index) => memberFor(plan, product, { index, isStdout: output.isStdout }) !== null,
-    )
-  ) {
-    try {
-      await claimingQuietly(session, plan, async () => deliverAll(session, request, product));
-    } catch (problem) {
-      if (!(problem instanceof DeliveryError)) throw problem;
-      error = problem;
-    }
+  try {
+    await deliverAll(session, request, deliverables);
+  } catch (problem) {
+    if (!(problem instanceof DeliveryError)) throw problem;
+    error = problem;
   }
   return { outputs: plan.outputs.flatMap((output) => describeOutput(session, output)), error };
 }
@@ -42,18 +48,18 @@ function wasHit(product: Product): boolean {
   return product.outcome !== null && isHit(product.outcome);
 }
 
+/** What is at its place already is nobody else's business: only who writes claims the outputs. */
 async function deliverAll(
   session: Claimant,
-  request: { readonly plan: Destination; readonly options: Pick<CompileOptions, 'signal'> },
-  product: Product,
+  { plan, options }: { readonly plan: Destination; readonly options: DeliveryOptions },
+  deliverables: readonly Deliverable[],
 ): Promise<void> {
-  const { plan } = request;
-  for (const [index, output] of plan.outputs.entries()) {
-    const member = memberFor(plan, product, { index, isStdout: output.isStdout });
-    if (member === null) continue;
-    const { executable, bytes } = member;
-    await deliver(session.host, { path: output.path, executable, content: bytes }, request.options);
-  }
+  const { host } = session;
+  const absent = deliverables.filter((output) => !renewOutput(host, output));
+  if (absent.length === 0) return;
+  await claimingQuietly(session, plan, async () => {
+    for (const output of absent) await writeOutput(host, output, options);
+  });
 }
 
 /** What has to be written for an output; null for one that is not there, or lies where it belongs. */

@@ -1,8 +1,12 @@
 import { join } from 'node:path';
 import { lstatOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
+import type { StorePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
 import { writeChecked } from '../store/checked-file.js';
+import { EntryReader } from '../store/entry-reader.js';
+import { answerOf } from './looks.js';
+import type { PlannedOutput } from './plan.js';
 import {
   CHANGING_VARIABLES,
   isOwnFolder,
@@ -10,6 +14,40 @@ import {
   SHORTCUT_SCHEMA,
   type Shortcut,
 } from './shortcut.js';
+import { isSettled } from './stamps.js';
+
+/** What a shortcut holds of the artifact that it leads to. */
+type Recorded = Omit<Shortcut, 'leftAtMs' | 'looks'>;
+
+/**
+ * What the record of an artifact says of the outputs of a call. Null where there is none, it tells of other outputs, or
+ * it is so young that it could change once more without a change of its times.
+ */
+export function recordedOf(
+  host: Host,
+  artifact: { readonly store: StorePaths } & Pick<Shortcut, 'fingerprint' | 'maxPayloadBytes'>,
+  planned: readonly PlannedOutput[],
+): Recorded | null {
+  const { store: paths, fingerprint, maxPayloadBytes } = artifact;
+  const read = new EntryReader(host, { paths, maxPayloadBytes }).readRecord(fingerprint);
+  if (!read.ok || !isSettled(read.stat, host.clock.nowMs())) return null;
+  const { record, stat } = read;
+  const outputs = record.outputs.flatMap(({ executable }, index) => {
+    const output = planned[index];
+    return output === undefined ? [] : [{ ...output, executable }];
+  });
+  if (record.fingerprint !== fingerprint || outputs.length !== planned.length) return null;
+  return {
+    fingerprint,
+    maxPayloadBytes,
+    outputs,
+    record: answerOf('lstat', stat),
+    payloadDigest: record.payloadDigest,
+    wallSeconds: record.cost.wallSeconds,
+    stdout: Buffer.from(record.stdout).toString('base64'),
+    stderr: Buffer.from(record.stderr).toString('base64'),
+  };
+}
 
 /** Writes what the next call of this name begins with. Best effort: without it that call goes the long way. */
 export function leaveShortcut(

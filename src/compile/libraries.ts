@@ -268,7 +268,7 @@ function includedFiles(files: Files, words: string): readonly string[] {
 
 function namesIn(files: Files, folder: string): string[] {
   try {
-    return files.readDirectory(folder).map((item) => item.name);
+    return files.readNames(folder);
   } catch {
     // Best effort: a folder that cannot be read configures nothing for the loader either.
     return [];

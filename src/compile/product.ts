@@ -1,6 +1,7 @@
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason, Outcome, Uncacheable } from '../model/lifecycle.js';
 import type { Member } from '../model/archive.js';
+import type { ArtifactSummary, Cost } from '../model/record.js';
 import type { FoundOutputs } from './stored-artifact.js';
 
 /** What a lookup or a compilation came to, before it is delivered to those who asked. */
@@ -37,7 +38,14 @@ export interface Produced {
 }
 
 /** A hit as a product. */
-export function productOf(found: FoundOutputs & Pick<Product, 'fingerprint'>): Product {
+export function productOf(
+  found: Pick<FoundOutputs, 'tier' | 'outputs'> &
+    Pick<Product, 'fingerprint'> & {
+      readonly record: Pick<ArtifactSummary, 'stdout' | 'stderr'> & {
+        readonly cost: Pick<Cost, 'wallSeconds'>;
+      };
+    },
+): Product {
   return {
     fingerprint: found.fingerprint,
     outcome: found.tier,

@@ -148,16 +148,12 @@ export class RecordedLooks {
         this.#note('folder', path, String(answer), true);
         return answer;
       },
-      readDirectory: (path) => {
-        const items = this.#trying('list', path, () => files.readDirectory(path));
-        this.#noteList(path);
-        return items;
-      },
+      readNames: (path) => this.#list(path, () => files.readNames(path)),
+      readDirectory: (path) => this.#list(path, () => files.readDirectory(path)),
       scanDirectory: (path, visit) => {
-        this.#trying('list', path, () => {
+        this.#list(path, () => {
           files.scanDirectory(path, visit);
         });
-        this.#noteList(path);
       },
       realpath: (path) => {
         try {
@@ -184,6 +180,12 @@ export class RecordedLooks {
     const hasTimes = stat?.type === 'file' || stat?.type === 'link';
     this.#note(kind, path, answerOf(kind, stat), !hasTimes || this.#isSettled(stat));
     return stat;
+  }
+
+  #list<T>(path: string, list: () => T): T {
+    const listed = this.#trying('list', path, list);
+    this.#noteList(path);
+    return listed;
   }
 
   #noteList(path: string): void {

@@ -5,20 +5,20 @@ import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { Tally } from '../model/counters.js';
 import { mismatch, Reader } from '../model/decoder.js';
 import { CacheError, errnoOf } from '../model/error.js';
-import { isFingerprint, toHex, type Fingerprint } from '../model/fingerprint.js';
+import { isDigest, isFingerprint, toHex, type Digest, type Fingerprint } from '../model/fingerprint.js';
 import { readChecked } from '../store/checked-file.js';
-import { EntryReader } from '../store/entry-reader.js';
+import { markEntryUsed, readEntryFile } from '../store/entry-file.js';
 import { LockFile } from '../store/lock-file.js';
 import { foreignStateFolder, PrivateState, shortcutsIn } from '../store/private-state.js';
 import type { Saving } from '../store/savings.js';
 import { hasWorkers, isUsable } from '../store/usable-home.js';
 import { countLookup } from './counting.js';
+import type { DeliveryOptions } from './delivery.js';
 import { handOver } from './handover.js';
-import { isAsSeen } from './looks.js';
+import { answerOf, isAsSeen } from './looks.js';
 import type { PlannedOutput } from './plan.js';
 import { productOf, type Product } from './product.js';
-import type { CompileOptions } from './request.js';
-import { takeApart } from './stored-artifact.js';
+import { unpackOutputs } from './stored-outputs.js';
 
 export const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/1';
 /** Some 100 bytes for each header. */
@@ -37,13 +37,25 @@ export interface TypedCall {
   readonly environment: Readonly<Record<string, string>>;
 }
 
+export interface ShortOutput extends PlannedOutput {
+  readonly executable: boolean;
+}
+
 /** What a call came to, and everything that was looked at on the way: it comes to the same while all of that is as it was. */
 export interface Shortcut {
   /** Milliseconds since 1970. */
   readonly leftAtMs: number;
   readonly fingerprint: Fingerprint;
   readonly maxPayloadBytes: number;
-  readonly outputs: readonly PlannedOutput[];
+  readonly outputs: readonly ShortOutput[];
+  /** As {@link answerOf} sees the record of the artifact; what it says follows. */
+  readonly record: string;
+  readonly payloadDigest: Digest;
+  /** Of the compiler. */
+  readonly wallSeconds: number;
+  /** What the compiler printed, in base64. */
+  readonly stdout: string;
+  readonly stderr: string;
   /** As {@link isAsSeen} reads them. */
   readonly looks: string;
 }
@@ -103,6 +115,11 @@ function decode(reader: Reader): Shortcut {
     fingerprint,
     maxPayloadBytes: reader.count('maxPayloadBytes'),
     outputs: reader.list('outputs', decodeOutput),
+    record: reader.text('record'),
+    payloadDigest: digestIn(reader),
+    wallSeconds: reader.amount('wallSeconds'),
+    stdout: reader.text('stdout'),
+    stderr: reader.text('stderr'),
     looks: reader.text('looks'),
   };
   reader.end();
@@ -111,15 +128,25 @@ function decode(reader: Reader): Shortcut {
   return shortcut;
 }
 
-function decodeOutput(value: unknown, path: string): PlannedOutput {
+function digestIn(reader: Reader): Digest {
+  const digest = reader.text('payloadDigest');
+  return isDigest(digest) ? digest : mismatch('the digest is none');
+}
+
+function decodeOutput(value: unknown, path: string): ShortOutput {
   const item = new Reader(value, path);
-  const output = { name: item.text('name'), path: item.text('path'), isStdout: item.flag('isStdout') };
+  const output = {
+    name: item.text('name'),
+    path: item.text('path'),
+    isStdout: item.flag('isStdout'),
+    executable: item.flag('executable'),
+  };
   item.end();
   return output;
 }
 
 /** What a call needs to take a shortcut. */
-export interface ShortcutCall extends Pick<CompileOptions, 'signal'> {
+export interface ShortcutCall extends DeliveryOptions {
   readonly startedAtMs: number;
   /** Removes from the home what dead processes have left in it. */
   sweep(): Promise<void>;
@@ -169,13 +196,9 @@ async function take(
   call: ShortcutCall,
 ): Promise<Pick<Product, 'stdout' | 'stderr'> | null> {
   const { host, paths, lock } = home;
-  const { fingerprint, outputs, maxPayloadBytes } = shortcut;
-  const reader = new EntryReader(host, { paths: new StorePaths(paths.store), maxPayloadBytes });
-  const read = reader.readPair(fingerprint);
-  const found = read.hit ? takeApart({ ...read, tier: 'disk' }, outputs.length) : read;
-  if (!found.hit) return null;
-  reader.markUsed(fingerprint, found.artifact.usedAtMs);
-  const product = productOf({ ...found, fingerprint });
+  const { outputs } = shortcut;
+  const product = productAt(host, new StorePaths(paths.store), shortcut);
+  if (product === null) return null;
   const request = { plan: { outputs, inWorker: true }, options: call };
   const { error } = await handOver({ host, paths, openLock: () => lock }, request, product);
   if (error !== null) return null;
@@ -183,6 +206,24 @@ async function take(
   await count(home, call, { product, savedSeconds: Math.max(0, product.compileSeconds - seconds) });
   const isKept = outputs.some(({ isStdout }) => isStdout);
   return { stdout: isKept ? new Uint8Array(0) : product.stdout, stderr: product.stderr };
+}
+
+/** What a shortcut leads to, verified; null where entry and record are not what they were when it was left. */
+function productAt(host: Host, store: StorePaths, shortcut: Shortcut): Product | null {
+  const { fingerprint, maxPayloadBytes, wallSeconds, stdout, stderr } = shortcut;
+  const path = store.entry(fingerprint);
+  const entry = readEntryFile(host, path, maxPayloadBytes);
+  if (!entry.ok || entry.digest !== shortcut.payloadDigest) return null;
+  if (answerOf('lstat', host.files.lstat(store.record(fingerprint))) !== shortcut.record) return null;
+  const outputs = unpackOutputs(entry.payload, shortcut);
+  if (outputs === null) return null;
+  markEntryUsed(host, path, entry.stat.mtimeMs);
+  const record = {
+    stdout: Buffer.from(stdout, 'base64'),
+    stderr: Buffer.from(stderr, 'base64'),
+    cost: { wallSeconds },
+  };
+  return productOf({ tier: 'disk', fingerprint, outputs, record });
 }
 
 async function count(

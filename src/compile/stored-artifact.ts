@@ -28,10 +28,7 @@ export async function readArtifact(
 }
 
 /** An artifact that was found, with its record, for so many outputs. */
-export function takeApart(
-  { artifact, tier }: Pick<FoundOutputs, 'artifact' | 'tier'>,
-  outputCount: number,
-): Read {
+function takeApart({ artifact, tier }: Pick<FoundOutputs, 'artifact' | 'tier'>, outputCount: number): Read {
   const { record } = artifact;
   if (record === null) {
     return { hit: false, reason: artifact.recordMiss === 'newer-format' ? 'newer-format' : 'no-record' };

@@ -1,5 +1,5 @@
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { statSync } from 'node:fs';
+import { dirname } from 'node:path';
 
 /** A package with a native addon. */
 export interface AddonPackage {
@@ -33,8 +33,8 @@ export function loadAddon<T>(addon: AddonPackage, accepts: (loaded: unknown) => 
 /** A file below the `node_modules` of a folder or of one above it. */
 function nearestFile(from: string, name: string): string | null {
   for (let folder = from; ; folder = dirname(folder)) {
-    const file = join(folder, 'node_modules', name);
-    if (existsSync(file)) return file;
+    const file = `${folder}/node_modules/${name}`;
+    if (statSync(file, { throwIfNoEntry: false }) !== undefined) return file;
     if (dirname(folder) === folder) return null;
   }
 }

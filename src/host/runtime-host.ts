@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { closeSync, openSync, readSync } from 'node:fs';
 import { systemClock, type Clock } from './clock.js';
 import { systemFiles, type Files } from './files.js';
 import type { Blake3 } from './hash.js';
@@ -43,13 +43,30 @@ function systemUmask(): () => number | null {
   };
 }
 
+/** Where the kernel names it: in the second line. */
+const STATUS_BYTES = 512;
+const UMASK = '\nUmask:\t';
+
 function readUmask(): number | null {
   try {
-    const digits = /^Umask:\s*([0-7]+)$/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1];
-    return digits === undefined ? null : Number.parseInt(digits, 8);
+    const status = Buffer.allocUnsafe(STATUS_BYTES);
+    // Not readFileSync: a hit is too short for what Node loads with it.
+    const fd = openSync('/proc/self/status', 'r');
+    const text = status.toString('latin1', 0, readAndClose(fd, status));
+    const at = text.indexOf(UMASK);
+    const umask = at < 0 ? Number.NaN : Number.parseInt(text.slice(at + UMASK.length), 8);
+    return Number.isNaN(umask) ? null : umask;
   } catch {
     // Best effort: who needs it goes another way without it.
     return null;
+  }
+}
+
+function readAndClose(fd: number, into: Buffer): number {
+  try {
+    return readSync(fd, into, 0, into.byteLength, null);
+  } finally {
+    closeSync(fd);
   }
 }
 

@@ -1,4 +1,5 @@
 import { DEGRADED, MISS_REASONS, OUTCOMES, UNCACHEABLE } from './lifecycle.js';
+import { wordsOf } from './words.js';
 
 /**
  * The counters in the order of their slots. A slot never moves and is never used again for something else: new names
@@ -82,7 +83,8 @@ export class Tally {
 
 /** One page: magic, generation, since, slots, BLAKE3 of all before. A multiple of the usual block size. */
 export const PAGE_BYTES = 4096;
-const MAGIC = Buffer.from('VYRECNT1', 'latin1');
+/** `VYRECNT1`. */
+const MAGIC = 0x31_54_4e_43_45_52_59_56n;
 const GENERATION_AT = 8;
 const SINCE_AT = 16;
 const SLOTS_AT = 24;
@@ -99,12 +101,13 @@ type Hash = (bytes: Uint8Array) => Uint8Array;
 
 /** Every value is kept within 64 bits. */
 export function encodeCounterPage(page: CounterPage, hash: Hash): Uint8Array {
-  const bytes = Buffer.alloc(PAGE_BYTES);
-  MAGIC.copy(bytes);
-  bytes.writeBigUInt64LE(page.generation > MAX_WORD ? MAX_WORD : page.generation, GENERATION_AT);
-  bytes.writeBigUInt64LE(wordOf(page.counters.sinceMs), SINCE_AT);
+  const bytes = new Uint8Array(PAGE_BYTES);
+  const words = wordsOf(bytes);
+  words.setBigUint64(0, MAGIC, true);
+  words.setBigUint64(GENERATION_AT, page.generation > MAX_WORD ? MAX_WORD : page.generation, true);
+  words.setBigUint64(SINCE_AT, wordOf(page.counters.sinceMs), true);
   for (const [name, value] of page.counters.values) {
-    bytes.writeBigUInt64LE(wordOf(value), SLOTS_AT + slotOf(name) * 8);
+    words.setBigUint64(SLOTS_AT + slotOf(name) * 8, wordOf(value), true);
   }
   bytes.set(hash(bytes.subarray(0, HASH_AT)), HASH_AT);
   return bytes;
@@ -119,17 +122,18 @@ function wordOf(value: number): bigint {
 /** Null for a page that is damaged, was never written, or was written half. */
 export function decodeCounterPage(bytes: Buffer, hash: Hash): CounterPage | null {
   if (!isValidPage(bytes, hash)) return null;
+  const words = wordsOf(bytes);
   const values = new Map<CounterName, number>();
   for (const [name, slot] of slotsByName()) {
-    const value = Number(bytes.readBigUInt64LE(SLOTS_AT + slot * 8));
+    const value = Number(words.getBigUint64(SLOTS_AT + slot * 8, true));
     if (value > 0 && isCounterName(name)) values.set(name, value);
   }
-  const sinceMs = Number(bytes.readBigUInt64LE(SINCE_AT));
-  return { generation: bytes.readBigUInt64LE(GENERATION_AT), counters: { sinceMs, values } };
+  const sinceMs = Number(words.getBigUint64(SINCE_AT, true));
+  return { generation: words.getBigUint64(GENERATION_AT, true), counters: { sinceMs, values } };
 }
 
 function isValidPage(bytes: Buffer, hash: Hash): boolean {
-  if (bytes.byteLength !== PAGE_BYTES || !bytes.subarray(0, MAGIC.byteLength).equals(MAGIC)) return false;
+  if (bytes.byteLength !== PAGE_BYTES || wordsOf(bytes).getBigUint64(0, true) !== MAGIC) return false;
   return Buffer.compare(hash(bytes.subarray(0, HASH_AT)), bytes.subarray(HASH_AT)) === 0;
 }
 
@@ -143,10 +147,12 @@ export function latestPage(bytes: Buffer, hash: Hash): Buffer | null {
 
 /** The page that follows a valid one: with these figures added. Nothing else of it is decoded. */
 export function followingPage(page: Buffer, values: ReadonlyMap<CounterName, number>, hash: Hash): Buffer {
-  const bytes = Buffer.from(page);
+  const bytes = Buffer.allocUnsafe(PAGE_BYTES);
+  bytes.set(page);
+  const words = wordsOf(bytes);
   const add = (at: number, amount: bigint): void => {
-    const sum = bytes.readBigUInt64LE(at) + amount;
-    bytes.writeBigUInt64LE(sum > MAX_WORD ? MAX_WORD : sum, at);
+    const sum = words.getBigUint64(at, true) + amount;
+    words.setBigUint64(at, sum > MAX_WORD ? MAX_WORD : sum, true);
   };
   add(GENERATION_AT, 1n);
   for (const [name, value] of values) add(SLOTS_AT + slotOf(name) * 8, wordOf(value));
@@ -166,7 +172,7 @@ function slotOf(name: CounterName): number {
 
 /** What a page says of itself. */
 export function generationOf(page: Buffer): bigint {
-  return page.byteLength === PAGE_BYTES ? page.readBigUInt64LE(GENERATION_AT) : 0n;
+  return page.byteLength === PAGE_BYTES ? wordsOf(page).getBigUint64(GENERATION_AT, true) : 0n;
 }
 
 function isCounterName(name: string): name is CounterName {

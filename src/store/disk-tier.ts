@@ -9,7 +9,8 @@ import type { Fingerprint, HashChunks } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
 import type { Signing } from '../model/signing.js';
 import { encodeRecord, MAX_RECORD_BYTES, type FailureRecord } from '../model/record.js';
-import { EntryReader, type EntryRead, type EntryReaderOptions, type RecordRead } from './entry-reader.js';
+import type { EntryRead } from './entry-file.js';
+import { EntryReader, type EntryReaderOptions, type RecordRead } from './entry-reader.js';
 import { fingerprintByte, type LockFile } from './lock-file.js';
 import type { Artifact, Tier, TierRead } from './tier.js';
 

@@ -1,11 +1,9 @@
-import { withFile, type FileStat } from '../host/files.js';
-import { readRegularFile, withRegularFile, type SmallRead } from '../host/regular-file.js';
+import type { FileStat } from '../host/files.js';
+import { withRegularFile, type SmallRead } from '../host/regular-file.js';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
-import { FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/entry.js';
-import { digestOfBytes, type Digest, type Fingerprint, type HashChunks } from '../model/fingerprint.js';
-import type { MissReason } from '../model/lifecycle.js';
+import type { Digest, Fingerprint, HashChunks } from '../model/fingerprint.js';
 import type { MacMiss, Signing } from '../model/signing.js';
 import {
   decodeRecord,
@@ -17,13 +15,8 @@ import {
   type FailureRecord,
   type StoredRecord,
 } from '../model/record.js';
+import { markEntryUsed, readEntryFile, type EntryRead } from './entry-file.js';
 import type { RecordMiss, TierRead } from './tier.js';
-
-/** A hit sets the recency only when it is older than this: one write a minute per entry at most. */
-const RECENCY_MS = 60_000;
-export type EntryRead =
-  | { readonly ok: true; readonly payload: Buffer; readonly digest: Digest; readonly stat: FileStat }
-  | { readonly ok: false; readonly reason: MissReason };
 
 export type RecordRead =
   | { readonly ok: true; readonly record: ArtifactRecord; readonly stat: FileStat }
@@ -66,18 +59,7 @@ export class EntryReader {
 
   /** The verified payload of an entry, or why there is none. Reads at most the bound plus one byte. */
   readEntry(fingerprint: Fingerprint): EntryRead {
-    const read = readRegularFile(
-      this.#host.files,
-      this.#paths.entry(fingerprint),
-      this.#maxPayloadBytes + FOOTER_BYTES,
-    );
-    if (!read.ok) return read;
-    const size = judgeEntrySize(read.bytes.byteLength, this.#maxPayloadBytes);
-    if (!size.ok) return size;
-    const { payload, footer } = splitEntry(read.bytes);
-    const digest = hashChunks(this.#host.hash, [payload]);
-    if (Buffer.compare(digest, footer) !== 0) return { ok: false, reason: 'bad-checksum' };
-    return { ok: true, payload, digest: digestOfBytes(digest), stat: read.stat };
+    return readEntryFile(this.#host, this.#paths.entry(fingerprint), this.#maxPayloadBytes);
   }
 
   /** The record of an artifact; a failure in its place is none. */
@@ -145,21 +127,9 @@ export class EntryReader {
     return { hit: true, artifact: { fingerprint, payload, digest, ...record, usedAtMs: stat.mtimeMs } };
   }
 
-  /**
-   * Sets the time of the last use, if it is not that of a moment ago (`usedAtMs`, where it was seen). Best effort: an
-   * entry whose recency cannot be set is pruned earlier.
-   */
+  /** As {@link markEntryUsed}. */
   markUsed(fingerprint: Fingerprint, usedAtMs?: number): void {
-    const { files, clock } = this.#host;
-    const nowMs = clock.nowMs();
-    if (usedAtMs !== undefined && nowMs - usedAtMs <= RECENCY_MS) return;
-    try {
-      withFile(files, { path: this.#paths.entry(fingerprint), flags: 'read' }, (fd) => {
-        if (nowMs - files.fstat(fd).mtimeMs > RECENCY_MS) files.setTimes(fd, nowMs, nowMs);
-      });
-    } catch {
-      // Best effort, see above.
-    }
+    markEntryUsed(this.#host, this.#paths.entry(fingerprint), usedAtMs);
   }
 }
 

@@ -15,6 +15,7 @@ import {
   type Tally,
 } from '../model/counters.js';
 import { CacheError, errnoOf } from '../model/error.js';
+import { toHex } from '../model/fingerprint.js';
 import { LOCK_BYTES, type LockFile } from './lock-file.js';
 import { Savings, type Saving } from './savings.js';
 
@@ -101,7 +102,7 @@ export class PrivateState {
 
   /** The page in force, of the first two, however long the file is. */
   #pageIn(fd: number): Buffer | null {
-    const bytes = Buffer.alloc(FILE_BYTES);
+    const bytes = Buffer.allocUnsafe(FILE_BYTES);
     const count = this.#host.files.readAt(fd, bytes, FILE_BYTES, 0);
     return latestPage(bytes.subarray(0, count), this.#hash);
   }
@@ -254,6 +255,6 @@ export function shortcutsIn(stateFolder: string): string {
 
 /** The state folder for a root without private state of ours: `<stateDirectory>/<digest of the root>`. */
 export function foreignStateFolder(host: Host, stateDirectory: string, root: string): string {
-  const digest = Buffer.from(hashChunks(host.hash, [Buffer.from(root, 'utf8')])).toString('hex');
+  const digest = toHex(hashChunks(host.hash, [Buffer.from(root, 'utf8')]));
   return join(stateDirectory, 'roots', digest.slice(0, 32));
 }

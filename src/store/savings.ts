@@ -4,6 +4,7 @@ import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
 import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
+import { wordsOf } from '../model/words.js';
 
 /** A slot: the fingerprint as 32 bytes, milliseconds saved and hits as u32le, the first 8 bytes of their BLAKE3. */
 const SLOT_BYTES = 48;
@@ -67,7 +68,7 @@ export class Savings {
         this.#addAll(fd, savings);
         return;
       }
-      const slot = Buffer.alloc(SLOT_BYTES);
+      const slot = Buffer.allocUnsafe(SLOT_BYTES);
       for (const saving of savings) {
         const at = slotAt(saving);
         const count = files.readAt(fd, slot, SLOT_BYTES, at);
@@ -111,24 +112,27 @@ export class Savings {
   }
 
   #decode(slot: Buffer): Saving | null {
-    if (slot.length < SLOT_BYTES || !this.#check(slot).equals(slot.subarray(FIGURES_BYTES))) return null;
+    if (slot.length < SLOT_BYTES) return null;
+    if (Buffer.compare(this.#check(slot), slot.subarray(FIGURES_BYTES)) !== 0) return null;
     const fingerprint = slot.toString('hex', 0, 32);
     if (!isFingerprint(fingerprint)) return null;
-    return { fingerprint, savedMs: slot.readUInt32LE(32), hits: slot.readUInt32LE(36) };
+    const words = wordsOf(slot);
+    return { fingerprint, savedMs: words.getUint32(32, true), hits: words.getUint32(36, true) };
   }
 
   #encode({ fingerprint, savedMs, hits }: Saving): Buffer {
-    const slot = Buffer.alloc(SLOT_BYTES);
-    slot.write(fingerprint, 0, 'hex');
-    slot.writeUInt32LE(Math.min(savedMs, MAX_U32), 32);
-    slot.writeUInt32LE(Math.min(hits, MAX_U32), 36);
-    this.#check(slot).copy(slot, FIGURES_BYTES);
+    const slot = Buffer.allocUnsafe(SLOT_BYTES);
+    slot.set(Buffer.from(fingerprint, 'hex'));
+    const words = wordsOf(slot);
+    words.setUint32(32, Math.min(savedMs, MAX_U32), true);
+    words.setUint32(36, Math.min(hits, MAX_U32), true);
+    slot.set(this.#check(slot), FIGURES_BYTES);
     return slot;
   }
 
-  #check(slot: Buffer): Buffer {
+  #check(slot: Buffer): Uint8Array {
     const digest = hashChunks(this.#host.hash, [slot.subarray(0, FIGURES_BYTES)]);
-    return Buffer.from(digest.subarray(0, SLOT_BYTES - FIGURES_BYTES));
+    return digest.subarray(0, SLOT_BYTES - FIGURES_BYTES);
   }
 }
 

@@ -24,7 +24,7 @@ export function isUsable(host: Host, paths: HomePaths): boolean {
 /** Whether somebody compiles in the home, or has: their directories lie in its top. */
 export function hasWorkers({ files }: Host, paths: HomePaths): boolean {
   try {
-    return files.readDirectory(paths.root).some(({ name }) => name.startsWith(WORKER_PREFIX));
+    return files.readNames(paths.root).some((name) => name.startsWith(WORKER_PREFIX));
   } catch (error) {
     if (errnoOf(error) === null) throw error;
     return false;
@@ -44,6 +44,7 @@ export function readMarker({ files }: Host, paths: HomePaths): 'home' | 'newer-h
  */
 function isNewerMarker(bytes: Buffer): boolean {
   const text = bytes.toString('utf8');
+  if (text === MARKER_TEXT) return false;
   const version = /"schema"\s*:\s*"vyre-cache\.home\/([1-9][0-9]{0,8})"/.exec(text)?.[1] ?? '1';
   return Number(version) > 1 && text.replace(`${MARKER_PREFIX}${version}`, MARKER.schema) !== MARKER_TEXT;
 }

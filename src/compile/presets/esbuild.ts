@@ -87,7 +87,7 @@ async function delegates({ line, files }: DelegateContext): Promise<readonly Del
 
 function platformPackages(files: Files, folder: string): readonly string[] {
   if (files.stat(folder)?.type !== 'directory') return [];
-  return files.readDirectory(folder).map((item) => item.name);
+  return files.readNames(folder);
 }
 
 /** The crash of a Go program, and of the Node.js script that starts it. */

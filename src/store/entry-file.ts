@@ -1,0 +1,42 @@
+import { withFile, type FileStat } from '../host/files.js';
+import { hashChunks } from '../host/hash.js';
+import type { Host } from '../host/host.js';
+import { readRegularFile } from '../host/regular-file.js';
+import { FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/entry.js';
+import { digestOfBytes, type Digest } from '../model/fingerprint.js';
+import type { MissReason } from '../model/lifecycle.js';
+
+/** A hit sets the recency only when it is older than this: one write a minute per entry at most. */
+const RECENCY_MS = 60_000;
+
+export type EntryRead =
+  | { readonly ok: true; readonly payload: Buffer; readonly digest: Digest; readonly stat: FileStat }
+  | { readonly ok: false; readonly reason: MissReason };
+
+/** The verified payload of an entry, or why there is none. Reads at most the bound plus one byte. */
+export function readEntryFile(host: Host, path: string, maxPayloadBytes: number): EntryRead {
+  const read = readRegularFile(host.files, path, maxPayloadBytes + FOOTER_BYTES);
+  if (!read.ok) return read;
+  const size = judgeEntrySize(read.bytes.byteLength, maxPayloadBytes);
+  if (!size.ok) return size;
+  const { payload, footer } = splitEntry(read.bytes);
+  const digest = hashChunks(host.hash, [payload]);
+  if (Buffer.compare(digest, footer) !== 0) return { ok: false, reason: 'bad-checksum' };
+  return { ok: true, payload, digest: digestOfBytes(digest), stat: read.stat };
+}
+
+/**
+ * Sets the time of the last use, if it is not that of a moment ago (`usedAtMs`, where it was seen). Best effort: an
+ * entry whose recency cannot be set is pruned earlier.
+ */
+export function markEntryUsed({ files, clock }: Host, path: string, usedAtMs?: number): void {
+  const nowMs = clock.nowMs();
+  if (usedAtMs !== undefined && nowMs - usedAtMs <= RECENCY_MS) return;
+  try {
+    withFile(files, { path, flags: 'read' }, (fd) => {
+      if (nowMs - files.fstat(fd).mtimeMs > RECENCY_MS) files.setTimes(fd, nowMs, nowMs);
+    });
+  } catch {
+    // Best effort, see above.
+  }
+}

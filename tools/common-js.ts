@@ -18,12 +18,17 @@ const LATER = new RegExp(`\\bimport\\((${STRING})\\)`, 'g');
 export function toCommonJs(text: string): string {
   const exported = [...text.matchAll(EXPORT)].flatMap(([, list = '']) => namesOf(list));
   for (const [local] of exported) refuseChanging(text, local);
+  const required = new Map<string, string>();
   const result = text
-    .replace(IMPORT, (_, list?: string, all?: string, own?: string, from = '') => {
-      if (list !== undefined)
-        return `const ${renamed(list, ([name, local]) => [name, local])} = require(${from});`;
-      const variable = all ?? own;
-      return variable === undefined ? `require(${from});` : `const ${variable} = require(${from});`;
+    .replace(IMPORT, (_, list?: string, all?: string, own?: string, from: string = '') => {
+      const target = list === undefined ? (all ?? own) : renamed(list, (pair) => pair);
+      if (target === undefined) return `require(${from});`;
+      const known = required.get(from);
+      if (known !== undefined) return `const ${target} = ${known};`;
+      // A file is made of many, of which each has its own imports: to ask for a module once more takes a call each.
+      const variable = `required${required.size}`;
+      required.set(from, variable);
+      return `const ${variable} = require(${from}), ${target} = ${variable};`;
     })
     .replace(
       EXPORT,

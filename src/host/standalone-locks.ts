@@ -1,4 +1,3 @@
-import { constants } from 'node:os';
 import type { FileLocks, LockRange } from './locks.js';
 import { libC, type LibC } from './standalone-libc.js';
 
@@ -10,6 +9,9 @@ const FLOCK_BYTES = 32;
 const TYPE_AT = 0;
 const START_AT = 8;
 const LENGTH_AT = 16;
+
+/** What Linux answers on every processor. Not from `node:os`, whose names only an error needs. */
+const HELD_BY_OTHERS = { EAGAIN: 11, EACCES: 13 } as const;
 
 /** `l_type`. */
 const LOCK_TYPE = { shared: 0, exclusive: 1, none: 2 } as const;
@@ -36,7 +38,7 @@ export class StandaloneLocks implements FileLocks {
       range.shared === true ? LOCK_TYPE.shared : LOCK_TYPE.exclusive,
     );
     if (errno === 0) return true;
-    if (errno === constants.errno.EAGAIN || errno === constants.errno.EACCES) return false;
+    if (errno === HELD_BY_OTHERS.EAGAIN || errno === HELD_BY_OTHERS.EACCES) return false;
     throw lockError('lock', errno);
   }
 
@@ -58,6 +60,7 @@ export class StandaloneLocks implements FileLocks {
 
 /** In the shape of Node's own, as the addon throws them. */
 function lockError(syscall: string, errno: number): NodeJS.ErrnoException {
+  const { constants } = process.getBuiltinModule('node:os');
   const code = Object.entries(constants.errno).find(([, number]) => number === errno)?.[0] ?? 'EIO';
   return Object.assign(new Error(`${code}: ${syscall}`), { code, errno: -errno, syscall });
 }

@@ -1,5 +1,4 @@
 import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import type { Worker } from 'node:worker_threads';
 import { errnoOf } from '../model/error.js';
 
@@ -36,7 +35,8 @@ function startWorker(script: URL | string): Worker | null {
 }
 
 export const systemThreads: Threads = {
-  start: (script) => (existsSync(fileURLToPath(script)) ? startThread(script) : null),
+  start: (script) =>
+    existsSync(process.getBuiltinModule('node:url').fileURLToPath(script)) ? startThread(script) : null,
 };
 
 /** @returns null where the machine has no more threads. */

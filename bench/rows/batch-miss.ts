@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { formatCount } from '../../src/model/units.js';
 import { makeSources, ordinaryUnit, tinyUnit, unitName } from '../data/c-sources.js';
+import { floorCommand } from '../data/floors.js';
 import { compileLine, writeManifest } from '../data/manifest.js';
 import { measureRow } from '../measure.js';
 import type { Group, RowId } from '../row.js';
@@ -61,6 +62,15 @@ function groupOf({ id, kind, text, bound }: Kind): Group {
             bound,
             needs: ['xargs'],
             run: async () => fromNothing(site, () => site.shell(line)),
+          },
+        ],
+        floors: [
+          {
+            name: 'least under Node: gcc alone',
+            needs: [],
+            absent: null,
+            run: async () =>
+              fromNothing(site, () => floorCommand(site, 'batch-miss.cjs', [String(LANES), 'names'])),
           },
         ],
       });

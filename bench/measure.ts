@@ -5,8 +5,8 @@ import type { Setting, Site } from './site.js';
 import { compare, summarise, type Summary } from './statistics.js';
 
 /**
- * Measures the sides of a row in turns: ours, the rivals, the floors, ours, the rivals, the floors. The first round warms the page cache for
- * all of them and is not counted; the peak of our memory is taken in it.
+ * Measures the sides of a row in turns: ours, the rivals, the floors, ours, the rivals, the floors. The first round warms
+ * the page cache for all of them and is not counted; the peak of our memory is taken in it.
  */
 export async function measureRow(site: Site, row: Row): Promise<void> {
   const { reporter, rounds } = site.setting;
@@ -23,13 +23,8 @@ export async function measureRow(site: Site, row: Row): Promise<void> {
   const [seconds, ...others] = samples.map(summarise);
   if (seconds === undefined) throw new Error('expected samples of ours');
   const comparisons = rivals.map((rival, index) => comparisonOf(seconds, rival, others[index]));
-  const below = floors.map((floor, index) =>
-    floorOf(
-      floor,
-      others[rivals.length + index],
-      comparisons.findLast(({ bound }) => bound !== null),
-    ),
-  );
+  const bounded = comparisons.findLast(({ bound }) => bound !== null) ?? comparisons[0];
+  const below = floors.map((floor, index) => floorOf(floor, others[rivals.length + index], bounded));
   const { id, title } = row;
   reporter.add({ kind: 'timed', id, title, seconds, peakBytes, comparisons, floors: below });
 }

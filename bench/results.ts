@@ -18,7 +18,7 @@ export interface FloorResult {
   readonly floor: string;
   /** Per unit of the row. */
   readonly seconds: Summary;
-  /** Against the rival with the bound; null where that is not installed. */
+  /** Against one rival, that with the bound where there is one; null where none is installed. */
   readonly against: Omit<Comparison, 'bound' | 'met'> | null;
 }
 

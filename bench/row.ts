@@ -31,7 +31,7 @@ export interface Row {
     peakBytes?(): Promise<number | null>;
   };
   readonly rivals: readonly Rival[];
-  /** Compared with the last of the rivals that have a bound. */
+  /** Compared with the last of the rivals that have a bound, or the first one where none has. */
   readonly floors?: readonly Floor[];
 }
 

@@ -46,7 +46,7 @@ function hitOne({ buffer, lockFile }, [source, inode, bytes, mtimeMs, ctimeMs, f
   )
     throw new Error(`expected ${source} as it was`);
   const pair = readPair({ hash, buffer }, `${home}/pipelines/${fingerprint}`, fingerprint);
-  const claim = claimOf(hash, output);
+  const claim = claimOf({ hash, buffer }, output, pair.end);
   for (const byte of claim) tryLock(lockFile, byte, 1, true);
   deliver(buffer, output, pair);
   for (const byte of claim) unlock(lockFile, byte, 1);

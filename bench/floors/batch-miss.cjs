@@ -1,11 +1,11 @@
-// batch-miss.cjs LANES NAMES: starts gcc for each name, so many at once, and collects what they print, as xargs does without
-// collecting. NAMES has a line for each source. Fails where one of them fails or leaves no object.
+// batch-miss.cjs GCC LANES NAMES: starts the gcc that lies at GCC for each name, LANES at once, and collects what it prints.
+// NAMES has a line for each source. Fails where one of them fails or leaves no object.
 // Left out: everything else: no cache is looked into and none is filled.
 'use strict';
 const { spawn } = require('node:child_process');
 const { readFileSync, statSync } = require('node:fs');
 
-const [lanes, namesFile] = process.argv.slice(2);
+const [gcc, lanes, namesFile] = process.argv.slice(2);
 const names = readFileSync(namesFile, 'latin1').trimEnd().split('\n');
 let next = 0;
 let running = 0;
@@ -19,7 +19,7 @@ function startNext() {
   next += 1;
   running += 1;
   const argv = ['-O2', '-c', `src/${name}.c`, '-o', `out/${name}.o`];
-  const compiler = spawn('gcc', argv, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const compiler = spawn(gcc, argv, { argv0: 'gcc', stdio: ['ignore', 'pipe', 'pipe'] });
   const printed = [];
   for (const stream of [compiler.stdout, compiler.stderr]) stream.on('data', (bytes) => printed.push(bytes));
   compiler.on('close', (code) => {

@@ -48,6 +48,7 @@ function groupOf({ id, kind, text, bound }: Kind): Group {
       );
       const args = ['compile', '--manifest', 'manifest', '--jobs', String(LANES), '--cache-dir', 'home'];
       const line = `xargs -P${LANES} -I{} ${compileLine('{}')} < names`;
+      const words = [site.setting.peers.get('gcc')?.path ?? 'gcc', String(LANES), 'names'];
       await measureRow(site, {
         id,
         title: `batch miss, ${formatCount(count)} ${kind}, ${LANES} lanes`,
@@ -69,8 +70,7 @@ function groupOf({ id, kind, text, bound }: Kind): Group {
             name: 'least under Node: gcc alone',
             needs: [],
             absent: null,
-            run: async () =>
-              fromNothing(site, () => floorCommand(site, 'batch-miss.cjs', [String(LANES), 'names'])),
+            run: async () => fromNothing(site, () => floorCommand(site, 'batch-miss.cjs', words)),
           },
         ],
       });

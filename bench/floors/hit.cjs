@@ -1,8 +1,9 @@
 // hit.cjs HOME OUTPUT FINGERPRINT [SHORTCUT]: what the system must be asked for in a hit. With SHORTCUT, a file that a hit of
 // compile has left, it looks at everything that is noted there; without, as get does, for settings files alone. Then it
 // judges the home, reads entry and record, hashes both, claims the output, compares and touches it, counts the hit and
-// gives the claim back. Fails where anything is not as it was, and has written nothing but figures then.
-// Left out: which shortcut belongs to the words of the call, processes that died in the home, reports, what comes after a miss.
+// gives the claim back. Fails where anything is not as it was.
+// Left out: which shortcut belongs to the words of the call, who has saved how much, processes that died in the home, the mode
+// of the output, reports, and what comes after a miss.
 'use strict';
 const fs = require('node:fs');
 

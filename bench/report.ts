@@ -3,6 +3,7 @@ import type {
   BenchResult,
   Comparison,
   FigureResult,
+  FloorResult,
   GrowthPoint,
   RowResult,
   TimedResult,
@@ -82,12 +83,21 @@ function cells(rows: readonly RowResult[]): string[][] {
 function timedCells(row: TimedResult): string[][] {
   const first = [row.title, timeOf(row.seconds)];
   const peak = row.peakBytes === null ? '' : formatMebibytes(row.peakBytes);
-  if (row.comparisons.length === 0) return [[...first, '', '', '', '', '', '', peak]];
-  return row.comparisons.map((comparison, index) =>
+  const floors = row.floors.map(floorCells);
+  if (row.comparisons.length === 0) return [[...first, '', '', '', '', '', '', peak], ...floors];
+  const comparisons = row.comparisons.map((comparison, index) =>
     index === 0
       ? [...first, ...comparisonCells(comparison), peak]
       : ['', '', ...comparisonCells(comparison), ''],
   );
+  return comparisons.concat(floors);
+}
+
+/** In the columns of ours: its time, and its ratio to the rival that has the bound. */
+function floorCells({ floor, seconds, against }: FloorResult): string[] {
+  const first = [floor, timeOf(seconds)];
+  if (against === null) return [...first, '', '', '', '', '', '', ''];
+  return [...first, ...comparisonCells({ ...against, bound: null, met: null }), ''];
 }
 
 function comparisonCells({ rival, seconds, ratio, bound, met }: Comparison): string[] {

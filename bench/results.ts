@@ -13,6 +13,15 @@ export interface Comparison {
   readonly met: boolean | null;
 }
 
+/** What a floor takes. */
+export interface FloorResult {
+  readonly floor: string;
+  /** Per unit of the row. */
+  readonly seconds: Summary;
+  /** Against one rival, that with the bound where there is one; null where none is installed. */
+  readonly against: Omit<Comparison, 'bound' | 'met'> | null;
+}
+
 export interface TimedResult {
   readonly kind: 'timed';
   readonly id: RowId;
@@ -21,6 +30,7 @@ export interface TimedResult {
   /** The largest of a process of ours, in bytes; null where it could not be had. */
   readonly peakBytes: number | null;
   readonly comparisons: readonly Comparison[];
+  readonly floors: readonly FloorResult[];
 }
 
 export interface FigureResult extends Figure {
@@ -31,7 +41,7 @@ export interface FigureResult extends Figure {
 /** What was wanted and is not there. */
 export interface Omission {
   readonly id: RowId;
-  /** The rival that is missing; null: the whole row. */
+  /** The rival or the floor that is missing; null: the whole row. */
   readonly rival: string | null;
   readonly reason: string;
   /** False: it was known before that it cannot be measured here. */

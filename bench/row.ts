@@ -16,6 +16,12 @@ export interface Rival extends Side {
   readonly bound: number | null;
 }
 
+/** A minimal program that does the same work without our code: below its time nobody gets who uses the same runtime. */
+export interface Floor extends Side {
+  /** Why it cannot be measured here; null where it can. */
+  readonly absent: string | null;
+}
+
 /** Sides that are measured in turns. */
 export interface Row {
   readonly id: RowId;
@@ -25,6 +31,8 @@ export interface Row {
     peakBytes?(): Promise<number | null>;
   };
   readonly rivals: readonly Rival[];
+  /** Compared with the last of the rivals that have a bound, or the first one where none has. */
+  readonly floors?: readonly Floor[];
 }
 
 /** What is not timed. */

@@ -21,6 +21,7 @@ export function compileArgs(root: string): readonly string[] {
 }
 
 const UNIT = unitName(0);
+export const OUTPUT = `out/${UNIT}.o`;
 /** Inputs, outputs and command, as `compile`, `get` and `fingerprint` take them. */
 export const REQUEST: readonly string[] =
-  `src/${UNIT}.c -o out/${UNIT}.o -- ${COMPILER.join(' ')} {input} -o {output}`.split(' ');
+  `src/${UNIT}.c -o ${OUTPUT} -- ${COMPILER.join(' ')} {input} -o {output}`.split(' ');

@@ -1,11 +1,12 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { formatCount } from '../../src/model/units.js';
 import { BenchError } from '../bench-error.js';
 import { makeSources, tinyUnit, unitName } from '../data/c-sources.js';
 import { ccacheEnvironment, demandDirectHits } from '../data/ccache.js';
+import { floorCommand, withoutAddons } from '../data/floors.js';
 import { compileLine, writeManifest, writeScript } from '../data/manifest.js';
 import { measureRow } from '../measure.js';
-import type { Group, Rival } from '../row.js';
+import type { Floor, Group, Rival } from '../row.js';
 import type { Site } from '../site.js';
 
 const COUNT = 10_000;
@@ -31,7 +32,8 @@ export const batchHits: Group = {
       names.map((name) => compileLine(name, 'ccache')),
     );
     site.setting.reporter.step(`batch-hits: ${count} compilations fill the cache`);
-    await site.time(site.ours(ARGS));
+    const { stdout } = await site.run(site.ours([...ARGS, '--json'], { captures: true }));
+    writeJobs(site, stdout);
     await measureRow(site, {
       id: 'batch-hits',
       title: `batch hits, ${formatCount(count)} inputs in one process, per hit`,
@@ -44,6 +46,10 @@ export const batchHits: Group = {
           sample,
           bound: null,
         }),
+      ],
+      floors: [
+        leastHits(site, { name: 'least under Node', threads: 1, count }),
+        leastHits(site, { name: 'least under Node, two threads', threads: 2, count }),
       ],
     });
   },
@@ -78,4 +84,24 @@ function ccache(site: Site, { name, line, sample, bound }: Wrapped): Rival {
     return seconds / sample;
   };
   return { name, bound, needs: ['ccache', 'xargs'], run };
+}
+
+/** What the floor asks for: each source as it is now, and what was made of it. */
+function writeJobs(site: Site, report: string): void {
+  const { jobs }: { readonly jobs: readonly { readonly fingerprint: string }[] } = JSON.parse(report);
+  const lines = jobs.map(({ fingerprint }, index) => {
+    const source = `src/${unitName(index)}.c`;
+    const { ino, size, mtimeMs, ctimeMs } = statSync(site.path(source));
+    return [source, ino, size, mtimeMs, ctimeMs, fingerprint, `out/${unitName(index)}.o`].join('\t');
+  });
+  writeFileSync(site.path('jobs'), `${lines.join('\n')}\n`);
+}
+
+function leastHits(
+  site: Site,
+  { name, threads, count }: { readonly name: string; readonly threads: number; readonly count: number },
+): Floor {
+  const command = floorCommand(site, 'batch-hits.cjs', [String(threads), 'home', 'jobs']);
+  const run = async (): Promise<number> => (await site.time(command)) / count;
+  return { name, needs: [], absent: withoutAddons(), run };
 }

@@ -1,6 +1,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { formatCount } from '../../src/model/units.js';
 import { makeSources, ordinaryUnit, tinyUnit, unitName } from '../data/c-sources.js';
+import { floorCommand } from '../data/floors.js';
 import { compileLine, writeManifest } from '../data/manifest.js';
 import { measureRow } from '../measure.js';
 import type { Group, RowId } from '../row.js';
@@ -47,6 +48,7 @@ function groupOf({ id, kind, text, bound }: Kind): Group {
       );
       const args = ['compile', '--manifest', 'manifest', '--jobs', String(LANES), '--cache-dir', 'home'];
       const line = `xargs -P${LANES} -I{} ${compileLine('{}')} < names`;
+      const words = [site.setting.peers.get('gcc')?.path ?? 'gcc', String(LANES), 'names'];
       await measureRow(site, {
         id,
         title: `batch miss, ${formatCount(count)} ${kind}, ${LANES} lanes`,
@@ -61,6 +63,14 @@ function groupOf({ id, kind, text, bound }: Kind): Group {
             bound,
             needs: ['xargs'],
             run: async () => fromNothing(site, () => site.shell(line)),
+          },
+        ],
+        floors: [
+          {
+            name: 'least under Node: gcc alone',
+            needs: [],
+            absent: null,
+            run: async () => fromNothing(site, () => floorCommand(site, 'batch-miss.cjs', words)),
           },
         ],
       });

@@ -1,7 +1,9 @@
-import { compileArgs, makeHome, REQUEST } from '../data/home.js';
+import { compileArgs, makeHome, OUTPUT, REQUEST } from '../data/home.js';
+import { floorCommand, leaveShortcut, NO_SHORTCUT, withoutAddons } from '../data/floors.js';
 import { quote, shellLoop } from '../data/shell-loop.js';
 import { measureRow } from '../measure.js';
-import type { Group } from '../row.js';
+import type { Floor, Group, Side } from '../row.js';
+import type { Site } from '../site.js';
 
 const SPACE_BYTES = 4_194_304;
 const BOUND = 1.25;
@@ -24,6 +26,7 @@ export const hitNode: Group = {
         title: 'one hit of compile, Node',
         ours: shellLoop(site, { name: 'vyre-cache compile', line }),
         rivals: [{ ...bare, bound: BOUND }],
+        floors: [await leastCompile(site)],
       });
     }
     if (site.wants('hit-long')) {
@@ -44,7 +47,21 @@ export const hitNode: Group = {
         title: 'one hit of get by fingerprint, Node',
         ours: shellLoop(site, { name: 'vyre-cache get', line }),
         rivals: [{ ...bare, bound: BOUND }],
+        floors: [{ ...leastHit(site, ['home', 'out/copy', fingerprint]), absent: withoutAddons() }],
       });
     }
   },
 };
+
+async function leastCompile(site: Site): Promise<Floor> {
+  const shortcut = await leaveShortcut(site);
+  if (shortcut === null) return { ...leastHit(site, []), absent: NO_SHORTCUT };
+  const { fingerprint, path } = shortcut;
+  return { ...leastHit(site, ['home', OUTPUT, fingerprint, path]), absent: withoutAddons() };
+}
+
+function leastHit(site: Site, args: readonly string[]): Side {
+  const { argv } = floorCommand(site, 'hit.cjs', args);
+  const side = shellLoop(site, { name: `least-hit-${args.length}`, line: quote(argv) });
+  return { ...side, name: 'least under Node' };
+}

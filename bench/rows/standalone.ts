@@ -1,17 +1,21 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { ccacheEnvironment, demandDirectHits } from '../data/ccache.js';
-import { compileArgs, makeHome } from '../data/home.js';
+import { findBun } from '../../tools/build-standalone.js';
+import { buildExecutable, floorProgram, leaveShortcut, NO_SHORTCUT, withoutAddons } from '../data/floors.js';
+import { compileArgs, makeHome, OUTPUT } from '../data/home.js';
 import { compileLine } from '../data/manifest.js';
 import { unitName } from '../data/c-sources.js';
 import { demandHits, startSccache } from '../data/sccache.js';
 import { quote, shellLoop } from '../data/shell-loop.js';
 import { measureRow, missingPeers, omitRows } from '../measure.js';
 import { PROJECT } from '../program.js';
-import type { Group, Rival, Side } from '../row.js';
+import type { Floor, Group, Rival, Side } from '../row.js';
 import type { Site } from '../site.js';
 
 const SPACE_BYTES = 16_777_216;
+/** An executable of Bun's, and its half-written copy. */
+const FLOOR_BYTES = 268_435_456;
 const BOUND_SCCACHE = 1;
 const BOUND_CCACHE = 3;
 
@@ -19,7 +23,7 @@ const BOUND_CCACHE = 3;
 export const hitStandalone: Group = {
   rows: ['hit-standalone'],
   needs: ['gcc'],
-  spaceBytes: () => SPACE_BYTES,
+  spaceBytes: () => SPACE_BYTES + (findBun() === null ? 0 : 2 * FLOOR_BYTES),
   async measure(site) {
     const { setting } = site;
     const { standalone } = setting;
@@ -36,6 +40,7 @@ export const hitStandalone: Group = {
         title: 'one hit of compile, standalone executable',
         ours: ourHit(site, standalone),
         rivals: [await sccacheHit(site, server?.env ?? null), await ccacheHit(site)],
+        floors: [await leastHit(site), await emptyProgram(site)],
       });
     } finally {
       await server?.end();
@@ -74,4 +79,33 @@ async function ccacheHit(site: Site): Promise<Rival> {
     await demandDirectHits(site, env, 1);
   }
   return { ...shellLoop(site, { name: 'ccache', line, env }), needs: ['ccache'], bound: BOUND_CCACHE };
+}
+
+async function leastHit(site: Site): Promise<Floor> {
+  const shortcut = await leaveShortcut(site);
+  const args = shortcut === null ? [] : ['home', OUTPUT, shortcut.fingerprint, shortcut.path];
+  const absent = withoutAddons() ?? (shortcut === null ? NO_SHORTCUT : null);
+  const built = { name: 'least under Bun', source: 'standalone-hit.mjs', hasAddon: true };
+  return builtFloor(site, { ...built, args, absent });
+}
+
+async function emptyProgram(site: Site): Promise<Floor> {
+  const built = { name: 'an empty program under Bun', source: 'empty.mjs', hasAddon: false };
+  return builtFloor(site, { ...built, args: [], absent: null });
+}
+
+interface BuiltFloor extends Pick<Floor, 'name' | 'absent'> {
+  readonly source: string;
+  readonly hasAddon: boolean;
+  readonly args: readonly string[];
+}
+
+/** A floor that Bun compiles to an executable in the folder of the row. */
+async function builtFloor(site: Site, { name, source, hasAddon, args, absent }: BuiltFloor): Promise<Floor> {
+  const file = site.path(`floor-${source}`);
+  const side = { ...shellLoop(site, { name, line: quote([file, ...args]) }) };
+  const bun = findBun();
+  if (bun === null) return { ...side, absent: 'no Bun for this machine in node_modules' };
+  if (absent === null) await buildExecutable(site, { bun, source: floorProgram(source), file, hasAddon });
+  return { ...side, absent };
 }

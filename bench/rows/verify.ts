@@ -1,9 +1,11 @@
 import { makeEntries } from '../data/entries.js';
+import { floorCommand, withoutAddons } from '../data/floors.js';
 import { formatCount } from '../../src/model/units.js';
 import { measureRow } from '../measure.js';
-import type { Group, Rival, Row, RowId, Side } from '../row.js';
+import type { Floor, Group, Rival, Row, RowId, Side } from '../row.js';
 import type { Site } from '../site.js';
 
+const HOME_ENTRIES = 'home/pipelines';
 const SMALL = { count: 100_000, payloadBytes: 4096 };
 const LARGE = { count: 64, payloadBytes: 67_108_864 };
 /** Above what a small file and its name occupy on the usual file systems. */
@@ -18,7 +20,7 @@ export const verifySmall: Group = {
   async measure(site) {
     await makeEntries(site, site.path('home'), { ...SMALL, count: site.count(SMALL.count), oldestDays: 14 });
     await measureRow(site, {
-      ...rowOver(site, 'verify-small'),
+      ...rowOver(site, 'verify-small', site.count(SMALL.count)),
       title: `verify, ${formatCount(site.count(SMALL.count))} entries of 4 KiB`,
       rivals: [
         b3sum(site, { name: 'find | xargs b3sum', options: '', bound: 0.6 }),
@@ -40,20 +42,26 @@ export const verifyLarge: Group = {
   async measure(site) {
     await makeEntries(site, site.path('home'), { ...LARGE, count: site.count(LARGE.count), oldestDays: 14 });
     await measureRow(site, {
-      ...rowOver(site, 'verify-large'),
+      ...rowOver(site, 'verify-large', site.count(LARGE.count)),
       title: `verify, ${formatCount(site.count(LARGE.count))} entries of 64 MiB`,
       rivals: [b3sum(site, { name: 'b3sum', options: '', bound: 0.9 })],
     });
   },
 };
 
-function rowOver(site: Site, id: RowId): Pick<Row, 'id' | 'ours'> {
+function rowOver(site: Site, id: RowId, count: number): Pick<Row, 'id' | 'ours' | 'floors'> {
   const ours: Side = {
     name: 'vyre-cache verify',
     needs: [],
     run: async () => site.time(site.ours(['verify', site.path('home')])),
   };
-  return { id, ours };
+  const floor: Floor = {
+    name: 'least under Node, two threads',
+    needs: [],
+    absent: withoutAddons(),
+    run: async () => site.time(floorCommand(site, 'verify.cjs', [HOME_ENTRIES, String(count)])),
+  };
+  return { id, ours, floors: [floor] };
 }
 
 function b3sum(

@@ -44,6 +44,14 @@ const RESULT: BenchResult = {
         { rival: 'another', seconds: RIVAL, ratio: compare(OURS, RIVAL), bound: 0.5, met: false },
         { rival: 'a third', seconds: RIVAL, ratio: compare(OURS, RIVAL), bound: null, met: null },
       ],
+      floors: [
+        {
+          floor: 'least under Node',
+          seconds: OURS,
+          against: { rival: 'another', seconds: RIVAL, ratio: compare(OURS, RIVAL) },
+        },
+        { floor: 'least under Bun', seconds: OURS, against: null },
+      ],
     },
     {
       kind: 'figure',
@@ -74,6 +82,8 @@ describe('the report of the bench', () => {
         String.raw`| verify | 600 ms ±8% | find \| xargs b3sum | 1.00 s ±0% | 0.60 | 0.50 to 0.70 | 0.6 | yes | 60 MiB |`,
         '|  |  | another | 1.00 s ±0% | 0.60 | 0.50 to 0.70 | 0.5 | NO |  |',
         '|  |  | a third | 1.00 s ±0% | 0.60 | 0.50 to 0.70 |  |  |  |',
+        '| least under Node | 600 ms ±8% | another | 1.00 s ±0% | 0.60 | 0.50 to 0.70 |  |  |  |',
+        '| least under Bun | 600 ms ±8% |  |  |  |  |  |  |  |',
         '| compilations | 1 |  |  |  |  | 1 | yes |  |',
         '',
         '| Time and peak memory with | 10 entries | 1,000 entries | 100,000 entries |',

@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import type { BenchResult, RowResult } from '../../bench/results.js';
+import type { BenchResult, Comparison, RowResult } from '../../bench/results.js';
 import { mountNamespace } from '../support/mount-namespace.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { findTool, has, SEARCH_PATH } from '../support/tools.js';
@@ -113,6 +113,28 @@ describe('the bench', () => {
     assertNothingLeft(place);
   });
 
+  test('measures floors beside the others, against the rival with the bound', (t) => {
+    if (!has(t, 'gcc')) return;
+    const place = placeOf(t, pathWith(t, 'sh', 'gcc', 'as', 'ld', 'node', 'find', 'xargs'));
+    const ids = ['batch-hits', 'hit-node', 'hit-get', 'batch-miss', 'stats', 'prune'] as const;
+    const { status, stderr } = run(place, '--only', ids.join(','), '--scale', '0.001', '--rounds', '2');
+    assert.equal(status, 0, stderr);
+    const omitted = resultOf(place).omitted.map(({ rival }) => rival);
+    for (const id of ids) {
+      const row = rowOf(place, id);
+      assert.ok(row.kind === 'timed');
+      const expected = id === 'batch-hits' ? 2 : 1;
+      const missing = omitted.filter((name) => name?.startsWith('least'));
+      assert.ok(row.floors.length === expected || missing.length > 0, `expected ${expected} floors of ${id}`);
+      for (const { seconds, against } of row.floors) {
+        assert.equal(seconds.samples.length, 2);
+        const bounded: Comparison | undefined = row.comparisons.find(({ bound }) => bound !== null);
+        assert.deepEqual([against?.rival, against?.seconds], [bounded?.rival, bounded?.seconds]);
+      }
+    }
+    assertNothingLeft(place);
+  });
+
   test('counts the compilations for callers of one key', (t) => {
     if (!has(t, 'gcc')) return;
     const place = placeOf(t, pathWith(t, 'sh', 'gcc', 'as', 'ld', 'sleep', 'node', 'env'));
@@ -175,8 +197,12 @@ describe('the bench', () => {
     assert.ok(row.kind === 'timed');
     const missing = resultOf(place).omitted.map(({ rival }) => rival);
     assert.deepEqual(
-      new Set([...row.comparisons.map(({ rival }) => rival), ...missing]),
-      new Set(['ccache', 'sccache, its server running']),
+      new Set([
+        ...row.comparisons.map(({ rival }) => rival),
+        ...row.floors.map(({ floor }) => floor),
+        ...missing,
+      ]),
+      new Set(['ccache', 'sccache, its server running', 'least under Bun', 'an empty program under Bun']),
     );
     assertNothingLeft(place);
   });

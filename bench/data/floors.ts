@@ -1,0 +1,83 @@
+import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { FOOTER_BYTES } from '../../src/model/entry.js';
+import type { Command } from '../commands.js';
+import { PROJECT } from '../program.js';
+import type { Site } from '../site.js';
+import { compileArgs } from './home.js';
+
+const FOLDER = join(import.meta.dirname, '..', 'floors');
+const PLATFORM = `${process.platform}-${process.arch}`;
+const MODULES = join(PROJECT, 'node_modules');
+
+/** The addons that floors load, by their files. */
+const BLAKE3_ADDON = join(MODULES, `@napi-rs/blake-hash-${PLATFORM}-gnu/blake.${PLATFORM}-gnu.node`);
+const LOCK_ADDON = join(MODULES, `fs-native-extensions/prebuilds/${PLATFORM}/fs-native-extensions.node`);
+
+/** Why floors that hash and lock cannot run here; null where they can. */
+export function withoutAddons(): string | null {
+  const isThere = [BLAKE3_ADDON, LOCK_ADDON].every((file) => existsSync(file));
+  return isThere ? null : `no native addons for ${PLATFORM} in node_modules`;
+}
+
+/** The program of a floor. */
+export function floorProgram(name: string): string {
+  return join(FOLDER, name);
+}
+
+/** A floor under the Node that runs ours. */
+export function floorCommand(site: Site, name: string, args: readonly string[]): Command {
+  return site.command([site.setting.node, floorProgram(name), ...args]);
+}
+
+/** As tools/build-standalone.ts calls it; what is so small is one chunk. */
+const BUN_FLAGS = [
+  '--compile',
+  '--format=esm',
+  '--bytecode',
+  '--minify',
+  '--compile-jit-policy=100',
+  '--no-compile-autoload-dotenv',
+  '--no-compile-autoload-bunfig',
+];
+
+/** Builds an executable; with the addon, its bytes and their number as u32le follow at the end. */
+export async function buildExecutable(
+  site: Site,
+  {
+    bun,
+    source,
+    file,
+    hasAddon,
+  }: { readonly bun: string; readonly source: string; readonly file: string; readonly hasAddon: boolean },
+): Promise<void> {
+  site.setting.reporter.step(`hit-standalone: Bun compiles ${basename(source)}`);
+  await site.run(site.command([bun, 'build', ...BUN_FLAGS, source, '--outfile', file]));
+  if (!hasAddon) return;
+  const addon = readFileSync(BLAKE3_ADDON);
+  const trailer = Buffer.alloc(4);
+  trailer.writeUInt32LE(addon.byteLength);
+  appendFileSync(file, Buffer.concat([addon, trailer]));
+}
+
+export const NO_SHORTCUT = 'a hit leaves no shortcut on this file system';
+
+export interface LeftShortcut {
+  readonly path: string;
+  readonly fingerprint: string;
+}
+
+/** The shortcut that a hit of ours leaves; null where it leaves none, as on a file system without exact times. */
+export async function leaveShortcut(site: Site): Promise<LeftShortcut | null> {
+  await site.time(site.ours(compileArgs('home')));
+  const roots = site.path('user', '.local', 'state', 'vyre-cache', 'roots');
+  if (!existsSync(roots)) return null;
+  const paths = readdirSync(roots, { recursive: true, encoding: 'utf8' });
+  const name = paths.find((path) => /\/shortcuts\/[0-9a-f]{64}$/.test(path));
+  if (name === undefined) return null;
+  const path = join(roots, name);
+  const { fingerprint }: { readonly fingerprint: string } = JSON.parse(
+    readFileSync(path).subarray(0, -FOOTER_BYTES).toString('utf8'),
+  );
+  return { path, fingerprint };
+}

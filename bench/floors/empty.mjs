@@ -1,0 +1,1 @@
+// Nothing. Compiled by Bun it shows what its start takes.

@@ -121,15 +121,12 @@ function makeFolder(path: string, mode: number): void {
   }
 }
 
-/** A file in the middle of a path means that nothing can be at its end. */
-function statAt(ask: () => fs.Stats | undefined): FileStat | null {
-  try {
-    const stats = ask();
-    return stats === undefined ? null : toStat(stats);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOTDIR') return null;
-    throw error;
-  }
+const NULL_IF_ABSENT = { throwIfNoEntry: false } as const;
+
+/** A file in the middle of a path means that nothing can be at its end. @throws every other error. */
+function absentBehindFile(error: unknown): null {
+  if (errnoOf(error) === 'ENOTDIR') return null;
+  throw error;
 }
 
 /**
@@ -137,7 +134,7 @@ function statAt(ask: () => fs.Stats | undefined): FileStat | null {
  * a link in the place of a folder meanwhile makes us open up a folder that belongs to us anyway.
  */
 function openUp(path: string): void {
-  if (fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) return;
+  if (fs.lstatSync(path, NULL_IF_ABSENT)?.isDirectory() !== true) return;
   fs.chmodSync(path, 0o700);
   for (const item of fs.readdirSync(path, { withFileTypes: true })) {
     if (item.isDirectory()) openUp(join(path, item.name));
@@ -181,14 +178,27 @@ export const systemFiles = {
   },
   fstat: (fd: number): FileStat => toStat(fs.fstatSync(fd)),
   /** Null when nothing is there. */
-  lstat: (path: string): FileStat | null => statAt(() => fs.lstatSync(path, { throwIfNoEntry: false })),
+  lstat: (path: string): FileStat | null => {
+    try {
+      const stats = fs.lstatSync(path, NULL_IF_ABSENT);
+      return stats === undefined ? null : toStat(stats);
+    } catch (error) {
+      return absentBehindFile(error);
+    }
+  },
   /** Follows links. Null when nothing is there. */
-  stat: (path: string): FileStat | null => statAt(() => fs.statSync(path, { throwIfNoEntry: false })),
+  stat: (path: string): FileStat | null => {
+    try {
+      const stats = fs.statSync(path, NULL_IF_ABSENT);
+      return stats === undefined ? null : toStat(stats);
+    } catch (error) {
+      return absentBehindFile(error);
+    }
+  },
   /** Follows links. */
-  isDirectory: (path: string): boolean =>
-    fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true,
+  isDirectory: (path: string): boolean => fs.statSync(path, NULL_IF_ABSENT)?.isDirectory() === true,
   /** True for a FIFO or an anonymous pipe. Follows links. */
-  isPipe: (path: string): boolean => fs.statSync(path, { throwIfNoEntry: false })?.isFIFO() === true,
+  isPipe: (path: string): boolean => fs.statSync(path, NULL_IF_ABSENT)?.isFIFO() === true,
   /**
    * Reads at most `length` bytes at `position` into `buffer` from its start; returns how many were there. Once `enough`
    * are read a short answer counts as the end of the file, which spares the question.
@@ -269,7 +279,7 @@ export const systemFiles = {
   /** Removes a file or a whole folder, read-only ones within it too; absent is fine. Never follows links. */
   removeTree: (path: string): void => {
     try {
-      const isFolder = fs.lstatSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
+      const isFolder = fs.lstatSync(path, NULL_IF_ABSENT)?.isDirectory() === true;
       if (!isFolder || !removeListed(path)) fs.rmSync(path, REMOVAL);
     } catch (error) {
       const errno = errnoOf(error);

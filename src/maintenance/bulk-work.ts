@@ -26,6 +26,8 @@ export type BulkTask =
       readonly digests: SharedArrayBuffer | null;
     };
 
+export const LOOK: BulkTask = { kind: 'look' };
+
 /** What a row of the table's results says. */
 export const RESULT = {
   /** Nobody was there yet. */
@@ -128,14 +130,16 @@ export class BulkWork {
     const stem = this.#table.stem(row);
     const present = this.#table.present(row);
     const folder = this.#folder(row);
+    const { length } = format.parts;
     let isThere = false;
-    stats.length = format.parts.length;
-    for (let part = 0; part < stats.length; part += 1) {
+    for (let part = 0; part < length; part += 1) {
       const isListed = (present & (1 << part)) !== 0;
       const stat = isListed ? this.#host.files.lstat(`${folder}/${partName(format, part, stem)}`) : null;
       stats[part] = stat?.type === 'file' ? stat : null;
       isThere ||= stats[part] !== null;
     }
+    // To set a length costs as much as a part, and nearly always it is the same.
+    if (stats.length !== length) stats.length = length;
     return isThere;
   }
 

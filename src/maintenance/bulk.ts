@@ -9,7 +9,7 @@ import { MANY_ARTIFACTS, type Place, type Rows } from './inventory.js';
 /** More lanes read no faster: the file system has to keep up. */
 const MAX_LANES = 4;
 /** The most artifacts that a lane claims at a time, between two looks at the progress and at whatever else waits. */
-const MAX_SLICE = 512;
+const MAX_SLICE = { look: 512, check: 128 } as const;
 /** Where there are few artifacts they may be large. */
 const MIN_SLICES = 64;
 /** Once one thread has read as much, others pay however few artifacts there are. */
@@ -71,15 +71,18 @@ export class Lanes {
     this.#threads ??= startThreads(this.#host);
   };
 
-  /** Lets the threads look at what is listed so far, while this one lists the rest. */
-  readonly lookAhead = (listed: Rows): void => {
+  /**
+   * Lets the threads do a task for what is listed so far, while this one lists the rest: the same as the one that is
+   * {@link run} afterwards. Its memory cannot grow, so it takes no digests.
+   */
+  goAhead(task: BulkTask, listed: Rows): void {
     this.prepare();
     const threads = this.#threads ?? [];
     if (threads.length === 0) return;
-    this.#ahead ??= this.#beginAhead(threads, listed);
+    this.#ahead ??= this.#beginAhead(threads, listed, task);
     const { order, arrivals } = this.#ahead;
     arrivals.add(listed.artifacts.lendRows(order.table));
-  };
+  }
 
   async stop(): Promise<void> {
     await Promise.all((this.#threads ?? []).map(async (thread) => thread.stop()));
@@ -121,10 +124,10 @@ export class Lanes {
     return failures.toSorted((a, b) => a.row - b.row);
   }
 
-  #beginAhead(threads: readonly Thread[], listed: Rows): WorkAhead {
+  #beginAhead(threads: readonly Thread[], listed: Rows, task: BulkTask): WorkAhead {
     const arrivals = new Arrivals();
     const table = listed.artifacts.lend();
-    const order = this.#orderFor(listed, { kind: 'look' }, { table, listed: arrivals.memory });
+    const order = this.#orderFor(listed, task, { table, listed: arrivals.memory });
     return { order, arrivals, answers: askAll(threads, order) };
   }
 
@@ -152,7 +155,7 @@ export class Lanes {
       listed,
       places: places.map(({ path }) => ({ path })),
       task,
-      slice: Math.max(1, Math.min(MAX_SLICE, Math.floor(table.count / MIN_SLICES))),
+      slice: Math.max(1, Math.min(MAX_SLICE[task.kind], Math.floor(table.count / MIN_SLICES))),
       cursor: new SharedArrayBuffer(8),
       figures: memoryOf(this.#figures),
     };

@@ -1,7 +1,7 @@
 import { ENTRY_PART, entryFormat, RECORD_PART } from '../layouts/vyre/entry-format.js';
 import type { LayoutName } from '../layouts/layout.js';
 import { withLanes, type Lanes } from './bulk.js';
-import { RESULT } from './bulk-work.js';
+import { LOOK, RESULT } from './bulk-work.js';
 import { pathOf, takeInventory, takeStoreInventory, type Inventory } from './inventory.js';
 import type { MaintainedRoot } from './maintained-root.js';
 import type { FileFailure } from './reports.js';
@@ -30,7 +30,7 @@ export async function collectCandidates(root: MaintainedRoot, options: CollectOp
       layouts,
       countsAliens: false,
       signal,
-      onMany: lanes.lookAhead,
+      onMany: (listed) => lanes.goAhead(LOOK, listed),
     });
     return collect(inventory, lanes, options);
   });
@@ -60,7 +60,7 @@ async function collect(
 ): Promise<Collected> {
   const { artifacts } = inventory;
   const failed = await lanes.run(inventory, {
-    task: { kind: 'look' },
+    task: LOOK,
     signal: options.signal,
     onProgress: options.onProgress,
   });

@@ -2,7 +2,7 @@ import { lstatOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { entryFormat, RECORD_PART } from '../layouts/vyre/entry-format.js';
 import { withLanes, type Lanes } from './bulk.js';
-import { RESULT, type RowFailure } from './bulk-work.js';
+import { LOOK, RESULT, type RowFailure } from './bulk-work.js';
 import { pathOf, takeInventory, type Inventory } from './inventory.js';
 import { isLeftOver } from './litter.js';
 import type { MaintainedRoot } from './maintained-root.js';
@@ -63,9 +63,9 @@ async function lookAtAll(
   const inventory = await takeInventory(host, root, {
     layouts: null,
     countsAliens: false,
-    onMany: lanes.lookAhead,
+    onMany: (listed) => lanes.goAhead(LOOK, listed),
   });
-  const failed = await lanes.run(inventory, { task: { kind: 'look' }, signal: null, onProgress: null });
+  const failed = await lanes.run(inventory, { task: LOOK, signal: null, onProgress: null });
   return { inventory, failed };
 }
 

@@ -114,14 +114,16 @@ class Verifier {
     lanes: Lanes,
   ): Promise<{ readonly inventory: Inventory; readonly digests: SharedArrayBuffer | null }> {
     const { host, root, maxPayloadBytes, signing } = this.#root;
+    const check = { kind: 'check', maxPayloadBytes, keys: signing?.keys ?? null, digests: null } as const;
     const inventory = await takeInventory(host, root, {
       layouts: null,
       countsAliens: true,
-      onMany: lanes.prepare,
+      // How many digests there will be is not known yet.
+      onMany: this.#takesDigests ? lanes.prepare : (listed) => lanes.goAhead(check, listed),
     });
     const digests = this.#takesDigests ? new SharedArrayBuffer(32 * inventory.artifacts.count) : null;
     await lanes.run(inventory, {
-      task: { kind: 'check', maxPayloadBytes, keys: signing?.keys ?? null, digests },
+      task: { ...check, digests },
       signal: null,
       onProgress: this.#options.onProgress ?? null,
     });

@@ -10,10 +10,11 @@ function digitAt(text: string, index: number): number {
   return DIGITS[text.charCodeAt(index)] ?? NO_DIGIT;
 }
 
-/** True when the first `length` characters of a text are lowercase hex digits. */
-export function startsWithHex(text: string, length: number): boolean {
-  if (text.length < length) return false;
-  for (let index = 0; index < length; index += 1) if (digitAt(text, index) === NO_DIGIT) return false;
+/** True when the `length` characters of a text from `start` on are lowercase hex digits. */
+export function hasHexAt(text: string, start: number, length: number): boolean {
+  const end = start + length;
+  if (text.length < end) return false;
+  for (let index = start; index < end; index += 1) if (digitAt(text, index) === NO_DIGIT) return false;
   return true;
 }
 

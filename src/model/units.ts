@@ -124,6 +124,13 @@ function significant(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
 
+/** The same for bytes through a power of two: its digits are exact, and rounding takes a tenth of the time of them. */
+function significantSize(value: number): string {
+  if (value >= 100 || value < 1) return significant(value);
+  const perUnit = value >= 10 ? 10 : 100;
+  return String(Math.round(value * perUnit) / perUnit);
+}
+
 const SHOWN_SIZES = ['B', ...SIZE_LETTERS.map((letter) => `${letter}iB`)];
 
 /** `0 B`, `1023 B`, `1.2 MiB`, `6.1 GiB`. */
@@ -135,7 +142,7 @@ export function formatBytes(bytes: number): string {
     value /= 1024;
     step += 1;
   }
-  return `${significant(value)} ${SHOWN_SIZES[step]}`;
+  return `${significantSize(value)} ${SHOWN_SIZES[step]}`;
 }
 
 /** `0 ms`, `35 ms`, `1.24 s`, `3 m 12 s`, `2 d 4 h`: two units at most; negative spans are shown as zero. */

@@ -1,24 +1,24 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { startsWithHex, writeHex } from '../../src/model/hex.js';
+import { hasHexAt, writeHex } from '../../src/model/hex.js';
 
 describe('hex digits', () => {
   it('are lowercase only', () => {
     const digits = '0123456789abcdef';
     for (let code = 0; code < 300; code += 1) {
       const char = String.fromCharCode(code);
-      assert.equal(startsWithHex(char, 1), digits.includes(char), `character ${code}`);
+      assert.equal(hasHexAt(char, 0, 1), digits.includes(char), `character ${code}`);
     }
-    for (const char of ['é', '０', '\u{1F600}', '\uD800']) assert.equal(startsWithHex(`${char}00`, 2), false);
+    for (const char of ['é', '０', '\u{1F600}', '\uD800']) assert.equal(hasHexAt(`${char}00`, 0, 2), false);
   });
 
   it('are asked for at the start of a text, as many as that', () => {
     assert.deepEqual(
-      [0, 2, 4, 5].map((length) => startsWithHex('beef.bin', length)),
+      [0, 2, 4, 5].map((length) => hasHexAt('beef.bin', 0, length)),
       [true, true, true, false],
     );
-    assert.equal(startsWithHex('bee', 4), false);
+    assert.equal(hasHexAt('bee', 0, 4), false);
   });
 
   it('are written as Node writes them, from a place on', () => {

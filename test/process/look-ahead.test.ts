@@ -1,13 +1,17 @@
 import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, it } from 'node:test';
+import { beforeEach, describe, it } from 'node:test';
 import { systemFiles, type DirectoryItem } from '../../src/host/files.js';
+import { hashChunks } from '../../src/host/hash.js';
+import { portableBlake3 } from '../../src/host/portable-hash.js';
 import type { Host } from '../../src/host/host.js';
 import { systemThreads, type Thread } from '../../src/host/threads.js';
 import type { BulkOrder } from '../../src/maintenance/bulk.js';
 import { RESULT } from '../../src/maintenance/bulk-work.js';
 import { prune } from '../../src/maintenance/prune.js';
+import { verify } from '../../src/maintenance/verify.js';
+import { entryChunks } from '../../src/model/entry.js';
 import { NO_RULES } from '../../src/model/retention.js';
 import { MANY_ARTIFACTS } from '../../src/maintenance/inventory.js';
 import { failingFiles, fakeHost } from '../support/fake-host.js';
@@ -18,7 +22,7 @@ import { temporaryFolder } from '../support/temporary-folder.js';
 const COUNT = 12_000;
 const DAY_SECONDS = 86_400;
 
-/** What the threads were asked first: to look ahead. */
+/** What the threads were asked first: to go ahead. */
 let ahead: BulkOrder | null = null;
 
 /** The built threads, which take the sources' orders as those of the program. */
@@ -58,6 +62,10 @@ function waitForResults({ table }: BulkOrder): void {
  * later, and what is no file must count as if all had been listed before.
  */
 describe('artifacts that are looked at while others are still listed', () => {
+  beforeEach(() => {
+    ahead = null;
+  });
+
   it('count with all their parts, wherever they lie', async (t) => {
     const folder = temporaryFolder(t);
     for (const section of ['pipelines', 'aot']) mkdirSync(join(folder, section));
@@ -88,8 +96,7 @@ describe('artifacts that are looked at while others are still listed', () => {
         expected.keptBytes += bytes;
       }
     }
-    const host = fakeHost({ threads, files: failingFiles({ scanDirectory: recordsLast }) });
-    const session = sessionOf(t, folder, { host });
+    const session = sessionOf(t, folder, { host: hostWithLateRecords() });
     const report = await prune(session, {
       rules: { ...NO_RULES, ttlMs: 7 * DAY_SECONDS * 1000 },
       dryRun: true,
@@ -99,4 +106,36 @@ describe('artifacts that are looked at while others are still listed', () => {
     assert.ok(removed.every(({ ageSeconds }) => ageSeconds >= 10 * DAY_SECONDS));
     assert.deepEqual([report.keptCount, report.keptBytes], [expected.keptCount, expected.keptBytes]);
   });
+
+  it('are checked with all their parts', async (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(join(folder, 'pipelines'));
+    const payload = Buffer.from('payload');
+    const entry = Buffer.concat(entryChunks(payload, hashChunks(portableBlake3, [payload])));
+    const torn = entry.subarray(1);
+    const wrong: string[] = [];
+    for (const [number, name] of manyNames(COUNT).entries()) {
+      const hasRecord = number % 1000 === 0;
+      const isTorn = number % 1000 === 1;
+      writeFileSync(join(folder, `pipelines/${name}.bin`), isTorn ? torn : entry);
+      if (hasRecord) writeFileSync(join(folder, `pipelines/${name}.json`), 'no record');
+      if (hasRecord) wrong.push(`pipelines/${name}.bin unreadable-record`);
+      if (isTorn) wrong.push(`pipelines/${name}.bin bad-checksum`);
+    }
+    const session = sessionOf(t, folder, { host: hostWithLateRecords() });
+    const report = await verify(session, { fingerprints: null });
+    assert.equal(report.valid, COUNT - wrong.length);
+    assert.equal(
+      report.bytes,
+      report.valid * entry.length + (wrong.length / 2) * (entry.length + torn.length),
+    );
+    assert.deepEqual(
+      report.problems.map(({ path, reason }) => `${path} ${reason}`),
+      wrong.toSorted(),
+    );
+  });
 });
+
+function hostWithLateRecords(): Host {
+  return fakeHost({ threads, files: failingFiles({ scanDirectory: recordsLast }) });
+}

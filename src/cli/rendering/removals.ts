@@ -1,7 +1,8 @@
 import type { Removal, RemovalReport } from '../../maintenance/reports.js';
 import { formatBytes, formatCount, formatDuration } from '../../model/units.js';
 import type { Paint } from '../color.js';
-import { isFingerprint } from '../../model/fingerprint.js';
+import { HEX_LENGTH } from '../../model/fingerprint.js';
+import { hasHexAt } from '../../model/hex.js';
 import { jsonSeconds } from './json.js';
 import { printable, shortFingerprint } from './text.js';
 
@@ -11,6 +12,7 @@ const CHUNK_CHARACTERS = 8192;
 const SIZE_WIDTH = 8;
 const AGE_WIDTH = 9;
 const ENTRY_SUFFIX = '.bin';
+const ENTRY_NAME_LENGTH = HEX_LENGTH + ENTRY_SUFFIX.length;
 
 /** One line per removal, in pieces: its size, its age, its reason, its path. */
 export function* renderRemovals(
@@ -26,15 +28,16 @@ function row(
 ): string {
   const size = formatBytes(bytes).padStart(SIZE_WIDTH);
   const age = formatDuration(ageSeconds).padStart(AGE_WIDTH);
-  const name = printable(verbose ? path : shortPath(path));
+  const name = verbose ? printable(path) : shortName(path);
   return `${name}  ${size}  ${age}  ${paint.faint(reason)}\n`;
 }
 
-/** The fingerprint of an entry, cut; any other path as it is. */
-function shortPath(path: string): string {
-  if (!path.endsWith(ENTRY_SUFFIX)) return path;
-  const stem = path.slice(path.lastIndexOf('/') + 1, -ENTRY_SUFFIX.length);
-  return isFingerprint(stem) ? shortFingerprint(stem) : path;
+/** The fingerprint of an entry, cut; of anything else its path. By places in the path: there may be a million. */
+function shortName(path: string): string {
+  const start = path.length - ENTRY_NAME_LENGTH;
+  const isName = start === 0 || path[start - 1] === '/';
+  if (!isName || !path.endsWith(ENTRY_SUFFIX)) return printable(path);
+  return hasHexAt(path, start, HEX_LENGTH) ? shortFingerprint(path.slice(start)) : printable(path);
 }
 
 /** What could not be looked at or removed, one line each. */

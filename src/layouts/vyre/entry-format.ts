@@ -2,7 +2,7 @@ import { withScannedFile, type Files } from '../../host/files.js';
 import { FOOTER_BYTES, judgeEntrySize } from '../../model/entry.js';
 import { errnoOf } from '../../model/error.js';
 import { digestOfBytes, HEX_LENGTH, isFingerprint, type Fingerprint } from '../../model/fingerprint.js';
-import { startsWithHex } from '../../model/hex.js';
+import { hasHexAt } from '../../model/hex.js';
 import {
   decodeRecord,
   decodeSummary,
@@ -46,7 +46,7 @@ export const entryFormat: Format = {
 /** An entry or a record by its name; null for any other one. */
 export function entryPart(name: string): (Named & { readonly kind: 'part' }) | null {
   const part = partOfSuffix(name);
-  if (part === null || !startsWithHex(name, HEX_LENGTH)) return null;
+  if (part === null || !hasHexAt(name, 0, HEX_LENGTH)) return null;
   return { kind: 'part', format: entryFormat, part, stem: name.slice(0, HEX_LENGTH) };
 }
 

@@ -1,7 +1,7 @@
 import { statOrNull } from '../host/files.js';
 import { isHit } from '../model/lifecycle.js';
-import { deliver, DeliveryError } from './delivery.js';
-import { claimingQuietly, type Claimant } from './output-claims.js';
+import { deliver, deliverNow, DeliveryError } from './delivery.js';
+import { claimingNow, claimingQuietly, type Claimant } from './output-claims.js';
 import type { Plan } from './plan.js';
 import type { Product } from './product.js';
 import type { CompileOptions, DeliveredOutput } from './request.js';
@@ -35,7 +35,28 @@ export async function handOver(
       error = problem;
     }
   }
-  return { outputs: plan.outputs.flatMap((output) => describeOutput(session, output)), error };
+  return { outputs: describeOutputs(session, plan), error };
+}
+
+/**
+ * {@link handOver} where nothing has to be waited for, and nobody is told anything; null where something has: then some
+ * outputs may be delivered already. @throws DeliveryError
+ */
+export function handOverNow(
+  session: Claimant,
+  plan: Destination,
+  product: Product,
+): readonly DeliveredOutput[] | null {
+  const claimed = claimingNow(session, plan, () =>
+    plan.outputs.every((output, index) => {
+      const member = memberFor(plan, product, { index, isStdout: output.isStdout });
+      if (member === null) return true;
+      const { executable, bytes } = member;
+      return deliverNow(session.host, { path: output.path, executable, content: bytes });
+    }),
+  );
+  if (!claimed.held || !claimed.value) return null;
+  return describeOutputs(session, plan);
 }
 
 function wasHit(product: Product): boolean {
@@ -67,12 +88,13 @@ function memberFor(
   return isInPlace ? null : (product.outputs?.[output.index] ?? null);
 }
 
-function describeOutput(
-  session: Claimant,
-  output: { readonly name: string; readonly path: string },
-): readonly DeliveredOutput[] {
-  // Best effort: what lies there is the user's, whether it can be described or not.
-  const stat = statOrNull(session.host.files, output.path);
-  if (stat === null) return [];
-  return [{ path: output.name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 }];
+/** Best effort: what lies there is the user's, whether it can be described or not. */
+function describeOutputs(session: Claimant, plan: Destination): readonly DeliveredOutput[] {
+  const described: DeliveredOutput[] = [];
+  for (const { name, path } of plan.outputs) {
+    const stat = statOrNull(session.host.files, path);
+    if (stat === null) continue;
+    described.push({ path: name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 });
+  }
+  return described;
 }

@@ -75,9 +75,8 @@ export class EntryReader {
     const size = judgeEntrySize(read.bytes.byteLength, this.#maxPayloadBytes);
     if (!size.ok) return size;
     const { payload, footer } = splitEntry(read.bytes);
-    const digest = hashChunks(this.#host.hash, [payload]);
-    if (Buffer.compare(digest, footer) !== 0) return { ok: false, reason: 'bad-checksum' };
-    return { ok: true, payload, digest: digestOfBytes(digest), stat: read.stat };
+    if (!this.#host.hash.matches(payload, footer)) return { ok: false, reason: 'bad-checksum' };
+    return { ok: true, payload, digest: digestOfBytes(footer), stat: read.stat };
   }
 
   /** The record of an artifact; a failure in its place is none. */
@@ -139,10 +138,10 @@ export class EntryReader {
     if (!read.ok && this.#signing !== null)
       return { hit: false, reason: read.reason === 'absent' ? 'unsigned' : read.reason };
     const { payload, digest, stat } = entry;
-    const record = read.ok
-      ? { record: read.record, recordMiss: null }
-      : { record: null, recordMiss: read.reason };
-    return { hit: true, artifact: { fingerprint, payload, digest, ...record, usedAtMs: stat.mtimeMs } };
+    const record = read.ok ? read.record : null;
+    const recordMiss = read.ok ? null : read.reason;
+    const artifact = { fingerprint, payload, digest, record, recordMiss, usedAtMs: stat.mtimeMs };
+    return { hit: true, artifact };
   }
 
   /**

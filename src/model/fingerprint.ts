@@ -205,8 +205,10 @@ export function fingerprintOfBlocks(blocks: readonly FieldBlock[], hash: HashChu
 }
 
 function fingerprintOfChunks(chunks: readonly Uint8Array[], hash: HashChunks): Fingerprint {
-  const digest: string = digestOfBytes(hash(chunks));
-  return digest as Fingerprint;
+  const hex = toHex(hash(chunks));
+  if (hex.length !== HEX_LENGTH) throw new Error(`expected a 32-byte BLAKE3 value, got "${hex}"`);
+  // Lowercase hex digits by construction.
+  return hex as Fingerprint;
 }
 
 /** A field as records, reports and explanations show it: never the value of a variable. */

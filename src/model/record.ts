@@ -184,7 +184,7 @@ export function decodeSummary(bytes: Buffer, hash: HashChunks): ArtifactSummary 
     const reader = new Reader(parseJson(`${decodeUtf8(bytes.subarray(0, end))}}`), 'record');
     const head = readHead(reader);
     reader.end();
-    return isArtifactHead(head) ? head : null;
+    return summaryOf(head);
   });
   return decoded.ok ? decoded.value : null;
 }
@@ -206,11 +206,22 @@ function isNewer(value: unknown): boolean {
   return /^[1-9][0-9]{0,8}$/.test(version) && Number(version) > 1;
 }
 
-type Head = ReturnType<typeof readHead>;
-type ArtifactHead = Head & { readonly payloadDigest: Digest; readonly payloadBytes: number };
-
-function isArtifactHead(head: Head): head is ArtifactHead {
-  return head.payloadDigest !== null && head.payloadBytes !== null && head.failure === null;
+/** Null for a failure, and for what is neither. */
+function summaryOf(head: ReturnType<typeof readHead>): ArtifactSummary | null {
+  const { payloadDigest, payloadBytes, failure } = head;
+  if (payloadDigest === null || payloadBytes === null || failure !== null) return null;
+  return {
+    fingerprint: head.fingerprint,
+    createdAtMs: head.createdAtMs,
+    compiler: head.compiler,
+    command: head.command,
+    cost: head.cost,
+    stdout: head.stdout,
+    stderr: head.stderr,
+    outputs: head.outputs,
+    payloadDigest,
+    payloadBytes,
+  };
 }
 
 /** All but the fields and the mac. */

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Host } from '../host/host.js';
-import { expandBare, parseCommand } from './plan.js';
+import { expandBare, parseCommand } from './planned-command.js';
 import { resolveProgram } from './program.js';
 import type { CompileRequest } from './request.js';
 import { exitCodeOf, startError } from './runner.js';

@@ -4,10 +4,11 @@ import { JobQueue, type Priority } from '../schedule/job-queue.js';
 import { forEachUnit } from '../schedule/units.js';
 import { compilePlan, type Deferred } from './compile.js';
 import type { Plan } from './plan.js';
-import type { Effort } from './hit.js';
+import type { Effort, Looked } from './hit.js';
 import type { CompileOptions, CompileResult } from './request.js';
-import type { CacheSession } from './session.js';
+import type { CacheSession, Home } from './session.js';
 import { SharedLooks } from './shared-looks.js';
+import { takeHit } from './take-hit.js';
 
 /** One compilation of a batch. */
 export interface BatchJob {
@@ -95,11 +96,14 @@ class Batch {
   async #lookUpAll(): Promise<void> {
     const order = this.#lookupOrder();
     try {
+      const home = await this.#openHome();
       await forEachUnit(order.length, this.#options.jobs, async ({ start, end }) => {
         for (const index of order.subarray(start, end)) {
           if (this.#isStopped) return;
-          await this.#lookUp(index);
-          await this.#breathe();
+          const looked = home === null ? null : this.#takeHit(index, home);
+          if (looked !== 'done') await this.#lookUp(index, looked);
+          if (this.#mustSaveCounters()) await this.#saveCounters();
+          if (this.#mustBreathe()) await this.#breathe();
         }
       });
     } finally {
@@ -107,11 +111,27 @@ class Batch {
     }
   }
 
+  /** Null where the cache is not asked or cannot be used: each job finds that out in its turn. */
+  async #openHome(): Promise<Home | null> {
+    if (this.#options.compile.noCache) return null;
+    try {
+      const access = await this.#session.openHome();
+      return access.ok ? access.home : null;
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return null;
+    }
+  }
+
   /** A turn of the event loop for each hit would cost as much as its system calls. */
+  #mustBreathe(): boolean {
+    this.#sinceBreath += 1;
+    if (this.#sinceBreath >= BREATH_JOBS) return true;
+    return this.#session.host.clock.monotonicMs() - this.#breathedAtMs >= BREATH_MS;
+  }
+
   async #breathe(): Promise<void> {
     const { clock } = this.#session.host;
-    this.#sinceBreath += 1;
-    if (clock.monotonicMs() - this.#breathedAtMs < BREATH_MS && this.#sinceBreath < BREATH_JOBS) return;
     await clock.breathe();
     this.#breathedAtMs = clock.monotonicMs();
     this.#sinceBreath = 0;
@@ -131,8 +151,22 @@ class Batch {
     return this.#isBroken || this.#options.compile.signal?.aborted === true;
   }
 
-  async #lookUp(index: number): Promise<void> {
-    const answer = await this.#attempt(index, 'look');
+  /** Hits need nothing that has to be waited for. What was looked up in vain is not looked up again at once. */
+  #takeHit(index: number, home: Home): Looked | 'done' | null {
+    const { plan } = this.#job(index);
+    const options = this.#optionsOf(index);
+    try {
+      const taken = takeHit(this.#session, { home, plan, options }, this.#looks);
+      if (taken === null || 'looked' in taken) return taken?.looked ?? null;
+      this.#tell({ index, result: taken.result, error: null });
+    } catch (error) {
+      if (!this.#isStopReason(error)) this.#tellError(index, error);
+    }
+    return 'done';
+  }
+
+  async #lookUp(index: number, looked: Looked | null): Promise<void> {
+    const answer = await this.#attempt(index, 'look', looked);
     if (answer === 'done') return;
     const { priority } = this.#job(index);
     const primary = answer === 'no-start' ? null : answer.primary;
@@ -156,25 +190,38 @@ class Batch {
   }
 
   /** `done` when the job has ended, whatever became of it. */
-  async #attempt(index: number, effort: Effort): Promise<Deferred | 'no-start' | 'done'> {
-    const { compile } = this.#options;
-    const { plan, timeoutMs, memoryBytes } = this.#job(index);
-    const limits = {
-      timeoutMs: timeoutMs ?? compile.timeoutMs,
-      memoryBytes: memoryBytes ?? compile.memoryBytes,
-    };
+  async #attempt(
+    index: number,
+    effort: Effort,
+    looked: Looked | null = null,
+  ): Promise<Deferred | 'no-start' | 'done'> {
+    const { plan } = this.#job(index);
     try {
       const shared = effort === 'look' ? { looks: this.#looks } : {};
-      const answer = await compilePlan(this.#session, plan, { ...compile, ...limits, ...shared, effort });
+      const known = looked === null ? {} : { looked };
+      const options = { ...this.#optionsOf(index), ...shared, ...known, effort };
+      const answer = await compilePlan(this.#session, plan, options);
       if ('deferred' in answer) return answer;
       this.#tell({ index, result: answer, error: null });
     } catch (error) {
       if (isShortage(error)) return 'no-start';
       if (!this.#isStopReason(error)) this.#tellError(index, error);
     } finally {
-      await this.#saveCounters();
+      if (this.#mustSaveCounters()) await this.#saveCounters();
     }
     return 'done';
+  }
+
+  #optionsOf(index: number): CompileOptions {
+    const { compile } = this.#options;
+    const { timeoutMs, memoryBytes } = this.#job(index);
+    return timeoutMs === null && memoryBytes === null
+      ? compile
+      : {
+          ...compile,
+          timeoutMs: timeoutMs ?? compile.timeoutMs,
+          memoryBytes: memoryBytes ?? compile.memoryBytes,
+        };
   }
 
   /** True for what those throw who are asked to stop. */
@@ -204,10 +251,12 @@ class Batch {
     this.#options.onResult(result);
   }
 
+  #mustSaveCounters(): boolean {
+    return this.#session.isFull || this.#session.host.clock.monotonicMs() - this.#savedAtMs >= COUNTERS_MS;
+  }
+
   async #saveCounters(): Promise<void> {
-    const nowMs = this.#session.host.clock.monotonicMs();
-    if (nowMs - this.#savedAtMs < COUNTERS_MS && !this.#session.isFull) return;
-    this.#savedAtMs = nowMs;
+    this.#savedAtMs = this.#session.host.clock.monotonicMs();
     await this.#session.saveCounters();
   }
 }

@@ -6,8 +6,8 @@ import { formatDuration } from '../model/units.js';
 import { countLookup } from './counting.js';
 import { DeliveryError } from './delivery.js';
 import { describe, type Description } from './description.js';
-import { handOver } from './handover.js';
-import { hit, type Effort } from './hit.js';
+import { handOver, type HandedOver } from './handover.js';
+import { hit, type Effort, type Looked } from './hit.js';
 import type { Job } from './job.js';
 import { find, findReadOnly } from './lookup-store.js';
 import { makePlan, type Plan } from './plan.js';
@@ -45,6 +45,8 @@ export interface PlanOptions extends CompileOptions {
   readonly effort: Effort;
   /** What the lookups of a batch share; for those who only look. */
   readonly looks?: SharedLooks;
+  /** What a look that could not take anything has found: it is not repeated. */
+  readonly looked?: Looked;
 }
 
 /** What the effort did not reach; counted nowhere. */
@@ -115,7 +117,7 @@ async function obtainCached(
   const access = await session.openHome();
   if (!access.ok) return withoutHome(session, { plan, options, problem: access.problem });
   if (plan.uncacheable !== null) return uncacheable(session, { plan, options, ...plan.uncacheable });
-  const description = await describe(session, plan, options.signal);
+  const description = options.looked?.description ?? (await describe(session, plan, options));
   if (description.uncacheable !== null) {
     return uncacheable(session, { plan, options, ...description.uncacheable });
   }
@@ -188,9 +190,7 @@ async function inFlight(
   },
 ): Promise<Obtained | Deferred> {
   const { plan, description, options } = job;
-  const { refresh, timeoutMs, memoryBytes, failureMemory, retryFailed } = options;
-  const limits = [refresh, timeoutMs, memoryBytes, failureMemory, retryFailed];
-  const key = JSON.stringify([description.primary, plan.request.cwd, ...limits]);
+  const key = flightOf(plan, description, options);
   if (options.effort !== 'wait' && session.flights.isRunning(key)) return deferred(description.primary);
   const flight = await session.flights.run(key, async () => takeOrProduce({ session, ...job }, options));
   // Whoever is joined may have left without waiting; this caller decides for itself.
@@ -206,16 +206,25 @@ async function inFlight(
   return { ...flight.value, joined: flight.joined };
 }
 
+/** What tells one running job from another. */
+export function flightOf(plan: Plan, description: Description, options: CompileOptions): string {
+  const { refresh, timeoutMs, memoryBytes, failureMemory, retryFailed } = options;
+  const limits = [refresh, timeoutMs, memoryBytes, failureMemory, retryFailed];
+  return JSON.stringify([description.primary, plan.request.cwd, ...limits]);
+}
+
 /** Looks up, and ends with a hit. For all else it loads what compiles, which is several times as much. */
 async function takeOrProduce(
   job: Job,
-  { effort, looks }: Pick<PlanOptions, 'effort' | 'looks'>,
+  { effort, looks, looked }: Pick<PlanOptions, 'effort' | 'looks' | 'looked'>,
 ): Promise<Produced | 'deferred'> {
   const { session, home, plan, description, options } = job;
   const atMs = timeOfRequest(session, options);
   const shared = looks === undefined ? {} : { looks };
   const looksNow = effort !== 'try' && !options.refresh;
-  const first = looksNow ? await find(session, home, { plan, description, ...shared }) : null;
+  const first = looksNow
+    ? (looked?.first ?? (await find(session, home, { plan, description, ...shared })))
+    : null;
   if (first?.hit === true) {
     options.onFound?.();
     return hit(job, first, false);
@@ -281,7 +290,7 @@ function isEmbedding(
 }
 
 /** True inside a compilation of this very fingerprint: a compiler that calls us does not wait for itself. */
-function isActive(plan: Plan, description: Description): boolean {
+export function isActive(plan: Plan, description: Description): boolean {
   const active = plan.request.environment[ACTIVE_VARIABLE] ?? '';
   return active.split(':').some((mark) => mark.startsWith(`${description.primary}/`));
 }
@@ -309,11 +318,28 @@ async function finish(
     // The compiler was not run: its status is not known.
     if (product.outcome !== null && isHit(product.outcome)) throw delivery.error;
   }
+  return resultOf(session, plan, { produced, product, delivery, startMs, stopped });
+}
+
+/** Counts a request that has ended, and tells what it came to. */
+export function resultOf(
+  session: CacheSession,
+  plan: Plan,
+  ended: {
+    readonly produced: Produced;
+    /** As this caller gets it. */
+    readonly product: Product;
+    readonly delivery: HandedOver;
+    readonly startMs: number;
+    readonly stopped: boolean;
+  },
+): CompileResult {
+  const { produced, product, delivery, startMs, stopped } = ended;
   const wallSeconds = (session.host.clock.monotonicMs() - startMs) / 1000;
   const isSaving = product.outcome !== null && isHit(product.outcome) && product.exitCode === 0;
   const savedSeconds = isSaving ? Math.max(0, product.compileSeconds - wallSeconds) : null;
   if (!stopped) countLookup(session, { product, waited: produced.waited, savedSeconds });
-  return {
+  const result: CompileResult = {
     fingerprint: product.fingerprint,
     outcome: product.outcome,
     reason: product.reason,
@@ -324,9 +350,10 @@ async function finish(
     stderr: product.stderr,
     wallSeconds,
     savedSeconds,
-    ...(product.failedSecondsAgo === undefined ? {} : { failedSecondsAgo: product.failedSecondsAgo }),
     error: delivery.error?.message ?? null,
   };
+  const { failedSecondsAgo } = product;
+  return failedSecondsAgo === undefined ? result : { ...result, failedSecondsAgo };
 }
 
 /** Who joined a job that succeeded has a hit; who joined one that failed has failed, too. */

@@ -75,21 +75,40 @@ export async function writeOutput(
   output: Deliverable,
   options: DeliveryOptions = {},
 ): Promise<void> {
+  if (writeOutputNow(host, output, options)) return;
+  options.onWrite?.();
+  try {
+    // By the path as given: what a link of `/proc` leads to has no path of its own.
+    await new Stream(host, output.path, options.signal).deliver(output.content);
+  } catch (error) {
+    throw asDeliveryError(output.path, error);
+  }
+}
+
+/** {@link writeOutput} to all but pipes and devices, which have to be waited for: false for those, and nothing is done. */
+export function writeOutputNow(
+  host: Host,
+  output: Deliverable,
+  options: Pick<DeliveryOptions, 'onWrite'> = {},
+): boolean {
   try {
     const own = host.files.lstat(output.path);
     const isLink = own?.type === 'link';
     const there = isLink ? host.files.stat(output.path) : own;
     if (there?.type === 'directory') throw folderError(output.path);
+    if (there?.type === 'other') return false;
     options.onWrite?.();
-    // By the path as given: what a link of `/proc` leads to has no path of its own.
-    if (there?.type === 'other') await new Stream(host, output.path, options.signal).deliver(output.content);
-    else if (isLink && DESCRIPTOR.test(output.path)) writeInPlace(host, output.path, output);
+    if (isLink && DESCRIPTOR.test(output.path)) writeInPlace(host, output.path, output);
     else replace(host, isLink ? resolveLink(host, output.path) : output.path, output);
+    return true;
   } catch (error) {
-    const errno = errnoOf(error);
-    if (error instanceof CacheError || errno === null) throw error;
-    throw deliveryError(output.path, errno, error);
+    throw asDeliveryError(output.path, error);
   }
+}
+
+function asDeliveryError(path: string, error: unknown): unknown {
+  const errno = errnoOf(error);
+  return error instanceof CacheError || errno === null ? error : deliveryError(path, errno, error);
 }
 
 /** An output that could not be put into its place. */

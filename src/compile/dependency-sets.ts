@@ -28,16 +28,16 @@ export type IsCurrent = (set: DependencySet) => boolean;
 /** The set of a compilation that reads nothing but what is declared. */
 export const NO_DEPENDENCIES: DependencySet = { files: [], absent: [] };
 
-/** The fields that complete a primary description; names that it has already are left out. */
-export function dependencyFields(set: DependencySet, primary: ReadonlySet<string>): readonly Field[] {
+/** The fields that complete a primary description; names that are declared in it are left out. */
+export function dependencyFields(set: DependencySet, declared: ReadonlySet<string>): readonly Field[] {
   let fields = fieldsOfSets.get(set);
   if (fields === undefined) {
     fields = fieldsOf(set);
     fieldsOfSets.set(set, fields);
   }
   // Nearly always none of them is declared as well: then all compilations with this set share one array.
-  return fields.some((field) => primary.has(field.name))
-    ? fields.filter((field) => !primary.has(field.name))
+  return declared.size > 0 && fields.some((field) => declared.has(field.name))
+    ? fields.filter((field) => !declared.has(field.name))
     : fields;
 }
 
@@ -60,7 +60,7 @@ export function completeFields(primary: readonly Field[], set: DependencySet): r
 }
 
 /** Those that a compilation has besides the ones that were known before it. */
-export function furtherFields(primary: readonly Field[], set: DependencySet): readonly Field[] {
+function furtherFields(primary: readonly Field[], set: DependencySet): readonly Field[] {
   const declared = primary.filter(({ name }) => name.startsWith('dep/')).map(({ name }) => name);
   return dependencyFields(set, new Set(declared));
 }

@@ -2,12 +2,15 @@ import { basename } from 'node:path';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import {
+  blockOf,
   digestField,
   FINGERPRINT_SCHEMA,
-  fingerprintOfGroups,
+  fingerprintOfBlocks,
   numbered,
+  sharedBlockOf,
   textField,
   type Field,
+  type FieldBlock,
   type Fingerprint,
 } from '../model/fingerprint.js';
 import type { FileDigest } from './file-digests.js';
@@ -15,12 +18,15 @@ import { identifierOf, type Identity } from './identity.js';
 import { escapeLiteral, expand } from './placeholders.js';
 import type { NamedFile, Plan } from './plan.js';
 import type { CacheSession } from './session.js';
+import type { SharedLooks } from './shared-looks.js';
 
 /** A compilation as its fingerprint sees it, all but the discovered dependencies. */
 export interface Description {
   readonly fields: readonly Field[];
   /** The same: what comes from one source together. */
-  readonly groups: readonly (readonly Field[])[];
+  readonly blocks: readonly FieldBlock[];
+  /** Names of those of `fields` that are dependencies. */
+  readonly declared: ReadonlySet<string>;
   /** Of `fields`: leads to the dependency sets, and is the fingerprint where nothing is discovered. */
   readonly primary: Fingerprint;
   /** The inputs and declared dependencies as they were hashed. */
@@ -59,65 +65,108 @@ export async function identityOf(session: CacheSession, plan: Plan, signal?: Abo
 export async function describe(
   session: CacheSession,
   plan: Plan,
-  signal?: AbortSignal,
+  { signal, looks }: { readonly signal?: AbortSignal; readonly looks?: SharedLooks } = {},
 ): Promise<Description> {
-  const { host } = session;
   const identity = await identityOf(session, plan, signal);
+  if (plan.pattern !== null) looks?.keepIdentity(plan.pattern, identity);
+  return describeAs(session, plan, identity);
+}
+
+/** {@link describe} for a compiler that is known. */
+export function describeAs(session: CacheSession, plan: Plan, identity: Identity): Description {
+  const { host } = session;
   const hashed: FileDigest[] = [];
   const unreadable: string[] = [];
-  const hashFile = (group: 'input' | 'dep', file: NamedFile): readonly Field[] => {
-    const digest = session.digests.digestOrNull(file.path);
-    if (digest === null) {
-      unreadable.push(file.name);
-      return [];
+  const hashAll = (group: 'input' | 'dep', files: readonly NamedFile[]): readonly Field[] => {
+    const fields: Field[] = [];
+    for (const { name, path } of files) {
+      const digest = session.digests.digestOrNull(path);
+      if (digest === null) {
+        unreadable.push(name);
+        continue;
+      }
+      hashed.push(digest);
+      fields.push(digestField(`${group}/${name}`, digest.digest));
+      const isExecutable = group === 'input' && (digest.stat.mode & 0o100) !== 0;
+      if (isExecutable) fields.push(textField(`input-mode/${name}`, 'executable'));
     }
-    hashed.push(digest);
-    const field = digestField(`${group}/${file.name}`, digest.digest);
-    const isExecutable = group === 'input' && (digest.stat.mode & 0o100) !== 0;
-    return isExecutable ? [field, textField(`input-mode/${file.name}`, 'executable')] : [field];
+    return distinct(fields);
   };
-  const groups = [
-    ...machineGroups(host),
-    argumentFields(plan),
-    identity.fields,
-    plan.relocatable ? [] : [textField('cwd', plan.request.cwd)],
-    distinct(plan.dependencies.flatMap((file) => hashFile('dep', file))),
-    plan.environment.fields,
-    distinct(plan.inputs.flatMap((file) => hashFile('input', file))),
-    plan.request.keys.map((key, index) => textField(numbered('key', index), key)),
-    ...plan.outputs.map((output, index) => {
-      const name = plan.relocatable ? basename(output.name) : output.name;
-      return [textField(output.isStdout ? 'stdout' : numbered('output', index), name)];
-    }),
-  ];
-  const primary = fingerprint(host, groups);
-  return {
-    fields: groups.flat(),
-    groups,
-    primary,
+  const dependencies = hashAll('dep', plan.dependencies);
+  const inputs = hashAll('input', plan.inputs);
+  const cwd = plan.relocatable ? [] : [textField('cwd', plan.request.cwd)];
+  const keys = plan.request.keys.map((key, index) => textField(numbered('key', index), key));
+  // In the order in which records show them.
+  const blocks = [
+    ...machineBlocks(host),
+    blockOf(argumentFields(plan)),
+    sharedBlockOf(identity.fields),
+    blockOf(cwd),
+    blockOf(dependencies),
+    sharedBlockOf(plan.environment.fields),
+    blockOf(inputs),
+    blockOf(keys),
+    blockOf(outputFields(plan)),
+  ].filter((block) => block !== null);
+  return new Described(blocks, {
+    declared: dependencies.length === 0 ? NONE : new Set(dependencies.map(({ name }) => name)),
+    primary: fingerprint(host, blocks),
     hashed,
     identity,
     uncacheable: objection(unreadable, identity),
-  };
+  });
 }
 
-const knownMachines = new WeakMap<Host['machine'], Description['groups']>();
+const NONE: ReadonlySet<string> = new Set();
 
-function machineGroups({ machine }: Host): Description['groups'] {
+/** A description whose fields are put together when they are asked for: a hit does without. */
+class Described implements Description {
+  readonly blocks: readonly FieldBlock[];
+  readonly declared: ReadonlySet<string>;
+  readonly primary: Fingerprint;
+  readonly hashed: readonly FileDigest[];
+  readonly identity: Identity;
+  readonly uncacheable: Identity['uncacheable'];
+
+  constructor(blocks: readonly FieldBlock[], about: Omit<Description, 'fields' | 'blocks'>) {
+    this.blocks = blocks;
+    this.declared = about.declared;
+    this.primary = about.primary;
+    this.hashed = about.hashed;
+    this.identity = about.identity;
+    this.uncacheable = about.uncacheable;
+  }
+
+  get fields(): readonly Field[] {
+    return this.blocks.flatMap(({ fields }) => fields);
+  }
+}
+
+function outputFields({ outputs, relocatable }: Plan): readonly Field[] {
+  return outputs.map((output, index) => {
+    const name = relocatable ? basename(output.name) : output.name;
+    return textField(output.isStdout ? 'stdout' : numbered('output', index), name);
+  });
+}
+
+const knownMachines = new WeakMap<Host['machine'], readonly (FieldBlock | null)[]>();
+
+function machineBlocks({ machine }: Host): readonly (FieldBlock | null)[] {
   const known = knownMachines.get(machine);
   if (known !== undefined) return known;
-  const groups = [
-    [textField('schema', FINGERPRINT_SCHEMA)],
-    [textField('platform', machine.platform)],
-    [textField('arch', machine.arch)],
+  const fields = [
+    textField('schema', FINGERPRINT_SCHEMA),
+    textField('platform', machine.platform),
+    textField('arch', machine.arch),
   ];
-  knownMachines.set(machine, groups);
-  return groups;
+  const blocks = fields.map((field) => blockOf([field]));
+  knownMachines.set(machine, blocks);
+  return blocks;
 }
 
-/** The fingerprint of groups of fields, with this host's BLAKE3. */
-export function fingerprint(host: Host, groups: Description['groups']): Fingerprint {
-  return fingerprintOfGroups(groups, (chunks) => hashChunks(host.hash, chunks));
+/** The fingerprint of blocks of fields, with this host's BLAKE3. */
+export function fingerprint(host: Host, blocks: readonly FieldBlock[]): Fingerprint {
+  return fingerprintOfBlocks(blocks, (chunks) => hashChunks(host.hash, chunks));
 }
 
 /** A file may be named twice, as an input and by an argument; the same name means the same field. */
@@ -134,12 +183,18 @@ export function logicalCommand(plan: Plan): readonly string[] {
   const { request } = plan;
   const counts = { inputs: request.inputs.length, outputs: request.outputs.length };
   const args = expand(plan.templates, counts, {
-    input: (index) => `{input:${(request.inputs[index] ?? '').replaceAll(/[\\{}]/g, '\\$&')}}`,
+    input: (index) => `{input:${escapeName(request.inputs[index] ?? '')}}`,
     output: (index) => `{output:${index + 1}}`,
     depfile: () => '{depfile}',
     text: escapeLiteral,
   });
   return [escapeLiteral(plan.line.typed), ...args];
+}
+
+const SPECIAL = /[\\{}]/;
+
+function escapeName(name: string): string {
+  return SPECIAL.test(name) ? name.replaceAll(/[\\{}]/g, '\\$&') : name;
 }
 
 function argumentFields(plan: Plan): readonly Field[] {

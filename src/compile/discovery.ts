@@ -1,4 +1,4 @@
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { statOrNull, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
@@ -8,7 +8,7 @@ import type { WorkerDirectory } from '../store/worker-directory.js';
 import { depfilePrerequisites } from './depfile.js';
 import { NO_DEPENDENCIES, type DependencySet } from './dependency-sets.js';
 import type { Execution } from './execution.js';
-import { pathOf } from './file-names.js';
+import { pathOf, resolved, resolvedFrom } from './file-names.js';
 import { identityOf } from './description.js';
 import type { Job } from './job.js';
 import { namesDepfile } from './placeholders.js';
@@ -29,14 +29,14 @@ export function discover(job: Job, execution: Execution, worker: WorkerDirectory
   const names = listedNames(plan, execution);
   if (!names.ok) return names;
   const startedMs = session.host.files.lstat(worker.path)?.ctimeMs ?? 0;
-  const known = new Set([...plan.inputs, ...plan.dependencies].map((file) => resolve(file.path)));
+  const known = new Set([...plan.inputs, ...plan.dependencies].map((file) => resolved(file.path)));
   const links = new LinkWatch(session.host, startedMs);
   const files = new Map<string, Digest>();
   for (const name of names.files) {
-    const resolved = resolve(plan.request.cwd, name);
+    const place = resolvedFrom(plan.request.cwd, name);
     // Behind a link `..` leads elsewhere than its letters say: such a name is hashed even if it seems to be known.
-    if (known.has(resolved) && !name.includes('..')) continue;
-    if (resolved.startsWith(`${worker.path}/`)) continue;
+    if (known.has(place) && !name.includes('..')) continue;
+    if (place.startsWith(`${worker.path}/`)) continue;
     const path = pathOf(plan.request.cwd, name);
     const digest = links.hasChanged(path) ? null : digestSince(job, path, startedMs);
     if (digest === null) return { ok: false, word: 'input-changed' };

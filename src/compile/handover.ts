@@ -1,13 +1,15 @@
 import { statOrNull } from '../host/files.js';
+import type { Host } from '../host/host.js';
 import { isHit } from '../model/lifecycle.js';
 import {
   DeliveryError,
   renewOutput,
   writeOutput,
+  writeOutputNow,
   type Deliverable,
   type DeliveryOptions,
 } from './delivery.js';
-import { claimingQuietly, type Claimant } from './output-claims.js';
+import { claimingNow, claimingQuietly, type Claimant } from './output-claims.js';
 import type { Plan } from './plan.js';
 import type { Product } from './product.js';
 import type { DeliveredOutput } from './request.js';
@@ -28,38 +30,63 @@ export async function handOver(
   product: Product,
 ): Promise<HandedOver> {
   const { plan } = request;
-  const deliverables = plan.outputs.flatMap((output, index) => {
-    const member = memberFor(plan, product, { index, isStdout: output.isStdout });
-    return member === null
-      ? []
-      : [{ path: output.path, executable: member.executable, content: member.bytes }];
-  });
   let error: DeliveryError | null = null;
   try {
-    await deliverAll(session, request, deliverables);
+    await deliverAll(session, request, product);
   } catch (problem) {
     if (!(problem instanceof DeliveryError)) throw problem;
     error = problem;
   }
-  return { outputs: plan.outputs.flatMap((output) => describeOutput(session, output)), error };
+  return { outputs: describeOutputs(session, plan), error };
+}
+
+/**
+ * {@link handOver} where nothing has to be waited for, and nobody is told anything; null where something has: then some
+ * outputs may be delivered already. @throws DeliveryError
+ */
+export function handOverNow(
+  session: Claimant,
+  plan: Destination,
+  product: Product,
+): readonly DeliveredOutput[] | null {
+  const { host } = session;
+  const absent = absentOf(host, plan, product);
+  if (absent.length === 0) return describeOutputs(session, plan);
+  const claimed = claimingNow(session, plan, () => absent.every((output) => writeOutputNow(host, output)));
+  if (!claimed.held || !claimed.value) return null;
+  return describeOutputs(session, plan);
 }
 
 function wasHit(product: Product): boolean {
   return product.outcome !== null && isHit(product.outcome);
 }
 
-/** What is at its place already is nobody else's business: only who writes claims the outputs. */
 async function deliverAll(
   session: Claimant,
   { plan, options }: { readonly plan: Destination; readonly options: DeliveryOptions },
-  deliverables: readonly Deliverable[],
+  product: Product,
 ): Promise<void> {
   const { host } = session;
-  const absent = deliverables.filter((output) => !renewOutput(host, output));
+  const absent = absentOf(host, plan, product);
   if (absent.length === 0) return;
   await claimingQuietly(session, plan, async () => {
     for (const output of absent) await writeOutput(host, output, options);
   });
+}
+
+/**
+ * The outputs that have to be written: those that are at their places already are renewed. That is nobody else's
+ * business: only who writes claims the outputs.
+ */
+function absentOf(host: Host, plan: Destination, product: Product): readonly Deliverable[] {
+  const absent: Deliverable[] = [];
+  for (const [index, { path, isStdout }] of plan.outputs.entries()) {
+    const member = memberFor(plan, product, { index, isStdout });
+    if (member === null) continue;
+    const output = { path, executable: member.executable, content: member.bytes };
+    if (!renewOutput(host, output)) absent.push(output);
+  }
+  return absent;
 }
 
 /** What has to be written for an output; null for one that is not there, or lies where it belongs. */
@@ -73,12 +100,13 @@ function memberFor(
   return isInPlace ? null : (product.outputs?.[output.index] ?? null);
 }
 
-function describeOutput(
-  session: Claimant,
-  output: { readonly name: string; readonly path: string },
-): readonly DeliveredOutput[] {
-  // Best effort: what lies there is the user's, whether it can be described or not.
-  const stat = statOrNull(session.host.files, output.path);
-  if (stat === null) return [];
-  return [{ path: output.name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 }];
+/** Best effort: what lies there is the user's, whether it can be described or not. */
+function describeOutputs(session: Claimant, plan: Destination): readonly DeliveredOutput[] {
+  const described: DeliveredOutput[] = [];
+  for (const { name, path } of plan.outputs) {
+    const stat = statOrNull(session.host.files, path);
+    if (stat === null) continue;
+    described.push({ path: name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 });
+  }
+  return described;
 }

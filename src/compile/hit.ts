@@ -1,4 +1,5 @@
 import { rememberSet } from './dependency-sets.js';
+import type { Description } from './description.js';
 import type { Job } from './job.js';
 import type { Found, NotFound } from './lookup-store.js';
 import { productOf, type Produced } from './product.js';
@@ -19,6 +20,12 @@ export type Effort = 'look' | 'try' | 'wait';
 export interface Asked {
   readonly first: NotFound | null;
   readonly atMs: number;
+}
+
+/** A request that was described and looked up. */
+export interface Looked {
+  readonly description: Description;
+  readonly first: NotFound;
 }
 
 /** Notes the use of what was found. */

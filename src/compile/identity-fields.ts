@@ -18,16 +18,18 @@ export interface FileFields {
   readonly fields: readonly Field[];
   /** A file that may be executed and not read, or null. */
   readonly unreadable: string | null;
+  /** When the files were last looked at, by the clock that never runs backwards. */
+  readonly checkedAtMs: number;
 }
 
-interface Collection extends FileFields {
+interface Collection extends Omit<FileFields, 'checkedAtMs'> {
   /** The files in the state for which the fields hold. */
   readonly states: readonly { readonly path: string; readonly stat: FileStat }[];
 }
 
 interface Kept {
   readonly collection: Collection;
-  /** By the clock that never runs backwards. */
+  /** As of {@link FileFields}. */
   readonly checkedAtMs: number;
 }
 
@@ -59,8 +61,10 @@ export class IdentityFields {
     const kept = this.#kept.get(key);
     const nowMs = this.#host.clock.monotonicMs();
     if (kept !== undefined && this.#holds(kept, nowMs)) {
-      if (nowMs - kept.checkedAtMs >= CHECKED_MS) this.#kept.set(key, { ...kept, checkedAtMs: nowMs });
-      return kept.collection;
+      const isRenewed = nowMs - kept.checkedAtMs >= CHECKED_MS;
+      const checkedAtMs = isRenewed ? nowMs : kept.checkedAtMs;
+      if (isRenewed) this.#kept.set(key, { ...kept, checkedAtMs });
+      return { ...kept.collection, checkedAtMs };
     }
     const collected = new Collected(this.#digests);
     for (const file of compiler) {
@@ -70,7 +74,7 @@ export class IdentityFields {
     }
     const collection = collected.result;
     if (collected.settled) this.#kept.set(key, { collection, checkedAtMs: nowMs });
-    return collection;
+    return { ...collection, checkedAtMs: nowMs };
   }
 
   #holds(kept: Kept, nowMs: number): boolean {

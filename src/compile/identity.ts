@@ -43,6 +43,8 @@ export interface Identity {
   readonly uncovered: string | null;
   /** Set when the machine cannot tell what the bytes depend on. */
   readonly uncacheable: { readonly word: Uncacheable; readonly detail: string } | null;
+  /** When the files of the compiler were last looked at, by the clock that never runs backwards. */
+  readonly checkedAtMs: number;
 }
 
 /** How much of a failed version command is shown. */
@@ -82,7 +84,7 @@ export class Identifier {
       covered = known || covered;
     }
     const machine = await this.#addMachine(request, texts);
-    const { fields, unreadable } = this.#fields.of(files, {
+    const { fields, unreadable, checkedAtMs } = this.#fields.of(files, {
       libraryPath: line.environment['LD_LIBRARY_PATH'],
       cwd: line.cwd,
     });
@@ -91,6 +93,7 @@ export class Identifier {
       fields: texts.length === 0 ? fields : [...fields, ...texts],
       uncovered: covered ? null : uncoveredLine(line),
       uncacheable: unreadable === null ? machine : unreadableFile(unreadable),
+      checkedAtMs,
     };
   }
 

@@ -1,12 +1,12 @@
 import type { DiskTier } from '../store/disk-tier.js';
 import { LayeredStore } from '../store/layered-store.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
-import type { Fingerprint } from '../model/fingerprint.js';
+import { sharedBlockOf, type Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
 import type { FailureRecord } from '../model/record.js';
 import {
   currentSets,
-  furtherFields,
+  dependencyFields,
   NO_DEPENDENCIES,
   readSets,
   type DependencySet,
@@ -16,7 +16,7 @@ import { fingerprint, type Description } from './description.js';
 import { discovers, type Plan } from './plan.js';
 import type { CacheSession } from './session.js';
 import type { SharedLooks } from './shared-looks.js';
-import { readArtifact, type FoundOutputs } from './stored-artifact.js';
+import { readArtifact, readArtifactNow, type ArtifactRead, type FoundOutputs } from './stored-artifact.js';
 
 /** A verified artifact that answers a request. */
 export interface Found extends FoundOutputs {
@@ -50,6 +50,12 @@ export interface LookupPlace {
   readonly disk: DiskTier;
 }
 
+export interface LookupRequest {
+  readonly plan: Plan;
+  readonly description: Description;
+  readonly looks?: SharedLooks;
+}
+
 /**
  * Looks for the artifact of a described request: the first dependency set that is current and has a valid entry. Only
  * where there is none the failures count.
@@ -57,8 +63,49 @@ export interface LookupPlace {
 export async function find(
   session: CacheSession,
   place: LookupPlace,
-  request: { readonly plan: Plan; readonly description: Description; readonly looks?: SharedLooks },
+  request: LookupRequest,
 ): Promise<Found | NotFound> {
+  const waitedFor = new Map<Fingerprint, ArtifactRead>();
+  for (;;) {
+    const found = findAmong(session, { place, waitedFor }, request);
+    if (!('mustWait' in found)) return found;
+    const { mustWait } = found;
+    waitedFor.set(mustWait, await readArtifact(place.store, mustWait, request.plan.outputs.length));
+  }
+}
+
+/** {@link find} where nothing has to be waited for; null where something has. */
+export function findNow(
+  session: CacheSession,
+  place: LookupPlace,
+  request: LookupRequest,
+): Found | NotFound | null {
+  const found = findAmong(session, { place, waitedFor: NOTHING }, request);
+  return 'mustWait' in found ? null : found;
+}
+
+/** Name by name: a batch makes thousands, and V8 gives each object that is spread and added to a shape of its own. */
+function foundIn(read: FoundOutputs, about: Pick<Found, 'fingerprint' | 'set' | 'setAge'>): Found {
+  return {
+    hit: true,
+    tier: read.tier,
+    artifact: read.artifact,
+    record: read.record,
+    outputs: read.outputs,
+    fingerprint: about.fingerprint,
+    set: about.set,
+    setAge: about.setAge,
+  };
+}
+
+const NOTHING: ReadonlyMap<Fingerprint, ArtifactRead> = new Map();
+
+function findAmong(
+  session: CacheSession,
+  where: { readonly place: LookupPlace; readonly waitedFor: ReadonlyMap<Fingerprint, ArtifactRead> },
+  request: LookupRequest,
+): Found | NotFound | { readonly mustWait: Fingerprint } {
+  const { place, waitedFor } = where;
   const { plan, description, looks } = request;
   const { host, knownSets } = session;
   const { cwd } = plan.request;
@@ -78,8 +125,9 @@ export async function find(
   const failures: KnownFailure[] = [];
   for (const set of current) {
     const complete = completeFingerprint(session, description, set);
-    const read = await readArtifact(place.store, complete, plan.outputs.length);
-    if (read.hit) return { ...read, fingerprint: complete, set, setAge: known.indexOf(set) };
+    const read = waitedFor.get(complete) ?? readArtifactNow(place.store, complete, plan.outputs.length);
+    if (read === null) return { mustWait: complete };
+    if (read.hit) return foundIn(read, { fingerprint: complete, set, setAge: known.indexOf(set) });
     miss = { hit: false, reason: read.reason, fingerprint: complete, discoveredKnown: true, failures };
     const record = place.disk.readFailure(complete);
     if (record !== null) failures.push({ fingerprint: complete, record });
@@ -103,7 +151,7 @@ export function completeFingerprint(
   description: Description,
   set: DependencySet,
 ): Fingerprint {
-  const further = furtherFields(description.fields, set);
-  if (further.length === 0) return description.primary;
-  return fingerprint(session.host, [...description.groups, further]);
+  const further = sharedBlockOf(dependencyFields(set, description.declared));
+  if (further === null) return description.primary;
+  return fingerprint(session.host, [...description.blocks, further]);
 }

@@ -1,10 +1,8 @@
 import { basename, dirname } from 'node:path';
 import { lstatOrNull, statOrNull, withFile } from '../host/files.js';
-import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
-import { toHex } from '../model/fingerprint.js';
-import type { LockFile } from '../store/lock-file.js';
+import type { Held, LockFile } from '../store/lock-file.js';
 import type { Plan } from './plan.js';
 import type { CacheSession } from './session.js';
 
@@ -13,7 +11,8 @@ export type Claimant = Pick<CacheSession, 'host' | 'paths' | 'openLock'>;
 
 /** Outputs have bytes of their own in the lock file, beyond those of the fingerprints (2^20 to 2^20 + 2^48). */
 const FIRST_OUTPUT_BYTE = 2 ** 49;
-const HEX_DIGITS = 12;
+/** Of the digest of a name. */
+const DIGEST_BYTES = 6;
 /** Slots of random numbers: who writes an output that somebody else has claimed changes its slot first. */
 const SLOTS = 4096;
 const SLOT_BYTES = 8;
@@ -37,6 +36,13 @@ export async function claimingQuietly<T>(
   return hold(session, { lock, bytes: bytesOf(session, plan), held: [], isRead: false }, work);
 }
 
+/** {@link claimingQuietly} for work that ends at once. Not held where somebody else has claimed one: that is announced. */
+export function claimingNow<T>(session: Claimant, plan: Pick<Plan, 'outputs'>, work: () => T): Held<T> {
+  const lock = session.openLock();
+  if (lock === null) return { held: true, value: work() };
+  return lock.tryHoldAllNow(bytesOf(session, plan), work);
+}
+
 /**
  * Runs work that writes the outputs of a request. A compilation at the real places is read from there, so bytes that
  * another process put there meanwhile must not be stored under its fingerprint. Nobody waits for anybody: who finds an
@@ -54,7 +60,11 @@ export async function claimingOutputs<T>(
 }
 
 function bytesOf(session: Claimant, plan: Pick<Plan, 'outputs'>): readonly number[] {
-  return [...new Set(plan.outputs.flatMap((output) => outputBytes(session.host, output.path)))];
+  const bytes: number[] = [];
+  for (const { path } of plan.outputs) {
+    for (const byte of outputBytes(session.host, path)) if (!bytes.includes(byte)) bytes.push(byte);
+  }
+  return bytes;
 }
 
 async function hold<T>(
@@ -129,10 +139,9 @@ function outputBytes(host: Host, path: string): readonly number[] {
   if (there !== null && there.type !== 'file') return [];
   const names = [own?.type === 'link' ? placeOf(host, path) : plainPlaceOf(host, path)];
   if (there !== null) names.push(`${there.device}:${there.inode}`);
-  return names.map((name) => {
-    const digest = toHex(hashChunks(host.hash, [Buffer.from(name, 'utf8')]));
-    return FIRST_OUTPUT_BYTE + Number.parseInt(digest.slice(0, HEX_DIGITS), 16);
-  });
+  return names.map(
+    (name) => FIRST_OUTPUT_BYTE + host.hash.digest(Buffer.from(name, 'utf8')).readUIntBE(0, DIGEST_BYTES),
+  );
 }
 
 /** Of what is no link itself: its name in its folder, whatever the folder is called. */

@@ -135,18 +135,23 @@ export function expand(
   counts: { readonly inputs: number; readonly outputs: number },
   expansion: Expansion,
 ): string[] {
-  return templates.flatMap((template) => {
+  const words: string[] = [];
+  for (const template of templates) {
     const [only] = template;
-    if (template.length === 1 && only !== undefined && (only.kind === 'input' || only.kind === 'output')) {
-      if (only.index === null) {
-        const count = only.kind === 'input' ? counts.inputs : counts.outputs;
-        return Array.from({ length: count }, (_, index) =>
-          only.kind === 'input' ? expansion.input(index) : expansion.output(index),
-        );
-      }
+    const isAlone = template.length === 1 && only !== undefined;
+    if (isAlone && only.kind === 'input' && only.index === null) {
+      for (let index = 0; index < counts.inputs; index += 1) words.push(expansion.input(index));
+    } else if (isAlone && only.kind === 'output' && only.index === null) {
+      for (let index = 0; index < counts.outputs; index += 1) words.push(expansion.output(index));
+    } else {
+      words.push(isAlone ? expandPiece(only, expansion) : expandAll(template, expansion));
     }
-    return [template.map((piece) => expandPiece(piece, expansion)).join('')];
-  });
+  }
+  return words;
+}
+
+function expandAll(template: Template, expansion: Expansion): string {
+  return template.map((piece) => expandPiece(piece, expansion)).join('');
 }
 
 function expandPiece(piece: Piece, expansion: Expansion): string {
@@ -181,5 +186,6 @@ export function namesDepfile(templates: readonly Template[]): boolean {
  * `$` nothing reads as one: doubled there, `${input}` would look like `${{input}}`, which holds one.
  */
 export function escapeLiteral(text: string): string {
+  if (!text.includes('{')) return text;
   return text.replaceAll(/(?<!\$)\{((?:input|output)(?::[^{}]*)?|depfile)\}/g, '{{$1}}');
 }

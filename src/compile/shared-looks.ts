@@ -1,5 +1,7 @@
 import type { Clock } from '../host/clock.js';
 import type { DependencySet, IsCurrent } from './dependency-sets.js';
+import type { Identity } from './identity.js';
+import type { CommandPattern } from './planned-command.js';
 
 /**
  * How long a look at what compilations have read holds for the other jobs of a batch. They were all asked for before it,
@@ -13,10 +15,22 @@ export class SharedLooks {
   readonly #clock: Clock;
   /** By working directory. */
   readonly #looks = new Map<string, IsCurrent>();
+  readonly #identities = new Map<CommandPattern, Identity>();
   #sinceMs = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+  }
+
+  /** What identifies the compiler of all these commands; null where it has to be looked at. */
+  identity(pattern: CommandPattern): Identity | null {
+    const known = this.#identities.get(pattern);
+    if (known === undefined || this.#clock.monotonicMs() - known.checkedAtMs >= SHARED_MS) return null;
+    return known;
+  }
+
+  keepIdentity(pattern: CommandPattern, identity: Identity): void {
+    this.#identities.set(pattern, identity);
   }
 
   /** The looks from this folder; `begin` starts them afresh where they are too old. */

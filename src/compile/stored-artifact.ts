@@ -15,20 +15,33 @@ export interface FoundOutputs {
   readonly outputs: readonly Member[];
 }
 
-type Read = FoundOutputs | { readonly hit: false; readonly reason: MissReason };
+export type ArtifactRead = FoundOutputs | { readonly hit: false; readonly reason: MissReason };
 
 /** The artifact of a fingerprint with its record, for so many outputs. */
 export async function readArtifact(
   store: LayeredStore,
   fingerprint: Fingerprint,
   outputCount: number,
-): Promise<Read> {
+): Promise<ArtifactRead> {
   const read = await store.get(fingerprint);
   return read.hit ? takeApart(read, outputCount) : read;
 }
 
+/** {@link readArtifact} where nothing has to be waited for; null where something has. */
+export function readArtifactNow(
+  store: LayeredStore,
+  fingerprint: Fingerprint,
+  outputCount: number,
+): ArtifactRead | null {
+  const read = store.getNow(fingerprint);
+  return read?.hit === true ? takeApart(read, outputCount) : read;
+}
+
 /** An artifact that was found, with its record, for so many outputs. */
-function takeApart({ artifact, tier }: Pick<FoundOutputs, 'artifact' | 'tier'>, outputCount: number): Read {
+function takeApart(
+  { artifact, tier }: Pick<FoundOutputs, 'artifact' | 'tier'>,
+  outputCount: number,
+): ArtifactRead {
   const { record } = artifact;
   if (record === null) {
     return { hit: false, reason: artifact.recordMiss === 'newer-format' ? 'newer-format' : 'no-record' };

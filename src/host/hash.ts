@@ -91,13 +91,25 @@ const BLAKE3_KEY_BYTES = 32;
 
 /** Up to here chunks are joined and hashed at once: joining costs less than a state. */
 const MAX_JOINED_BYTES = 65_536;
+/** Where they are joined: memory that is taken anew each time has to be given back as well. */
+let joined: Buffer | null = null;
+
+function join(chunks: readonly Uint8Array[]): Buffer {
+  joined ??= Buffer.allocUnsafeSlow(MAX_JOINED_BYTES);
+  let bytes = 0;
+  for (const chunk of chunks) {
+    joined.set(chunk, bytes);
+    bytes += chunk.byteLength;
+  }
+  return joined.subarray(0, bytes);
+}
 
 /** 32 bytes of BLAKE3 over the chunks, in order. */
 export function hashChunks(hash: Blake3, chunks: readonly Uint8Array[]): Uint8Array {
   const [first] = chunks;
   if (chunks.length === 1 && first !== undefined) return hash.digest(first);
   const bytes = chunks.reduce((sum, chunk) => sum + chunk.byteLength, 0);
-  if (bytes <= MAX_JOINED_BYTES) return hash.digest(Buffer.concat(chunks, bytes));
+  if (bytes <= MAX_JOINED_BYTES) return hash.digest(join(chunks));
   const state = hash.create();
   for (const chunk of chunks) state.update(chunk);
   return state.digest();

@@ -1,5 +1,5 @@
 import { errnoOf } from '../model/error.js';
-import { withFile, type Files, type FileStat } from './files.js';
+import type { Files, FileStat } from './files.js';
 
 export type SmallRead =
   | { readonly ok: true; readonly bytes: Buffer; readonly stat: FileStat }
@@ -59,22 +59,24 @@ function readChecked(files: Files, reading: Reading): SmallRead {
     if (before === null) return { ok: false, reason: 'absent' };
     if (before.type !== 'file') return { ok: false, reason: 'not-a-file' };
     if (before.bytes > maxBytes) return { ok: false, reason: 'oversized' };
-    const read = withFile(files, { path, flags: 'read' }, (fd) =>
-      readOpened(files, { ...reading, fd, before }),
-    );
-    if (read !== null) return read;
+    const fd = files.open(path, 'read');
+    try {
+      const stat = files.fstat(fd);
+      // Another file than the one that was checked is looked at again.
+      if (stat.inode === before.inode && stat.device === before.device)
+        return readOpened(files, { fd, stat }, reading);
+    } finally {
+      files.close(fd);
+    }
   }
   return { ok: false, reason: 'unreadable' };
 }
 
-/** Null when the descriptor is another file than the one that was checked. */
 function readOpened(
   files: Files,
-  opened: Reading & { readonly fd: number; readonly before: FileStat },
-): SmallRead | null {
-  const { fd, before, maxBytes, into } = opened;
-  const stat = files.fstat(fd);
-  if (stat.inode !== before.inode || stat.device !== before.device) return null;
+  { fd, stat }: { readonly fd: number; readonly stat: FileStat },
+  { maxBytes, into }: Reading,
+): SmallRead {
   if (stat.type !== 'file') return { ok: false, reason: 'not-a-file' };
   if (stat.bytes > maxBytes) return { ok: false, reason: 'oversized' };
   // One byte more than the file should have shows that it grew; never more than the bound plus one is read (B31).

@@ -111,7 +111,9 @@ export class Reader {
   }
 
   end(): void {
-    for (const key of Object.keys(this.#object))
-      if (!this.#read.includes(key)) mismatch(`${this.#path}.${key} is unknown`);
+    const keys = Object.keys(this.#object);
+    // Each key is read once.
+    if (keys.length === this.#read.length) return;
+    for (const key of keys) if (!this.#read.includes(key)) mismatch(`${this.#path}.${key} is unknown`);
   }
 }

@@ -84,8 +84,8 @@ export function encodeFields(fields: readonly Field[]): Uint8Array[] {
 }
 
 function sortedFields(fields: readonly Field[]): readonly Field[] {
-  const compare = fields.some(({ name }) => HIGH.test(name)) ? compareNames : comparePlainNames;
-  const sorted = fields.toSorted(compare);
+  if (fields.length < 2) return fields;
+  const sorted = fields.toSorted(fields.every(isPlain) ? comparePlainNames : compareNames);
   for (let index = 1; index < sorted.length; index += 1) {
     const name = sorted[index]?.name ?? '';
     if (sorted[index - 1]?.name === name) throw new Error(`two fields of a fingerprint are called "${name}"`);
@@ -100,40 +100,46 @@ function comparePlainNames({ name: a }: Field, { name: b }: Field): number {
 
 /** In the order of their bytes, which is that of their UTF-16 units below the surrogates. */
 function compareNames(a: Field, b: Field): number {
-  if (!HIGH.test(a.name) && !HIGH.test(b.name)) return comparePlainNames(a, b);
+  if (isPlain(a) && isPlain(b)) return comparePlainNames(a, b);
   return Buffer.compare(Buffer.from(a.name, 'utf8'), Buffer.from(b.name, 'utf8'));
 }
 
 const HIGH = /[\uD800-\uFFFF]/;
 
+function isPlain({ name }: Field): boolean {
+  return !HIGH.test(name);
+}
+
 /** Before each name, and before each value. */
 const NAME_LENGTH_BYTES = 4;
 const VALUE_LENGTH_BYTES = 8;
+/** Of UTF-8, for each unit of a text. */
+const MAX_UNIT_BYTES = 3;
 
 /** The fields one after another, in one buffer: a start encodes some hundred of them. */
 function encoded(fields: readonly Field[]): Buffer {
-  const lengths = fields.map((field) => ({
-    name: Buffer.byteLength(field.name, 'utf8'),
-    value: valueLength(field),
-  }));
-  const size = lengths.reduce((sum, { name, value }) => sum + name + value, 0);
-  const bytes = Buffer.alloc(size + fields.length * (NAME_LENGTH_BYTES + VALUE_LENGTH_BYTES));
-  let at = 0;
-  for (const [index, field] of fields.entries()) {
-    const { name = 0, value = 0 } = lengths[index] ?? {};
-    at = bytes.writeUInt32LE(name, at);
-    at += bytes.write(field.name, at, 'utf8');
-    // No text is as long as 4 GiB.
-    at = bytes.writeUInt32LE(value, at);
-    at = bytes.writeUInt32LE(0, at);
-    at += writeValue(field, bytes, at);
+  let room = 0;
+  for (const field of fields) {
+    room += NAME_LENGTH_BYTES + MAX_UNIT_BYTES * field.name.length + VALUE_LENGTH_BYTES + valueRoom(field);
   }
-  return bytes;
+  const bytes = Buffer.allocUnsafe(room);
+  let at = 0;
+  for (const field of fields) {
+    const name = bytes.write(field.name, at + NAME_LENGTH_BYTES, 'utf8');
+    bytes.writeUInt32LE(name, at);
+    at += NAME_LENGTH_BYTES + name;
+    const value = writeValue(field, bytes, at + VALUE_LENGTH_BYTES);
+    // No text is as long as 4 GiB.
+    bytes.writeUInt32LE(value, at);
+    bytes.writeUInt32LE(0, at + VALUE_LENGTH_BYTES / 2);
+    at += VALUE_LENGTH_BYTES + value;
+  }
+  return bytes.subarray(0, at);
 }
 
-function valueLength(field: Field): number {
+function valueRoom(field: Field): number {
   if (field.kind === 'absent') return 0;
-  return field.kind === 'digest' ? HEX_LENGTH / 2 : Buffer.byteLength(field.text, 'utf8');
+  return field.kind === 'digest' ? HEX_LENGTH / 2 : MAX_UNIT_BYTES * field.text.length;
 }
 
 function writeValue(field: Field, target: Buffer, at: number): number {
@@ -145,53 +151,66 @@ function writeValue(field: Field, target: Buffer, at: number): number {
 
 /** The fingerprint of a description. The order of `fields` does not matter. */
 export function fingerprintOf(fields: readonly Field[], hash: HashChunks): Fingerprint {
-  return fingerprintOfBytes(Buffer.concat(encodeFields(fields)), hash);
+  return fingerprintOfChunks(encodeFields(fields), hash);
 }
 
-/**
- * The same for fields in groups. Thousands of descriptions share the group of their compiler, or of their headers, which
- * is encoded once for as long as the same array comes.
- */
-export function fingerprintOfGroups(groups: readonly (readonly Field[])[], hash: HashChunks): Fingerprint {
-  const blocks = groups.flatMap((group) => blockOf(group) ?? []);
-  blocks.sort((a, b) => compareNames(a.first, b.first));
-  const isApart = blocks.every((block, index) => {
-    const next = blocks[index + 1];
-    return next === undefined || compareNames(block.last, next.first) < 0;
-  });
-  if (!isApart) return fingerprintOf(groups.flat(), hash);
-  return fingerprintOfBytes(
-    Buffer.concat([Buffer.from(DOMAIN, 'utf8'), ...blocks.map(({ bytes }) => bytes)]),
-    hash,
-  );
-}
-
-/** A group as it stands in the encoding, where no other field comes between. */
-interface Block {
+/** Fields as they stand in the encoding, where no other field comes between. */
+export interface FieldBlock {
+  readonly fields: readonly Field[];
   readonly first: Field;
   readonly last: Field;
+  /** True where names compare as they are. */
+  readonly isPlain: boolean;
   readonly bytes: Uint8Array;
 }
 
-const knownBlocks = new WeakMap<readonly Field[], Block>();
-
-/** Null for a group without fields. */
-function blockOf(group: readonly Field[]): Block | null {
-  const known = knownBlocks.get(group);
-  if (known !== undefined) return known;
-  const sorted = sortedFields(group);
+/** Null without fields. */
+export function blockOf(fields: readonly Field[]): FieldBlock | null {
+  const sorted = sortedFields(fields);
   const [first] = sorted;
   const last = sorted.at(-1);
   if (first === undefined || last === undefined) return null;
-  const block = { first, last, bytes: encoded(sorted) };
-  knownBlocks.set(group, block);
+  return { fields, first, last, isPlain: isPlain(first) && isPlain(last), bytes: encoded(sorted) };
+}
+
+const keptBlocks = new WeakMap<readonly Field[], FieldBlock>();
+
+/**
+ * The same, made once for as long as the same array comes: thousands of descriptions share the fields of their compiler,
+ * or of their headers.
+ */
+export function sharedBlockOf(fields: readonly Field[]): FieldBlock | null {
+  const kept = keptBlocks.get(fields);
+  if (kept !== undefined) return kept;
+  const block = blockOf(fields);
+  if (block !== null) keptBlocks.set(fields, block);
   return block;
 }
 
-function fingerprintOfBytes(bytes: Uint8Array, hash: HashChunks): Fingerprint {
-  const hex = toHex(hash([bytes]));
-  if (!isFingerprint(hex)) throw new Error(`expected a 32-byte BLAKE3 value, got "${hex}"`);
-  return hex;
+/** The fingerprint of the fields of all blocks, whose order does not matter. */
+export function fingerprintOfBlocks(blocks: readonly FieldBlock[], hash: HashChunks): Fingerprint {
+  const compare = blocks.every((block) => block.isPlain) ? comparePlainNames : compareNames;
+  const sorted = blocks.toSorted((a, b) => compare(a.first, b.first));
+  const chunks: Uint8Array[] = [Buffer.from(DOMAIN, 'utf8')];
+  let before: FieldBlock | null = null;
+  for (const block of sorted) {
+    const isApart = before === null || compare(before.last, block.first) < 0;
+    if (!isApart)
+      return fingerprintOf(
+        blocks.flatMap(({ fields }) => fields),
+        hash,
+      );
+    chunks.push(block.bytes);
+    before = block;
+  }
+  return fingerprintOfChunks(chunks, hash);
+}
+
+function fingerprintOfChunks(chunks: readonly Uint8Array[], hash: HashChunks): Fingerprint {
+  const hex = toHex(hash(chunks));
+  if (hex.length !== HEX_LENGTH) throw new Error(`expected a 32-byte BLAKE3 value, got "${hex}"`);
+  // Lowercase hex digits by construction.
+  return hex as Fingerprint;
 }
 
 /** A field as records, reports and explanations show it: never the value of a variable. */

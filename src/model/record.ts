@@ -115,8 +115,10 @@ function failureDocument({ kind, count, lastAtMs, status, signal, limit }: Failu
   return { kind, count, lastAtMs, status, signal, limit: limited };
 }
 
-/** The record's first bytes, up to and behind its checksum. */
-const CHECKSUM = /^(\{"schema":"[^"]{0,100}","checksum":")((?:[0-9a-f]{64})?)"/;
+/** What stands before the schema of a record, and between schema and checksum; the schema is no longer than that. */
+const BEFORE_SCHEMA = '{"schema":"';
+const BEFORE_CHECKSUM = '","checksum":"';
+const MAX_SCHEMA_CHARACTERS = 100;
 
 /**
  * Fills in the checksum: BLAKE3 of all bytes of the record with an empty checksum. A record's streams and modes leave
@@ -136,11 +138,15 @@ export function sealRecord(bytes: Buffer, hash: HashChunks): Buffer {
 export function splitChecksum(
   bytes: Buffer,
 ): { readonly head: Buffer; readonly sum: string; readonly rest: Buffer } | null {
-  const match = CHECKSUM.exec(bytes.toString('latin1', 0, 256));
-  const [, before = '', sum = ''] = match ?? [];
-  if (match === null) return null;
-  const head = bytes.subarray(0, before.length);
-  return { head, sum, rest: bytes.subarray(before.length + sum.length) };
+  const text = bytes.toString('latin1', 0, 256);
+  const schemaEnd = text.indexOf('"', BEFORE_SCHEMA.length);
+  if (!text.startsWith(BEFORE_SCHEMA) || !text.startsWith(BEFORE_CHECKSUM, schemaEnd)) return null;
+  const start = schemaEnd + BEFORE_CHECKSUM.length;
+  const end = text.indexOf('"', start);
+  const sum = text.slice(start, end);
+  const isSum = end === start || (end > start && isDigest(sum));
+  if (!isSum || schemaEnd > BEFORE_SCHEMA.length + MAX_SCHEMA_CHARACTERS) return null;
+  return { head: bytes.subarray(0, start), sum, rest: bytes.subarray(end) };
 }
 
 function isSealed(bytes: Buffer, hash: HashChunks): boolean {
@@ -176,10 +182,9 @@ export function decodeSummary(bytes: Buffer, hash: HashChunks): ArtifactSummary 
   if (bytes.byteLength > MAX_RECORD_BYTES || end < 0 || !isSealed(bytes, hash)) return null;
   const decoded = decoding(() => {
     const reader = new Reader(parseJson(`${decodeUtf8(bytes.subarray(0, end))}}`), 'record');
-    const { payloadDigest, payloadBytes, failure, ...about } = readHead(reader);
+    const head = readHead(reader);
     reader.end();
-    if (payloadDigest === null || payloadBytes === null || failure !== null) return null;
-    return { ...about, payloadDigest, payloadBytes };
+    return summaryOf(head);
   });
   return decoded.ok ? decoded.value : null;
 }
@@ -199,6 +204,24 @@ function isNewer(value: unknown): boolean {
   if (typeof schema !== 'string' || !schema.startsWith(SCHEMA_PREFIX)) return false;
   const version = schema.slice(SCHEMA_PREFIX.length);
   return /^[1-9][0-9]{0,8}$/.test(version) && Number(version) > 1;
+}
+
+/** Null for a failure, and for what is neither. */
+function summaryOf(head: ReturnType<typeof readHead>): ArtifactSummary | null {
+  const { payloadDigest, payloadBytes, failure } = head;
+  if (payloadDigest === null || payloadBytes === null || failure !== null) return null;
+  return {
+    fingerprint: head.fingerprint,
+    createdAtMs: head.createdAtMs,
+    compiler: head.compiler,
+    command: head.command,
+    cost: head.cost,
+    stdout: head.stdout,
+    stderr: head.stderr,
+    outputs: head.outputs,
+    payloadDigest,
+    payloadBytes,
+  };
 }
 
 /** All but the fields and the mac. */
@@ -285,6 +308,7 @@ function readText(value: unknown, path: string): string {
 }
 
 function readBytes(text: string): Uint8Array {
+  if (text === '') return Buffer.alloc(0);
   const bytes = Buffer.from(text, 'base64');
   return bytes.toString('base64') === text ? bytes : mismatch('not base64');
 }

@@ -8,6 +8,10 @@ export interface Flight<T> {
 export class SingleFlight<T> {
   readonly #running = new Map<string, Promise<T>>();
 
+  get isIdle(): boolean {
+    return this.#running.size === 0;
+  }
+
   isRunning(key: string): boolean {
     return this.#running.has(key);
   }

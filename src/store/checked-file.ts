@@ -59,10 +59,7 @@ function decodeChecked<T>(
   const { read, known: documents, signing } = file;
   if (!read.ok || read.bytes.byteLength < FOOTER_BYTES) return null;
   const { payload, footer } = splitEntry(read.bytes);
-  const isWhole =
-    signing === null
-      ? Buffer.compare(hashChunks(host.hash, [payload]), footer) === 0
-      : signing.accepts([payload], footer);
+  const isWhole = signing === null ? host.hash.matches(payload, footer) : signing.accepts([payload], footer);
   if (!isWhole) return null;
   const known = documents?.get(footer);
   if (known !== undefined) return known;

@@ -111,6 +111,11 @@ export class DiskTier implements Tier {
     return read;
   }
 
+  getNow(fingerprint: Fingerprint): TierRead | null {
+    const read = this.#reader.readPair(fingerprint);
+    return this.#mayBeExchanged(read) ? null : read;
+  }
+
   #mayBeExchanged(read: TierRead): boolean {
     if (read.hit) return read.artifact.recordMiss === 'absent';
     return read.reason === 'record-mismatch' || (this.#signing !== null && read.reason === 'absent');

@@ -1,5 +1,4 @@
 import { withFile, type FileStat } from '../host/files.js';
-import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import { readRegularFile } from '../host/regular-file.js';
 import { FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/entry.js';
@@ -20,9 +19,8 @@ export function readEntryFile(host: Host, path: string, maxPayloadBytes: number)
   const size = judgeEntrySize(read.bytes.byteLength, maxPayloadBytes);
   if (!size.ok) return size;
   const { payload, footer } = splitEntry(read.bytes);
-  const digest = hashChunks(host.hash, [payload]);
-  if (Buffer.compare(digest, footer) !== 0) return { ok: false, reason: 'bad-checksum' };
-  return { ok: true, payload, digest: digestOfBytes(digest), stat: read.stat };
+  if (!host.hash.matches(payload, footer)) return { ok: false, reason: 'bad-checksum' };
+  return { ok: true, payload, digest: digestOfBytes(footer), stat: read.stat };
 }
 
 /**

@@ -121,10 +121,10 @@ export class EntryReader {
     if (!read.ok && this.#signing !== null)
       return { hit: false, reason: read.reason === 'absent' ? 'unsigned' : read.reason };
     const { payload, digest, stat } = entry;
-    const record = read.ok
-      ? { record: read.record, recordMiss: null }
-      : { record: null, recordMiss: read.reason };
-    return { hit: true, artifact: { fingerprint, payload, digest, ...record, usedAtMs: stat.mtimeMs } };
+    const record = read.ok ? read.record : null;
+    const recordMiss = read.ok ? null : read.reason;
+    const artifact = { fingerprint, payload, digest, record, recordMiss, usedAtMs: stat.mtimeMs };
+    return { hit: true, artifact };
   }
 
   /** As {@link markEntryUsed}. */

@@ -19,14 +19,31 @@ export class LayeredStore {
 
   async get(fingerprint: Fingerprint): Promise<LayeredRead> {
     let reason: MissReason = 'absent';
-    for (const [index, tier] of this.#tiers.entries()) {
+    for (const tier of this.#tiers) {
       const read = await tier.get(fingerprint);
-      if (read.hit) {
-        for (const above of this.#tiers.slice(0, index)) above.keep?.(read.artifact);
-        return { hit: true, tier: tier.name, artifact: read.artifact };
-      }
+      if (read.hit) return this.#found(tier, read.artifact);
       reason = read.reason;
     }
     return { hit: false, reason };
+  }
+
+  /** {@link get} where no tier has to be waited for; null where one has. */
+  getNow(fingerprint: Fingerprint): LayeredRead | null {
+    let reason: MissReason = 'absent';
+    for (const tier of this.#tiers) {
+      const read = tier.getNow?.(fingerprint) ?? null;
+      if (read === null) return null;
+      if (read.hit) return this.#found(tier, read.artifact);
+      reason = read.reason;
+    }
+    return { hit: false, reason };
+  }
+
+  #found(tier: Tier, artifact: FoundArtifact): LayeredRead {
+    for (const above of this.#tiers) {
+      if (above === tier) break;
+      above.keep?.(artifact);
+    }
+    return { hit: true, tier: tier.name, artifact };
   }
 }

@@ -53,6 +53,10 @@ export class MemoryTier implements Tier {
   }
 
   async get(fingerprint: Fingerprint): Promise<TierRead> {
+    return this.getNow(fingerprint);
+  }
+
+  getNow(fingerprint: Fingerprint): TierRead {
     const shard = this.#shard(fingerprint);
     const artifact = shard.artifacts.get(fingerprint);
     if (artifact === undefined) return { hit: false, reason: 'absent' };

@@ -35,6 +35,8 @@ export type TierRead =
 export interface Tier {
   readonly name: 'memory' | 'disk';
   get(fingerprint: Fingerprint): Promise<TierRead>;
+  /** The same at once, null where something has to be waited for; absent where it always has. */
+  readonly getNow?: (fingerprint: Fingerprint) => TierRead | null;
   /** Keeps what a lower tier found, if it can; absent where reading does not fill the tier. */
   readonly keep?: (artifact: FoundArtifact) => void;
 }

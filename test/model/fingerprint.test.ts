@@ -8,22 +8,29 @@ import {
   digestOfBytes,
   encodeFields,
   fingerprintOf,
-  fingerprintOfGroups,
+  fingerprintOfBlocks,
   FINGERPRINT_SCHEMA,
   isDigest,
   isFingerprint,
   isFingerprintPrefix,
   numbered,
+  sharedBlockOf,
   showField,
   textField,
   toHex,
   type Field,
+  type HashChunks,
 } from '../../src/model/fingerprint.js';
 import { digestOf } from '../support/artifacts.js';
 import { goldenBytes, goldenText } from '../support/golden.js';
 import { checkProperty } from '../support/properties.js';
 
 const hash = (chunks: readonly Uint8Array[]): Uint8Array => hashChunks(portableBlake3, chunks);
+const fingerprintOfGroups = (groups: readonly (readonly Field[])[], chunks: HashChunks): string =>
+  fingerprintOfBlocks(
+    groups.flatMap((group) => sharedBlockOf(group) ?? []),
+    chunks,
+  );
 const DIGEST = digestOf(Buffer.from('vyre'));
 
 const secret = (name: string, text: string): Field => ({ name, kind: 'secret', text });

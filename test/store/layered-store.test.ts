@@ -8,6 +8,7 @@ import { encodeRecord } from '../../src/model/record.js';
 import { DiskTier } from '../../src/store/disk-tier.js';
 import { LayeredStore } from '../../src/store/layered-store.js';
 import { MemoryTier } from '../../src/store/memory-tier.js';
+import type { Tier } from '../../src/store/tier.js';
 import { entryBytes, fingerprintFrom, hashOf, makeArtifact } from '../support/artifacts.js';
 import { fakeHost } from '../support/fake-host.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
@@ -97,5 +98,31 @@ describe('tiers in order', () => {
 
   it('miss without any tier', async () => {
     assert.deepEqual(await new LayeredStore([]).get(A), { hit: false, reason: 'absent' });
+  });
+});
+
+describe('tiers at once', () => {
+  it('give what they give to those who wait, and copy a hit up', (t) => {
+    const rig = makeRig(t);
+    assert.deepEqual(rig.store.getNow(A), { hit: false, reason: 'absent' });
+    place(rig, 'vyre');
+    const tiers = [rig.store.getNow(A), rig.store.getNow(A)].map((read) => read?.hit === true && read.tier);
+    assert.deepEqual(tiers, ['disk', 'memory']);
+  });
+
+  it('say nothing where an entry and a record may be in the middle of an exchange', (t) => {
+    const rig = makeRig(t);
+    place(rig, 'vyre');
+    writeFileSync(join(rig.folder, `${A}.bin`), entryBytes('other'));
+    assert.equal(rig.store.getNow(A), null);
+    unlinkSync(join(rig.folder, `${A}.json`));
+    assert.equal(rig.store.getNow(A), null);
+  });
+
+  it('say nothing where one of them always has to be waited for', async () => {
+    const far: Tier = { name: 'disk', get: async () => ({ hit: false, reason: 'absent' }) };
+    const store = new LayeredStore([far]);
+    assert.equal(store.getNow(A), null);
+    assert.deepEqual(await store.get(A), { hit: false, reason: 'absent' });
   });
 });

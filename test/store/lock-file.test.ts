@@ -505,3 +505,49 @@ describe('without the lock addon', () => {
     assert.equal(await isFree(one), true);
   });
 });
+
+describe('several bytes at once', () => {
+  const BYTES = [BYTE, BYTE + 1];
+
+  it('are held while the work runs, and free afterwards', async (t) => {
+    const path = lockPath(t);
+    const [lock, other] = [openLock(t, path), openLock(t, path)];
+    const held = lock.tryHoldAllNow(BYTES, () => BYTES.map((byte) => other.tryHoldNow(byte, () => 1).held));
+    assert.deepEqual(held, { held: true, value: [false, false] });
+    for (const byte of BYTES) assert.equal(await isFree(other, byte), true);
+  });
+
+  it('are none where somebody else holds the last one', async (t) => {
+    const path = lockPath(t);
+    const [lock, other] = [openLock(t, path), openLock(t, path)];
+    const held = other.tryHoldNow(BYTE + 1, () => lock.tryHoldAllNow(BYTES, () => 'done'));
+    assert.deepEqual(held, { held: true, value: { held: false } });
+    for (const byte of BYTES) assert.equal(await isFree(other, byte), true);
+  });
+
+  it('are none where another task of this process holds one', async (t) => {
+    const lock = openLock(t, lockPath(t));
+    const held = await lock.tryHold(BYTE, () => lock.tryHoldAllNow(BYTES, () => 'done'));
+    assert.deepEqual(held, { held: true, value: { held: false } });
+    assert.equal(await isFree(lock), true);
+  });
+
+  it('are none in a lock file that was replaced, and are given back after an error', async (t) => {
+    const path = lockPath(t);
+    const lock = openLock(t, path);
+    assert.throws(
+      () =>
+        lock.tryHoldAllNow(BYTES, () => {
+          throw new Error('bug');
+        }),
+      /bug/,
+    );
+    assert.equal(await isFree(openLock(t, path)), true);
+    rmSync(path);
+    openLock(t, path);
+    assert.deepEqual(
+      lock.tryHoldAllNow(BYTES, () => 'done'),
+      { held: false },
+    );
+  });
+});

@@ -1,10 +1,11 @@
 import { basename, dirname, join } from 'node:path';
 import type { BatchJob } from '../../compile/batch.js';
 import { pathOf } from '../../compile/file-names.js';
-import { makePlan, SharedPlans, type Plan } from '../../compile/plan.js';
-import { lstatOrNull, statOrNull } from '../../host/files.js';
+import { makePlan, type Plan } from '../../compile/plan.js';
+import { SharedPlans, type Found } from '../../compile/shared-plans.js';
+import { lstatOrNull, statOrNull, type FileStat } from '../../host/files.js';
 import type { Host } from '../../host/host.js';
-import { CacheError } from '../../model/error.js';
+import { CacheError, errnoOf } from '../../model/error.js';
 import { breathing } from './breathing.js';
 import type { ManifestJob } from './manifest-jobs.js';
 import { mistakeOf, type Mistake } from './mistakes.js';
@@ -26,12 +27,16 @@ export async function checkJobs(
   options: { readonly signal?: AbortSignal } = {},
 ): Promise<CheckedJobs> {
   const checks = new Checks(host);
-  for await (const job of breathing(host.clock, jobs, options)) checks.addOutputs(job);
+  for await (const piece of breathing(host.clock, jobs, options)) {
+    for (const job of piece) checks.addOutputs(job);
+  }
   const planned: BatchJob[] = [];
-  for await (const job of breathing(host.clock, jobs, options)) {
-    const plan = checks.check(job);
-    const { priority, timeoutMs, memoryBytes } = job;
-    if (plan !== null) planned.push({ plan, priority, timeoutMs, memoryBytes });
+  for await (const piece of breathing(host.clock, jobs, options)) {
+    for (const job of piece) {
+      const plan = checks.check(job);
+      const { priority, timeoutMs, memoryBytes } = job;
+      if (plan !== null) planned.push({ plan, priority, timeoutMs, memoryBytes });
+    }
   }
   return { jobs: planned, mistakes: checks.mistakes };
 }
@@ -48,11 +53,12 @@ class Checks {
   readonly #written = new Map<string, Written>();
   readonly #places: Places;
   readonly #nowhere: string;
-  readonly #shared = new SharedPlans();
+  readonly #shared: SharedPlans;
 
   constructor(host: Host) {
     this.#host = host;
     this.#places = new Places(host);
+    this.#shared = new SharedPlans((path) => this.#places.typeAt(path));
     this.#nowhere = this.#places.of('/dev/null');
   }
 
@@ -70,23 +76,21 @@ class Checks {
   /** Null for a job with a mistake. The outputs of all jobs are known. */
   check(job: ManifestJob): Plan | null {
     const { cwd, inputs, deps } = job.request;
-    const taken = [
-      ...inputs.filter((name) => this.#isTaken(job, { kind: 'input', name, path: pathOf(cwd, name) })),
-      ...deps.filter((name) => this.#isTaken(job, { kind: 'dependency', name, path: pathOf(cwd, name) })),
-    ];
+    const isTaken = (kind: string, name: string, path: string): boolean =>
+      this.#isTaken(job, { kind, name, path });
+    const taken =
+      countOf(inputs, (name) => isTaken('input', name, pathOf(cwd, name))) +
+      countOf(deps, (name) => isTaken('dependency', name, pathOf(cwd, name)));
     // An input that another job makes is no file yet: one mistake, not two.
-    const plan = taken.length > 0 ? null : this.#plan(job);
+    const plan = taken > 0 ? null : this.#plan(job);
     if (plan === null) return null;
     const known = new Set(deps);
     const { line, program, tools, dependencies } = plan;
-    const takenToo = [
-      ...dependencies.filter(
-        ({ name, path }) => !known.has(name) && this.#isTaken(job, { kind: 'dependency', name, path }),
-      ),
-      ...tools.filter(({ typed, path }) => this.#isTaken(job, { kind: 'tool', name: typed, path })),
-    ];
-    const runsOutput = this.#isTaken(job, { kind: 'program', name: line.typed, path: program.path });
-    return takenToo.length > 0 || runsOutput ? null : plan;
+    const takenToo =
+      countOf(dependencies, ({ name, path }) => !known.has(name) && isTaken('dependency', name, path)) +
+      countOf(tools, ({ typed, path }) => isTaken('tool', typed, path));
+    const runsOutput = isTaken('program', line.typed, program.path);
+    return takenToo > 0 || runsOutput ? null : plan;
   }
 
   #plan(job: ManifestJob): Plan | null {
@@ -118,13 +122,26 @@ class Checks {
   }
 }
 
+/** All of them are asked about: each that is meant is a mistake of its own. */
+function countOf<T>(items: readonly T[], isMeant: (item: T) => boolean): number {
+  let count = 0;
+  for (const item of items) if (isMeant(item)) count += 1;
+  return count;
+}
+
 /** Links in a circle end sooner; the system follows no more. */
 const MAX_LINKS = 40;
 
-/** Where paths really lead, so that two spellings of one file are equal. */
+/** Where a path really leads, and what lies there. */
+interface Seen {
+  readonly place: string;
+  readonly type: Found;
+}
+
+/** Where paths really lead, so that two spellings of one file are equal. Each is looked at once. */
 class Places {
   readonly #host: Host;
-  readonly #known = new Map<string, string>();
+  readonly #known = new Map<string, Seen>();
   readonly #folders = new Map<string, string>();
 
   constructor(host: Host) {
@@ -132,24 +149,44 @@ class Places {
   }
 
   of(path: string): string {
+    return this.#look(path).place;
+  }
+
+  /** What lies at a path, links followed. */
+  typeAt(path: string): Found {
+    return this.#look(path).type;
+  }
+
+  #look(path: string): Seen {
     const known = this.#known.get(path);
     if (known !== undefined) return known;
-    const place = this.#find(path, MAX_LINKS);
-    this.#known.set(path, place);
-    return place;
+    const { files } = this.#host;
+    let seen: Seen;
+    try {
+      const stat = files.stat(path);
+      seen = { place: this.#placeOf(path, stat, MAX_LINKS), type: stat?.type ?? null };
+      this.#known.set(path, seen);
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      // The next look may succeed.
+      seen = { place: this.#placeOf(path, null, MAX_LINKS), type: 'unseen' };
+    }
+    return seen;
   }
 
   /**
    * A file that exists is its inode, whatever its names are; another is its name in its real folder. So is one whose
    * inode has more digits than a number can hold.
    */
-  #find(path: string, links: number): string {
-    const { files } = this.#host;
-    const stat = statOrNull(files, path);
+  #placeOf(path: string, stat: FileStat | null, links: number): string {
     if (stat !== null && Number.isSafeInteger(stat.inode)) return `${stat.device}:${stat.inode}`;
     const target = links > 0 ? this.#linkTarget(path) : null;
     if (target !== null) return this.#find(pathOf(dirname(path), target), links - 1);
     return join(this.#realFolder(dirname(path)), basename(path));
+  }
+
+  #find(path: string, links: number): string {
+    return this.#placeOf(path, statOrNull(this.#host.files, path), links);
   }
 
   /** Of a link that leads to nothing yet. */

@@ -9,7 +9,7 @@ import type { Environment } from '../settings/environment.js';
 import { breathing } from './breathing.js';
 import { decodeJob, type JobText } from './manifest-schema.js';
 import { mistakeOf, type Mistake } from './mistakes.js';
-import { parseManifest } from './parse-manifest.js';
+import { parseManifest, type RawJob } from './parse-manifest.js';
 import type { ManifestText } from './read-manifest.js';
 
 /** A job of a manifest as a request, not yet compared with the others. */
@@ -48,14 +48,10 @@ export async function jobsOf(manifest: ManifestText, context: JobContext): Promi
   const { jobs: rawJobs, mistakes: found } = parseManifest(manifest);
   const reader = new JobReader(manifest.folder, context);
   const jobs: ManifestJob[] = [];
-  for await (const { number, line, value } of breathing(context.host.clock, rawJobs, context)) {
-    const decoded = decodeJob(value);
-    if (decoded.ok) {
-      const job = await reader.read({ number, line }, decoded.job);
+  for await (const piece of breathing(context.host.clock, rawJobs, context)) {
+    for (const raw of piece) {
+      const job = await reader.read(raw);
       if (job !== null) jobs.push(job);
-    } else {
-      for (const message of decoded.messages)
-        reader.mistakes.push({ job: number, line, message, hint: null });
     }
   }
   return { jobs, mistakes: found.concat(reader.mistakes) };
@@ -75,17 +71,25 @@ class JobReader {
     this.#context = context;
   }
 
-  /** Null when the job has no folder to be in. */
-  async read(place: Place, job: JobText): Promise<ManifestJob | null> {
+  /** Null when the job is none, or has no folder to be in. */
+  async read({ number, line, value }: RawJob): Promise<ManifestJob | null> {
+    const decoded = decodeJob(value);
+    if (decoded.ok) return this.#read({ number, line }, decoded.job);
+    for (const message of decoded.messages) this.mistakes.push({ job: number, line, message, hint: null });
+    return null;
+  }
+
+  async #read(place: Place, job: JobText): Promise<ManifestJob | null> {
     const folder = this.#folderOf(job.cwd ?? '.');
     if (folder instanceof CacheError) {
       this.mistakes.push(mistakeOf(place, folder));
       return null;
     }
-    const deps = await folder.expand(job.deps);
+    const deps = job.deps.length === 0 ? job.deps : await folder.expand(job.deps);
     if (deps instanceof CacheError) this.mistakes.push(mistakeOf(place, deps));
     return {
-      ...place,
+      number: place.number,
+      line: place.line,
       request: requestOf(job, { folder, deps: deps instanceof CacheError ? [] : deps }),
       priority: job.priority ?? this.#context.priority,
       timeoutMs: job.timeout ?? null,

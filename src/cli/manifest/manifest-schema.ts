@@ -14,9 +14,11 @@ const TEXTS = v.array(TEXT, 'a list of texts');
 const PATH = v.pipe(TEXT, v.nonEmpty('a path'));
 const PATHS = v.array(PATH, 'a list of texts');
 
+const SURROGATE = /\p{Surrogate}/u;
+
 /** `"\ud800"` is JSON, but half a character has no bytes. */
 function isWellFormed(text: string): boolean {
-  return !/\p{Surrogate}/u.test(text);
+  return !SURROGATE.test(text);
 }
 
 /** The text of a flag, with the rules of its setting. */

@@ -31,7 +31,8 @@ const MAX_LEVELS = 64;
 export function scanJson(text: string, part: { readonly start: number; readonly end: number }): JsonScan {
   const scanner = new Scanner(text, part);
   const problem = scanner.scan();
-  return { ...part, problem, repeated: scanner.repeated, keys: scanner.keys };
+  const { repeated, keys } = scanner;
+  return { start: part.start, end: part.end, problem, repeated, keys };
 }
 
 /** Thrown inside of this module only. */
@@ -56,7 +57,9 @@ interface Level {
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const FIRST_PRINTABLE = 0x20;
-const SPACE: ReadonlySet<number> = new Set([0x20, 0x09, 0x0a, 0x0d]);
+/** A piece of a string in which nothing has to be looked at. */
+// oxlint-disable-next-line no-control-regex -- a string of JSON holds none of them.
+const PLAIN = /[^"\\\u0000-\u001F]*/y;
 const BARE_WORD = /[-+.\w]*/y;
 const BARE_VALUE = /^(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)$/;
 const ESCAPE = /\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4})/y;
@@ -140,7 +143,7 @@ class Scanner {
   #string(): string {
     const start = this.#at;
     let hasEscape = false;
-    for (let at = start + 1; at < this.#end; at += 1) {
+    for (let at = endOfPlain(this.#text, start + 1); at < this.#end; at = endOfPlain(this.#text, at + 1)) {
       const code = this.#text.charCodeAt(at);
       if (code === QUOTE) {
         this.#at = at + 1;
@@ -173,7 +176,7 @@ class Scanner {
   }
 
   #skipSpace(): void {
-    while (this.#at < this.#end && SPACE.has(this.#text.charCodeAt(this.#at))) this.#at += 1;
+    while (this.#at < this.#end && isSpace(this.#text.charCodeAt(this.#at))) this.#at += 1;
   }
 
   #isAt(code: number): boolean {
@@ -185,4 +188,14 @@ class Scanner {
     this.#at += 1;
     return true;
   }
+}
+
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09 || code === 0x0a || code === 0x0d;
+}
+
+function endOfPlain(text: string, start: number): number {
+  PLAIN.lastIndex = start;
+  PLAIN.test(text);
+  return PLAIN.lastIndex;
 }

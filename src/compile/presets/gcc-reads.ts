@@ -1,5 +1,6 @@
 import { dirname, resolve } from 'node:path';
 import { scanCSource, type CInclude, type CSource } from './c-source.js';
+import { resolvedFrom } from '../file-names.js';
 import { readFollowing } from './file-text.js';
 import { valuesOf, type GccArguments } from './gcc-arguments.js';
 import { includeFolders, type SearchedFolders } from './gcc-includes.js';
@@ -62,7 +63,7 @@ export class GccReads {
     for (const folder of searched.missing) search.addIfAbsent(folder);
     for (const path of listed) {
       this.#files.add(path);
-      if (isBelow(searched.system, resolve(cwd, path))) search.addRead(path, []);
+      if (isBelow(searched.system, resolvedFrom(cwd, path))) search.addRead(path, []);
       else this.#addOwnSource(path, search, listed);
     }
     this.#addNamedByOptions(search);
@@ -90,7 +91,7 @@ export class GccReads {
   /** Where no directive that was seen leads, a computed one has led, or one in a form that is not read here. */
   #addUnexplained(listed: readonly string[], search: ShadowSearch, { system }: SearchedFolders): void {
     const { cwd } = this.#run.line;
-    const own = listed.filter((path) => !isBelow(system, resolve(cwd, path)));
+    const own = listed.filter((path) => !isBelow(system, resolvedFrom(cwd, path)));
     const folders = [...new Set(own.map((path) => dirname(path)))];
     for (const path of own) {
       if (this.#isMain(path) || search.explains(path)) continue;
@@ -112,7 +113,7 @@ export class GccReads {
   #addAssembled(assembled: readonly string[], search: ShadowSearch, searched: SearchedFolders): void {
     for (const path of assembled) {
       this.#files.add(path);
-      if (!isBelow(searched.system, resolve(this.#run.line.cwd, path))) search.addRead(path, ['.']);
+      if (!isBelow(searched.system, resolvedFrom(this.#run.line.cwd, path))) search.addRead(path, ['.']);
     }
   }
 

@@ -36,6 +36,7 @@ function gccPreset(name: 'gcc' | 'g++'): Preset {
     name,
     matches: (baseName) => baseName === name || (plusPlus ? PLUS_NAME : C_NAME).test(baseName),
     facts: (line) => gccFacts(line, parse(line)),
+    likeness: { endingOf, isIndifferent: (line, beginning) => isIndifferent(parse(line), beginning) },
     delegates: async (context) => gccDelegates(context, parse(context.line)),
     versionArgs: ['--version'],
     environment: [],
@@ -44,6 +45,20 @@ function gccPreset(name: 'gcc' | 'g++'): Preset {
     transientWords: GCC_TRANSIENT,
     listing: (line) => gccListing(parse(line), { plusPlus, isGnu: !ANY_COMPILER.has(basename(line.typed)) }),
   };
+}
+
+/** What begins like an option or a response file is one, and devices are outputs that nobody has to declare. */
+function endingOf(name: string): string | null {
+  if (name.startsWith('-') || name.startsWith('@') || name.startsWith('/dev/')) return null;
+  const dot = name.lastIndexOf('.');
+  return dot > name.lastIndexOf('/') ? name.slice(dot) : '';
+}
+
+/** As sources, and as the output. */
+function isIndifferent({ options }: GccArguments, beginning: string): boolean {
+  return options.every(
+    ({ name, value }) => !name.includes(beginning) && (name === '-o' || value?.includes(beginning) !== true),
+  );
 }
 
 export const gcc = gccPreset('gcc');

@@ -1,6 +1,6 @@
-import { dirname, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { statOrNull, type Files, type FileStat } from '../../host/files.js';
-import { pathOf } from '../file-names.js';
+import { pathOf, resolvedFrom } from '../file-names.js';
 import type { CInclude } from './c-source.js';
 
 /** The folders in which a preprocessor looks, in order. Relative ones are relative to `cwd`. */
@@ -18,6 +18,9 @@ export interface IncludeFolders {
 export class ShadowSearch {
   readonly #files: Files;
   readonly #include: IncludeFolders;
+  /** All of them, and how the resolved paths of the files in each begin. */
+  readonly #folders: readonly string[];
+  readonly #prefixes: readonly string[];
   /** Absolute paths of the files that were read. */
   readonly #listed: ReadonlySet<string>;
   readonly #stats = new Map<string, FileStat['type'] | null>();
@@ -28,7 +31,9 @@ export class ShadowSearch {
   constructor(files: Files, include: IncludeFolders, listed: readonly string[]) {
     this.#files = files;
     this.#include = include;
-    this.#listed = new Set(listed.map((path) => resolve(include.cwd, path)));
+    this.#folders = [...include.quoted, ...include.folders];
+    this.#prefixes = this.#folders.map((folder) => this.#prefix(folder));
+    this.#listed = new Set(listed.map((path) => resolvedFrom(include.cwd, path)));
   }
 
   /** What was found so far; a missing folder stands for all that would be in it. */
@@ -41,7 +46,7 @@ export class ShadowSearch {
     const missing: string[] = [];
     let reached = 0;
     for (const candidate of this.#candidates(include, includer)) {
-      const absolute = resolve(this.#include.cwd, candidate);
+      const absolute = resolvedFrom(this.#include.cwd, candidate);
       if (this.#listed.has(absolute)) {
         this.#explained.add(absolute);
         reached = missing.length + 1;
@@ -55,7 +60,7 @@ export class ShadowSearch {
 
   /** True when a directive that was added leads to a file. */
   explains(path: string): boolean {
-    return this.#explained.has(resolve(this.#include.cwd, path));
+    return this.#explained.has(resolvedFrom(this.#include.cwd, path));
   }
 
   /**
@@ -68,7 +73,7 @@ export class ShadowSearch {
       const precompiled = `${candidate}.gch`;
       if (this.typeOf(precompiled) === null) this.#add(precompiled);
       else found.push(precompiled);
-      if (this.#listed.has(resolve(this.#include.cwd, candidate))) break;
+      if (this.#listed.has(resolvedFrom(this.#include.cwd, candidate))) break;
     }
     return found;
   }
@@ -89,14 +94,13 @@ export class ShadowSearch {
 
   /** A file that was read and whose directive is not known: every earlier folder counts, and those in `besides`. */
   addRead(path: string, besides: readonly string[]): void {
-    const absolute = resolve(this.#include.cwd, path);
-    const folders = [...this.#include.quoted, ...this.#include.folders];
-    folders.forEach((folder, index) => {
-      const prefix = this.#prefix(folder);
-      if (!absolute.startsWith(prefix)) return;
+    const absolute = resolvedFrom(this.#include.cwd, path);
+    for (const [index, prefix] of this.#prefixes.entries()) {
+      if (!absolute.startsWith(prefix)) continue;
       const name = absolute.slice(prefix.length);
-      for (const earlier of [...besides, ...folders.slice(0, index)]) this.addIfAbsent(join(earlier, name));
-    });
+      for (const earlier of besides) this.addIfAbsent(join(earlier, name));
+      for (const earlier of this.#folders.slice(0, index)) this.addIfAbsent(join(earlier, name));
+    }
   }
 
   /** Marks a path as one that must stay empty; ignored when something is there. */
@@ -105,7 +109,7 @@ export class ShadowSearch {
   }
 
   #prefix(folder: string): string {
-    const absolute = resolve(this.#include.cwd, folder);
+    const absolute = resolvedFrom(this.#include.cwd, folder);
     return absolute === '/' ? '/' : `${absolute}/`;
   }
 

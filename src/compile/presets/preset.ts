@@ -102,12 +102,22 @@ export interface DelegateContext {
   memoised(argv: readonly string[], dependsOn: readonly string[]): Promise<Captured>;
 }
 
+/** Which commands have the same facts, delegates and kind of listing. */
+export interface Likeness {
+  /** The end of a file's name, where nothing else of it counts; null for a name that counts as a whole. */
+  readonly endingOf: (name: string) => string | null;
+  /** True where names that begin with these characters stand at places only where their endings decide all. */
+  readonly isIndifferent: (line: CommandLine, beginning: string) => boolean;
+}
+
 /** The facts about one compiler. */
 export interface Preset {
   readonly name: string;
   /** True for the base name of a program this preset knows: `gcc`, `gcc-12`, `x86_64-linux-gnu-gcc`. */
   matches(baseName: string): boolean;
   facts(line: CommandLine): Facts;
+  /** Set where commands that differ in the names of their files only are nearly always treated alike. */
+  readonly likeness?: Likeness;
   /** Programs and files that the compiler starts or loads by itself and that belong to its identity. */
   delegates(context: DelegateContext): Promise<readonly Delegate[]>;
   /** Arguments of the program that print its version, for programs that are scripts or proxies; null where the files say it all. */

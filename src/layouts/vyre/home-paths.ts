@@ -27,17 +27,15 @@ export const VYRE_SECTIONS = [
 export class HomePaths {
   /** Absolute, links resolved. */
   readonly root: string;
+  readonly store: string;
+  readonly private: string;
+  readonly dependencySets: string;
 
   constructor(root: string) {
     this.root = root;
-  }
-
-  get store(): string {
-    return join(this.root, STORE_FOLDER);
-  }
-
-  get private(): string {
-    return join(this.root, PRIVATE_FOLDER);
+    this.store = join(root, STORE_FOLDER);
+    this.private = join(root, PRIVATE_FOLDER);
+    this.dependencySets = `${this.private}/deps`;
   }
 
   get cacheTag(): string {
@@ -90,10 +88,6 @@ export class HomePaths {
     return join(this.private, 'requests');
   }
 
-  get dependencySets(): string {
-    return join(this.private, 'deps');
-  }
-
   get quarantine(): string {
     return join(this.root, QUARANTINE_FOLDER);
   }
@@ -111,7 +105,7 @@ export class HomePaths {
   }
 
   dependencies(primary: Fingerprint): string {
-    return join(this.dependencySets, primary);
+    return `${this.dependencySets}/${primary}`;
   }
 
   workerDirectory(random: string): string {

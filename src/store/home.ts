@@ -3,6 +3,7 @@ import type { Host } from '../host/host.js';
 import { fingerprintOfEntry } from '../layouts/vyre/entry-format.js';
 import { CACHE_TAG, type HomePaths, VYRE_SECTIONS, WORKER_PREFIX } from '../layouts/vyre/home-paths.js';
 import { CacheError, errnoOf, troubleKind } from '../model/error.js';
+import { untilStaged } from './staging.js';
 import { judgeOwner, MARKER_TEXT, readMarker, type HomeProblem } from './usable-home.js';
 
 /** Backup programs skip a folder with this file (bford.info/cachedir). */
@@ -161,9 +162,11 @@ function createHome(host: Host, paths: HomePaths): void {
   ignoring('EEXIST', () => {
     writeNewFile(files, paths.cacheTag, [Buffer.from(TAG_TEXT)]);
   });
-  const staged = paths.staged(host.random.hex(8));
-  writeNewFile(files, staged, [Buffer.from(MARKER_TEXT)]);
-  files.rename(staged, paths.marker);
+  untilStaged(() => {
+    const staged = paths.staged(host.random.hex(8));
+    writeNewFile(files, staged, [Buffer.from(MARKER_TEXT)]);
+    files.rename(staged, paths.marker);
+  });
 }
 
 function makeFolder(host: Host, folder: string): void {

@@ -8,6 +8,7 @@ import { decoding, mismatch, parseJson, Reader } from '../model/decoder.js';
 import { errnoOf } from '../model/error.js';
 import { ACTIVE_VARIABLE } from '../model/lifecycle.js';
 import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
+import { untilStaged } from './staging.js';
 
 const SCHEMA = 'vyre-cache.owner/1';
 const MAX_OWNER_BYTES = 65_536;
@@ -62,20 +63,7 @@ export function createWorkerDirectory(
   paths: HomePaths,
   fingerprint: Fingerprint,
 ): WorkerDirectory {
-  const { files, locks, random } = host;
-  const name = random.hex(8);
-  const staged = paths.staged(name);
-  makeStaged(host, paths, staged);
-  const fd = files.open(join(staged, OWNER_FILE), 'createNew');
-  try {
-    locks.tryLock(fd, WHOLE_FILE);
-    files.write(fd, Buffer.from(`${JSON.stringify(ownerDocument(host, fingerprint))}\n`, 'utf8'));
-    files.rename(staged, paths.workerDirectory(name));
-  } catch (error) {
-    files.close(fd);
-    removeQuietly(host, staged);
-    throw error;
-  }
+  const { name, fd } = untilStaged(() => makeOwned(host, paths, fingerprint));
   const path = paths.workerDirectory(name);
   return {
     path,
@@ -85,9 +73,32 @@ export function createWorkerDirectory(
     },
     remove: () => {
       discard(host, paths, path);
-      files.close(fd);
+      host.files.close(fd);
     },
   };
+}
+
+/** A directory with its owner, locked. */
+function makeOwned(
+  host: Host,
+  paths: HomePaths,
+  fingerprint: Fingerprint,
+): { readonly name: string; readonly fd: number } {
+  const { files, locks, random } = host;
+  const name = random.hex(8);
+  const staged = paths.staged(name);
+  makeStaged(host, paths, staged);
+  const fd = files.open(join(staged, OWNER_FILE), 'createNew');
+  try {
+    locks.tryLock(fd, WHOLE_FILE);
+    files.write(fd, Buffer.from(`${JSON.stringify(ownerDocument(host, fingerprint))}\n`, 'utf8'));
+    files.rename(staged, paths.workerDirectory(name));
+    return { name, fd };
+  } catch (error) {
+    files.close(fd);
+    removeQuietly(host, staged);
+    throw error;
+  }
 }
 
 /** One write behind the line of the owner. */

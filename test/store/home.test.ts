@@ -22,7 +22,7 @@ import { resolveRoot } from '../../src/store/root-path.js';
 import { CacheError } from '../../src/model/error.js';
 import { fingerprintFrom, makeArtifact } from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
-import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
+import { errnoError, failingFiles, fakeHost, sweptFiles } from '../support/fake-host.js';
 import { sessionOf, TestHome } from '../support/homes.js';
 import { listing, tree } from '../support/listing.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
@@ -57,6 +57,13 @@ const HOME = [
 ];
 
 describe('a home', () => {
+  it('is made although its marker is swept away half-made', (t) => {
+    const root = makeRoot(t, 'absent');
+    assert.equal(open(root, fakeHost({ files: sweptFiles(4) })), 'ok');
+    assert.equal(kind(root), 'home');
+    assert.equal(open(makeRoot(t), fakeHost({ files: sweptFiles(99) })), 'io-error');
+  });
+
   const becoming: readonly (readonly [string, RootKind, (path: string) => void])[] = [
     ['where nothing is', 'absent', () => undefined],
     ['in an empty folder', 'empty', (path) => mkdirSync(path, { mode: 0o700 })],

@@ -30,7 +30,7 @@ import {
 } from '../../src/store/worker-directory.js';
 import { fingerprintFrom } from '../support/artifacts.js';
 import { startChild } from '../support/child.js';
-import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
+import { errnoError, failingFiles, FakeClock, fakeHost, sweptFiles } from '../support/fake-host.js';
 import { temporaryFolder, type Cleanup } from '../support/temporary-folder.js';
 import { ownerOf, placeWorker } from '../support/workers.js';
 
@@ -71,6 +71,16 @@ describe('a worker directory', () => {
     assert.ok(existsSync(worker.path));
     worker.remove();
     assert.deepEqual(findWorkers(host, paths), []);
+    assert.deepEqual(readdirSync(paths.staging), []);
+  });
+
+  it('is made anew where it was swept away half-made, and not for ever', (t) => {
+    const paths = makeHome(t);
+    const worker = createWorkerDirectory(fakeHost({ files: sweptFiles(4) }), paths, A);
+    assert.equal(only(findWorkers(host, paths)).owner?.fingerprint, A);
+    worker.remove();
+    const create = (): unknown => createWorkerDirectory(fakeHost({ files: sweptFiles(99) }), paths, A);
+    assert.throws(create, { code: 'ENOENT' });
     assert.deepEqual(readdirSync(paths.staging), []);
   });
 

@@ -14,6 +14,18 @@ export function failingFiles(replaced: Partial<Files>): Files {
   return { ...systemFiles, ...replaced };
 }
 
+/** Files of which the first so many that are renamed are swept away at the last moment, as by a clock that is ahead. */
+export function sweptFiles(times: number): Files {
+  let left = times;
+  return failingFiles({
+    rename: (from, to) => {
+      left -= 1;
+      if (left >= 0) systemFiles.removeTree(from);
+      systemFiles.rename(from, to);
+    },
+  });
+}
+
 /** The error of a failed system call as Node throws it. */
 export function errnoError(code: string): Error {
   return Object.assign(new Error(`${code}: made by a test`), { code });

@@ -7,8 +7,8 @@ import { passedOn, toCommonJs } from './tools/common-js.js';
 import { prepareCall, waitForShortcuts } from './tools/typical-call.js';
 
 /**
- * Bundles the sources into `dist/`: the library and the script of its threads as ES modules, the program as CommonJS,
- * which Node starts sooner. docs/start.md says which file holds what.
+ * Bundles the sources into `dist/`: the library as ES modules, the program and the script of threads as CommonJS, which
+ * Node starts sooner. docs/start.md says which file holds what.
  */
 const folder = import.meta.dirname;
 const start = join(folder, 'src/cli/node.ts');
@@ -34,20 +34,27 @@ const bundled = {
 } as const satisfies BuildOptions;
 
 async function buildLibrary(): Promise<void> {
-  const modules = {
+  await build({
     ...bundled,
     entryNames: '[name]',
     banner: {
       js: "import{createRequire as __bannerCreateRequire}from'node:module';const require=__bannerCreateRequire(import.meta.url);",
     },
-  } as const;
-  await build({ ...modules, entryPoints: ['src/index.ts'] });
-  // One small file: whoever starts a thread waits for it.
+    entryPoints: ['src/index.ts'],
+  });
+}
+
+/** One small file in CommonJS: a thread has it sooner than a module, by a third of the time that its start takes. */
+async function buildThread(): Promise<void> {
   await build({
-    ...modules,
+    ...bundled,
     splitting: false,
+    format: 'cjs',
     minify: true,
     entryPoints: ['src/maintenance/bulk-thread.ts'],
+    outExtension: { '.js': '.cjs' },
+    banner: { js: 'const importMetaUrl=require("node:url").pathToFileURL(__filename).href;' },
+    define: { 'import.meta.url': 'importMetaUrl', 'import.meta.dirname': '__dirname' },
   });
 }
 
@@ -193,5 +200,6 @@ function removeOldFiles(): void {
 
 removeOldFiles();
 await buildLibrary();
+await buildThread();
 await buildProgram();
 keepCode();

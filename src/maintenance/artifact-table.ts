@@ -215,6 +215,13 @@ export class ArtifactTable implements Candidates {
     return this.#stems.toString(encoding, this.#start(row), this.#ends[row]);
   }
 
+  /** The first characters of a stem, an even number of them. */
+  stemStart(row: number, length: number): string {
+    if (((this.#flags[row] ?? 0) & PACKED) === 0) return this.stem(row).slice(0, length);
+    const start = this.#start(row);
+    return this.#stems.toString('hex', start, Math.min(start + length / 2, this.#ends[row] ?? start));
+  }
+
   place(row: number): number {
     return this.#places[row] ?? 0;
   }

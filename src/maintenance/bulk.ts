@@ -172,7 +172,7 @@ interface WorkAhead {
 function startThreads(host: Host): readonly Thread[] {
   const threads: Thread[] = [];
   for (let lane = 1; lane < Math.min(MAX_LANES, host.machine.processors); lane += 1) {
-    const thread = host.threads?.start(new URL('./bulk-thread.js', import.meta.url)) ?? null;
+    const thread = host.threads?.start(new URL('./bulk-thread.cjs', import.meta.url)) ?? null;
     if (thread !== null) threads.push(thread);
   }
   return threads;

@@ -1,21 +1,16 @@
 import type { Tally } from '../model/counters.js';
 import { errnoOf } from '../model/error.js';
 import { isFingerprint } from '../model/fingerprint.js';
-import {
-  judgeCandidates,
-  type Moment,
-  type RetentionReason,
-  type RetentionRules,
-  type Verdict,
-} from '../model/retention.js';
+import { judgeCandidates, type Moment, type RetentionRules, type Verdict } from '../model/retention.js';
 import { formatBytes, formatCount, formatDuration } from '../model/units.js';
 import { lookNow, removeArtifact } from './artifact-files.js';
 import type { ArtifactTable } from './artifact-table.js';
+import { EvictedRows } from './evicted-rows.js';
 import type { HomeLocks } from './home-locks.js';
 import { artifactAt, pathOf, type Inventory, type NamedArtifact } from './inventory.js';
 import type { MaintainedRoot } from './maintained-root.js';
 import { RemovalFigures } from './removals.js';
-import type { Removal, RemovalReport } from './reports.js';
+import type { NumberedRemovals, RemovalReport } from './reports.js';
 
 /** Rows of the journal of one run; more of them would push out what else it tells. */
 const MAX_EVENTS = 100;
@@ -38,8 +33,12 @@ export interface EvictionOptions {
   readonly signal: AbortSignal | null;
 }
 
+export interface EvictionReport extends RemovalReport {
+  readonly removed: NumberedRemovals;
+}
+
 /** Removes what the rules name, each artifact under its lock and judged again. */
-export async function evict(root: EvictedRoot, options: EvictionOptions): Promise<RemovalReport> {
+export async function evict(root: EvictedRoot, options: EvictionOptions): Promise<EvictionReport> {
   const eviction = new Eviction(root, options);
   await eviction.run();
   return eviction.report();
@@ -48,7 +47,7 @@ export async function evict(root: EvictedRoot, options: EvictionOptions): Promis
 class Eviction {
   readonly #root: EvictedRoot;
   readonly #options: EvictionOptions;
-  readonly #removed = new RemovedRows();
+  readonly #removed: EvictedRows;
   readonly #figures = new RemovalFigures();
   readonly #sizes: Float64Array;
   readonly #usedAtMs: Float64Array;
@@ -56,6 +55,7 @@ class Eviction {
   constructor(root: EvictedRoot, options: EvictionOptions) {
     this.#root = root;
     this.#options = options;
+    this.#removed = new EvictedRows(options.inventory, options.moment.nowMs);
     this.#sizes = this.#candidates.bytes;
     this.#usedAtMs = this.#candidates.usedAtMs;
     for (const bytes of this.#sizes) this.#figures.addKept(bytes);
@@ -133,11 +133,11 @@ class Eviction {
     this.#root.tally.add('evictions');
     this.#root.tally.add('evictedBytes', bytes);
     if (this.#removed.count <= MAX_EVENTS) {
-      const { reason, ageSeconds } = this.#row(verdict.index, verdict.reason);
+      const ageSeconds = this.#removed.ageSeconds(this.#removed.count - 1);
       const message = `${formatBytes(bytes)}, last used ${formatDuration(ageSeconds)} ago`;
       const { format, stem } = artifact;
       const fingerprint = format.isLockedByFingerprint && isFingerprint(stem) ? stem : null;
-      this.#root.addEvent({ kind: 'removed', reason, fingerprint, message });
+      this.#root.addEvent({ kind: 'removed', reason: verdict.reason, fingerprint, message });
     }
     return true;
   }
@@ -167,62 +167,9 @@ class Eviction {
     }
   }
 
-  #row(index: number, reason: RetentionReason): Removal {
-    const { inventory, moment } = this.#options;
-    const { nowMs } = moment;
-    return {
-      path: pathOf(inventory, index),
-      reason,
-      bytes: this.#bytes(index),
-      ageSeconds: Math.max(0, (nowMs - (this.#usedAtMs[index] ?? nowMs)) / 1000),
-    };
-  }
-
-  /** Made when they are asked for: a list of a million is never held. */
-  *#rows(): Generator<Removal> {
-    const { rows, spans } = this.#removed;
-    let at = 0;
-    for (const { reason, end } of spans) {
-      for (; at < end; at += 1) yield this.#row(rows[at] ?? 0, reason);
-    }
-  }
-
-  report(): RemovalReport {
-    const removed = { [Symbol.iterator]: () => this.#rows() };
-    return this.#figures.report({ root: this.#root.root, dryRun: this.#options.dryRun, removed });
-  }
-}
-
-/** What was removed, in its order, four bytes each: a million verdicts would be what the collector is busy with. */
-class RemovedRows {
-  /** The reasons come one after the other: each with the place behind its last row. */
-  readonly spans: { readonly reason: RetentionReason; end: number }[] = [];
-  #rows = new Uint32Array(1024);
-  #count = 0;
-
-  /** More than {@link count} where memory was taken ahead. */
-  get rows(): Uint32Array {
-    return this.#rows;
-  }
-
-  get count(): number {
-    return this.#count;
-  }
-
-  get lastReason(): RetentionReason | null {
-    return this.spans.at(-1)?.reason ?? null;
-  }
-
-  add({ index, reason }: Verdict): void {
-    if (this.#count === this.#rows.length) {
-      const rows = new Uint32Array(2 * this.#count);
-      rows.set(this.#rows);
-      this.#rows = rows;
-    }
-    this.#rows[this.#count] = index;
-    this.#count += 1;
-    const last = this.spans.at(-1);
-    if (last?.reason === reason) last.end = this.#count;
-    else this.spans.push({ reason, end: this.#count });
+  report(): EvictionReport {
+    const { root } = this.#root;
+    const { dryRun } = this.#options;
+    return { ...this.#figures.report({ root, dryRun, removed: this.#removed }), removed: this.#removed };
   }
 }

@@ -3,7 +3,7 @@ import { shareOf, type Share } from '../model/share.js';
 import type { LayoutName } from '../layouts/layout.js';
 import type { ArtifactTable } from './artifact-table.js';
 import { collectCandidates, type Collected } from './candidates.js';
-import { evict, type EvictedRoot } from './eviction.js';
+import { evict, type EvictedRoot, type EvictionReport } from './eviction.js';
 import { HomeLocks } from './home-locks.js';
 import { OURS } from './maintained-root.js';
 import { whileNobodyMaintains } from './maintenance-lock.js';
@@ -22,18 +22,21 @@ export interface PruneOptions {
   readonly onProgress?: ((progress: { readonly files: number; readonly bytes: number }) => void) | null;
 }
 
+/** A report whose removals have numbers. */
+export type NumberedPruneReport = PruneReport & EvictionReport;
+
 /**
  * Removes valid artifacts by policy, one run of `prune` or `gc` at a time. What others hold or use meanwhile stays.
  * @throws CacheError environment when the root belongs to somebody else or to a newer version.
  */
-export async function prune(root: EvictedRoot, options: PruneOptions): Promise<PruneReport> {
+export async function prune(root: EvictedRoot, options: PruneOptions): Promise<NumberedPruneReport> {
   demandOwner(root);
   demandKnownFormat(root);
-  const work = async (): Promise<PruneReport> => pruneNow(root, options);
+  const work = async (): Promise<NumberedPruneReport> => pruneNow(root, options);
   return options.dryRun ? work() : whileNobodyMaintains(root, options.signal ?? null, work);
 }
 
-async function pruneNow(root: EvictedRoot, options: PruneOptions): Promise<PruneReport> {
+async function pruneNow(root: EvictedRoot, options: PruneOptions): Promise<NumberedPruneReport> {
   const { host } = root;
   const { rules, dryRun } = options;
   const signal = options.signal ?? null;

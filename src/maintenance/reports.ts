@@ -238,6 +238,17 @@ export interface Removal {
   readonly ageSeconds: number;
 }
 
+/** Removals by their numbers, from 0 on: a line shows less than one has, and there may be a million. */
+export interface NumberedRemovals extends Iterable<Removal> {
+  readonly count: number;
+  /** The first digits, an even number of them, of the fingerprint of an entry; null for what is none: its path tells. */
+  fingerprintStart(at: number, digits: number): string | null;
+  path(at: number): string;
+  reason(at: number): string;
+  bytes(at: number): number;
+  ageSeconds(at: number): number;
+}
+
 /** What could not be looked at or removed. */
 export interface FileFailure {
   /** Relative to the root. */

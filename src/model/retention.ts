@@ -78,7 +78,8 @@ export function* judgeCandidates(
     for (const index of oldestFirst(candidates, nowMs, () => true)) yield { index, reason: 'all' };
     return;
   }
-  for (const index of oldestFirst(candidates, nowMs, isExpired)) {
+  const expired = rules.ttlMs === null ? [] : oldestFirst(candidates, nowMs, isExpired);
+  for (const index of expired) {
     if (yield { index, reason: 'ttl' }) balance.subtract(at(bytes, index));
   }
   const goal = goalOf(rules, balance);

@@ -223,7 +223,7 @@ describe('the built program on such a home', () => {
     const argv = ['verify', home.root, '--json'];
     const copy = [process.execPath, join(folder, 'bin/vyre-cache.js')];
     assert.equal((await built(home, argv, copy)).code, 1);
-    writeFileSync(join(folder, 'dist/bulk-thread.js'), 'throw new Error("made by a test");\n');
+    writeFileSync(join(folder, 'dist/bulk-thread.cjs'), 'throw new Error("made by a test");\n');
     const ran = await built(home, argv, copy);
     // One processor does all the work itself.
     if (availableParallelism() === 1) assert.equal(ran.code, 1);

@@ -28,7 +28,7 @@ let ahead: BulkOrder | null = null;
 /** The built threads, which take the sources' orders as those of the program. */
 const threads: Host['threads'] = {
   start: () => {
-    const thread = systemThreads.start(new URL('../../dist/bulk-thread.js', import.meta.url));
+    const thread = systemThreads.start(new URL('../../dist/bulk-thread.cjs', import.meta.url));
     return thread === null
       ? null
       : { ask: async (order) => noted(thread, order), stop: async () => thread.stop() };

@@ -1,6 +1,5 @@
 import type { CacheSession } from '../../compile/session.js';
-import { prune, type PruneOptions } from '../../maintenance/prune.js';
-import type { PruneReport } from '../../maintenance/reports.js';
+import { prune, type NumberedPruneReport, type PruneOptions } from '../../maintenance/prune.js';
 import { LAYOUT_NAMES, type LayoutName } from '../../layouts/layout.js';
 import { CacheError } from '../../model/error.js';
 import { NO_RULES, type RetentionRules } from '../../model/retention.js';
@@ -13,7 +12,7 @@ import { directoryOf } from '../positional-directory.js';
 import { startProgress } from '../progress.js';
 import { withReadableRoot } from '../readable-root.js';
 import { renderPrune, renderPruneWarnings } from '../rendering/prune.js';
-import { renderRemovalFailures, renderRemovals, renderRemovalsJson } from '../rendering/removals.js';
+import { renderNumberedRemovals, renderRemovalFailures, renderRemovalsJson } from '../rendering/removals.js';
 import { plural, printable } from '../rendering/text.js';
 import { PRUNE_KEYS, type PruneSettings } from '../settings/settings.js';
 
@@ -111,7 +110,7 @@ async function pruneWithLeave(
   context: Context,
   session: CacheSession,
   wanted: { readonly rules: RetentionRules; readonly layouts: readonly LayoutName[] | null },
-): Promise<PruneReport | null> {
+): Promise<NumberedPruneReport | null> {
   const { options, signal } = context.call;
   const { rules } = wanted;
   const dryRun = options.flag('dryRun');
@@ -128,7 +127,7 @@ async function pruneWithProgress(
   context: Context,
   session: CacheSession,
   options: PruneOptions,
-): Promise<PruneReport> {
+): Promise<NumberedPruneReport> {
   const progress = await startProgress(context, 'looking at');
   try {
     return await prune(session, {
@@ -142,7 +141,7 @@ async function pruneWithProgress(
   }
 }
 
-async function show(context: Context, report: PruneReport): Promise<void> {
+async function show(context: Context, report: NumberedPruneReport): Promise<void> {
   const { call, json, quiet, verbose } = context;
   const { stdout, stderr } = call.terminal;
   for (const line of renderRemovalFailures(report)) stderr.write(problemLines(line));
@@ -152,7 +151,8 @@ async function show(context: Context, report: PruneReport): Promise<void> {
     return;
   }
   const paint = await paintFor(context);
-  if (report.dryRun || verbose) await writePieces(context, renderRemovals(report, { paint, verbose }));
+  if (report.dryRun || verbose)
+    await writePieces(context, renderNumberedRemovals(report.removed, { paint, verbose }));
   if (!quiet) stdout.write(renderPrune(report));
 }
 

@@ -4,7 +4,7 @@ import { formatCount } from '../../model/units.js';
 const UNPRINTABLE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 const PLAIN = /^[ -~]*$/;
 /** Enough to be unique among millions of entries, and accepted wherever a fingerprint is. */
-const SHOWN_HEX = 16;
+export const SHOWN_HEX = 16;
 
 /** A text from outside as it may be shown: what no terminal should get stands as `\u{1b}`. */
 export function printable(text: string): string {

@@ -17,7 +17,7 @@ import { damaged, UNVERIFIABLE, VALID, type Verdict } from '../verdict.js';
 
 export const ENTRY_PART = 0;
 export const RECORD_PART = 1;
-const ENTRY_BIT = 1 << ENTRY_PART;
+export const ENTRY_BIT = 1 << ENTRY_PART;
 
 /**
  * `<64hex>.bin`: the payload, then its 32-byte BLAKE3; beside it our record, `<64hex>.json`. vyre-runtime's DiskCache,

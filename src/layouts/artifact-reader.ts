@@ -17,7 +17,7 @@ export interface ArtifactReader {
   readonly stem: string;
   /** The name of the folder, not its path. */
   readonly folderName: string;
-  /** A buffer of 256 KiB; its content is lost with the next read. */
+  /** A buffer of 128 KiB; its content is lost with the next read. */
   readonly buffer: Buffer;
   /** Bytes that were read so far. */
   bytesRead: number;

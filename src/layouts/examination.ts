@@ -8,7 +8,7 @@ import type { Format } from './layout.js';
 import { damaged, type Verdict } from './verdict.js';
 
 /** Large enough for full speed, small enough for the second-level cache. */
-const CHUNK_BYTES = 262_144;
+const CHUNK_BYTES = 131_072;
 
 /** Which artifact is examined. */
 export interface Subject {

@@ -13,6 +13,8 @@ import type { Site } from './site.js';
 /** What `.vyre-cache/new/` holds is half-made for a day. */
 const STAGED_AGE_SECONDS = 2 * 86_400;
 const BUG = 70;
+/** The exit code for trouble of the environment. */
+const UNREADABLE = 3;
 /** A run of the program costs ten times as much as the same run of the library. */
 const PROCESS_EACH = 3;
 
@@ -100,13 +102,20 @@ export class Aftermath {
     // A batch has one status and shows the words of all its jobs.
     if (only !== undefined && others.length === 0) {
       for (const difference of only.differences(ended)) this.#fail(difference);
-    } else if (ended.status !== 0) this.#fail(`status ${statusOf(ended)}`);
+    } else if (this.#isRefused(ended)) return;
+    else if (ended.status !== 0) this.#fail(`status ${statusOf(ended)}`);
     for (const compilation of this.#operation.delivers) {
       const wrong = compilation.wrongBytes(bench);
       if (wrong === null) continue;
       if (ended.status === compilation.bare.status) this.#tally.addWrongBytes(`${this.#what}: ${wrong}`);
       else this.#fail(`${compilation.output}: ${wrong}`);
     }
+  }
+
+  /** What a batch consists of was not to be found out: it said so, and began with nothing. */
+  #isRefused({ status, stderr }: Ended): boolean {
+    const isSaid = /^vyre-cache: (?:the folder )?".*" (?:of a job )?cannot be read \(/m;
+    return status === UNREADABLE && isSaid.test(stderr.toString('utf8'));
   }
 
   /** Whatever cannot be done is said, and is no bug. */

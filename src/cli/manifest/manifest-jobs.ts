@@ -3,7 +3,8 @@ import type { CompileRequest } from '../../compile/request.js';
 import { statOrNull } from '../../host/files.js';
 import type { Host } from '../../host/host.js';
 import type { Priority } from '../../schedule/job-queue.js';
-import { CacheError } from '../../model/error.js';
+import { CacheError, errnoOf } from '../../model/error.js';
+import { printable } from '../rendering/text.js';
 import { expandDependencies, sortedByBytes } from '../dependency-patterns.js';
 import type { Environment } from '../settings/environment.js';
 import { breathing } from './breathing.js';
@@ -113,7 +114,18 @@ class JobReader {
         hint: `It is relative to the manifest, in "${this.#folder}".`,
       });
     }
-    return new Folder(this.#context, host.files.realpath(path));
+    try {
+      return new Folder(this.#context, host.files.realpath(path));
+    } catch (error) {
+      const errno = errnoOf(error);
+      if (errno === null) throw error;
+      const cause = { cause: error };
+      throw new CacheError(
+        'environment',
+        `the folder "${printable(path)}" of a job cannot be read (${errno})`,
+        cause,
+      );
+    }
   }
 }
 

@@ -46,7 +46,7 @@ export async function readManifest(host: Host, options: ManifestSource): Promise
     const bytes = await reading(name, async () =>
       collect(options.stdin ?? process.stdin, { ...options, maxBytes }),
     );
-    return { name, folder: host.files.realpath(cwd), text: decode(name, bytes, maxBytes) };
+    return { name, folder: await folderAt(host, cwd), text: decode(name, bytes, maxBytes) };
   }
   const name = `"${printable(source)}"`;
   if (source === '') throw new CacheError('usage', 'expected a file for --manifest, got ""');
@@ -57,8 +57,12 @@ export async function readManifest(host: Host, options: ManifestSource): Promise
     throw new CacheError('usage', `expected a manifest, found a directory at ${name}`);
   const bytes = await reading(name, async () => readAny(host, { ...options, path, stat, maxBytes }));
   const hasFolder = stat.type === 'file' && !DESCRIPTOR.test(path);
-  const folder = host.files.realpath(hasFolder ? dirname(path) : cwd);
+  const folder = await folderAt(host, hasFolder ? dirname(path) : cwd);
   return { name, folder, text: decode(name, bytes, maxBytes) };
+}
+
+async function folderAt(host: Host, path: string): Promise<string> {
+  return reading(`the folder "${printable(path)}"`, async () => Promise.resolve(host.files.realpath(path)));
 }
 
 /** `/dev/stdin` and its like lie beside no source. */

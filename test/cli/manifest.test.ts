@@ -317,6 +317,19 @@ describe('the text of a manifest', () => {
       code: 'environment',
       message: '"m.json" cannot be read (EIO)',
     });
+    const { folder } = project;
+    const noFolder = fakeHost({
+      files: failingFiles({
+        realpath: (path) => {
+          if (path === folder) throw failing;
+          return systemFiles.realpath(path);
+        },
+      }),
+    });
+    await assert.rejects(readManifest(noFolder, { source: 'm.json', cwd: folder }), {
+      code: 'environment',
+      message: `the folder "${folder}" cannot be read (EIO)`,
+    });
     const stdin = new Readable({
       read() {
         this.destroy(failing);

@@ -10,12 +10,11 @@ import { decodeNotes, mergeNotes } from '../../src/store/pending-list.js';
 import { entryBytes, fingerprintFrom } from '../support/artifacts.js';
 import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
 import { listing } from '../support/listing.js';
-import { REMOVALS } from '../support/program.js';
+import { REMOVAL } from '../support/program.js';
 import { findTool, has } from '../support/tools.js';
 import { Workbench } from '../support/workbench.js';
 import { cli, makePlace, type Place } from './support.js';
 
-const [UNLINK] = REMOVALS;
 const A = fingerprintFrom('a');
 const B = fingerprintFrom('b');
 const C = fingerprintFrom('c');
@@ -175,7 +174,7 @@ async function traced(
     '-o',
     log,
     '-e',
-    `trace=fsync,fdatasync,rename,${UNLINK},write`,
+    `trace=fsync,fdatasync,rename,${REMOVAL},write`,
     ...inject,
   ];
   const line = `exec ${findTool('strace') ?? ''} ${words.join(' ')} ${bench.commandLine(['flush'])}`;
@@ -219,7 +218,7 @@ describe('the system calls of a flush', () => {
     }
   });
 
-  for (const step of ['rename', UNLINK, 'fsync', 'write']) {
+  for (const step of ['rename', REMOVAL, 'fsync', 'write']) {
     it(`may each be the last one: after SIGKILL at any ${step} no entry is forgotten`, async (t) => {
       if (!mayTrace(t)) return;
       let number = 1;

@@ -5,7 +5,6 @@ import { join } from 'node:path';
 import { describe, it, type TestContext } from 'node:test';
 import type { CompileRequest, CompileResult } from '../../src/index.js';
 import { eventually } from '../support/eventually.js';
-import { REMOVALS } from '../support/program.js';
 import { findTool, has } from '../support/tools.js';
 import { Workbench, type Ended } from '../support/workbench.js';
 
@@ -149,7 +148,7 @@ describe('after SIGKILL of vyre-cache', () => {
 });
 
 /** The system calls that change what others see. */
-const STEPS = new Set(['rename', 'mkdir', ...REMOVALS, 'pwrite64', 'write']);
+const STEPS = ['rename', 'mkdir', 'unlink', 'rmdir', 'pwrite64', 'write'];
 
 /** Runs a call that is killed when it makes its Nth call of `step`. */
 async function runKilled(

@@ -22,9 +22,8 @@ export const BUILT: readonly string[] = EXECUTABLE === null ? [process.execPath,
 export const SOURCES: readonly string[] =
   EXECUTABLE === null ? [process.execPath, '--import', TSX, START] : [EXECUTABLE];
 
-/** The system calls by which it removes a file and a folder: Bun has one for both. */
-export const REMOVALS: readonly [file: string, folder: string] =
-  EXECUTABLE === null ? ['unlink', 'rmdir'] : ['unlinkat', 'unlinkat'];
+/** The system call by which `rmSync` removes a file: Bun has one for files and folders. */
+export const REMOVAL = EXECUTABLE === null ? 'unlink' : 'unlinkat';
 
 /** Words as a line for a shell. */
 export function shellLine(words: readonly string[]): string {

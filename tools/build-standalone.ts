@@ -15,7 +15,8 @@ const EXECUTABLE = join(PROJECT, 'dist/standalone/vyre-cache');
 /** Node's names of processors, and Bun's. */
 const PROCESSORS = { x64: 'x64', arm64: 'aarch64' } as const;
 
-const FLAGS = [
+/** How Bun builds whatever stands for itself. */
+export const BUN_FLAGS: readonly string[] = [
   '--compile',
   // A chunk per command: what a call does not need is never looked at. With bytecode, nothing is parsed at start.
   '--splitting',
@@ -71,7 +72,7 @@ function bundle(
   folder: string,
   { file, flags }: { readonly file: string; readonly flags: readonly string[] },
 ): void {
-  const args = ['build', ...FLAGS, ...flags, ENTRY, '--outfile', file];
+  const args = ['build', ...BUN_FLAGS, ...flags, ENTRY, '--outfile', file];
   const { status, signal, error, stdout, stderr } = spawnSync(bun, args, { cwd: folder, encoding: 'utf8' });
   if (error !== undefined) throw error;
   if (status !== 0) throw new Error(`bun ended with ${status ?? signal}\n${stdout}${stderr}`);

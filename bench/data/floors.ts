@@ -1,6 +1,7 @@
 import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FOOTER_BYTES } from '../../src/model/entry.js';
+import { BUN_FLAGS } from '../../tools/build-standalone.js';
 import type { Command } from '../commands.js';
 import { PROJECT } from '../program.js';
 import type { Site } from '../site.js';
@@ -30,16 +31,8 @@ export function floorCommand(site: Site, name: string, args: readonly string[]):
   return site.command([site.setting.node, floorProgram(name), ...args]);
 }
 
-/** As tools/build-standalone.ts calls it; what is so small is one chunk. */
-const BUN_FLAGS = [
-  '--compile',
-  '--format=esm',
-  '--bytecode',
-  '--minify',
-  '--compile-jit-policy=100',
-  '--no-compile-autoload-dotenv',
-  '--no-compile-autoload-bunfig',
-];
+/** What is so small is one chunk. */
+const FLOOR_FLAGS = BUN_FLAGS.filter((flag) => flag !== '--splitting');
 
 /** Builds an executable; with the addon, its bytes and their number as u32le follow at the end. */
 export async function buildExecutable(
@@ -52,7 +45,7 @@ export async function buildExecutable(
   }: { readonly bun: string; readonly source: string; readonly file: string; readonly hasAddon: boolean },
 ): Promise<void> {
   site.setting.reporter.step(`hit-standalone: Bun compiles ${basename(source)}`);
-  await site.run(site.command([bun, 'build', ...BUN_FLAGS, source, '--outfile', file]));
+  await site.run(site.command([bun, 'build', ...FLOOR_FLAGS, source, '--outfile', file]));
   if (!hasAddon) return;
   const addon = readFileSync(BLAKE3_ADDON);
   const trailer = Buffer.alloc(4);

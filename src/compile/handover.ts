@@ -23,13 +23,12 @@ export interface HandedOver {
 /** What is known of a request where its outputs are delivered. */
 type Destination = Pick<Plan, 'outputs' | 'inWorker'>;
 
-/** Delivers the outputs of a product to the places of a request. */
+/** Delivers the outputs of a product to the places of a request, and looks at them there. */
 export async function handOver(
   session: Claimant,
   request: { readonly plan: Destination; readonly options: DeliveryOptions },
   product: Product,
 ): Promise<HandedOver> {
-  const { plan } = request;
   let error: DeliveryError | null = null;
   try {
     await deliverAll(session, request, product);
@@ -37,7 +36,7 @@ export async function handOver(
     if (!(problem instanceof DeliveryError)) throw problem;
     error = problem;
   }
-  return { outputs: describeOutputs(session, plan), error };
+  return { outputs: describeOutputs(session, request.plan), error };
 }
 
 /**
@@ -61,7 +60,8 @@ function wasHit(product: Product): boolean {
   return product.outcome !== null && isHit(product.outcome);
 }
 
-async function deliverAll(
+/** Delivers the outputs of a product to the places of a request. @throws DeliveryError */
+export async function deliverAll(
   session: Claimant,
   { plan, options }: { readonly plan: Destination; readonly options: DeliveryOptions },
   product: Product,

@@ -13,8 +13,8 @@ import { foreignStateFolder, PrivateState, shortcutsIn } from '../store/private-
 import type { Saving } from '../store/savings.js';
 import { hasWorkers, isUsable } from '../store/usable-home.js';
 import { countLookup } from './counting.js';
-import type { DeliveryOptions } from './delivery.js';
-import { handOver } from './handover.js';
+import { DeliveryError, type DeliveryOptions } from './delivery.js';
+import { deliverAll } from './handover.js';
 import { answerOf, isAsSeen } from './looks.js';
 import type { PlannedOutput } from './plan.js';
 import { productOf, type Product } from './product.js';
@@ -175,8 +175,9 @@ export async function takeShortcut(
     if (hasWorkers(host, paths)) await call.sweep();
     return await take({ host, paths, state, lock }, shortcut, call);
   } catch (error) {
-    const isTold = error instanceof CacheError ? error.code === 'usage' : errnoOf(error) !== null;
-    if (isTold) return null;
+    const isCacheError = error instanceof CacheError;
+    const isRefused = error instanceof DeliveryError || (isCacheError && error.code === 'usage');
+    if (isRefused || (!isCacheError && errnoOf(error) !== null)) return null;
     throw error;
   } finally {
     lock?.close();
@@ -200,8 +201,7 @@ async function take(
   const product = productAt(host, new StorePaths(paths.store), shortcut);
   if (product === null) return null;
   const request = { plan: { outputs, inWorker: true }, options: call };
-  const { error } = await handOver({ host, paths, openLock: () => lock }, request, product);
-  if (error !== null) return null;
+  await deliverAll({ host, paths, openLock: () => lock }, request, product);
   const seconds = (host.clock.monotonicMs() - call.startedAtMs) / 1000;
   await count(home, call, { product, savedSeconds: Math.max(0, product.compileSeconds - seconds) });
   const isKept = outputs.some(({ isStdout }) => isStdout);

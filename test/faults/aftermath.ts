@@ -5,7 +5,7 @@ import { systemHost } from '../../src/host/host.js';
 import { collectGarbage } from '../../src/maintenance/gc.js';
 import { DEFAULT_MAX_PAYLOAD_BYTES } from '../../src/model/entry.js';
 import type { Ended } from '../support/workbench.js';
-import type { Compilation } from './compilation.js';
+import { NO_OUTPUT, type Compilation } from './compilation.js';
 import type { Tally } from './experiment.js';
 import type { Operation } from './operation.js';
 import type { Site } from './site.js';
@@ -102,11 +102,10 @@ export class Aftermath {
     // A batch has one status and shows the words of all its jobs.
     if (only !== undefined && others.length === 0) {
       for (const difference of only.differences(ended)) this.#fail(difference);
-    } else if (this.#isRefused(ended)) return;
-    else if (ended.status !== 0) this.#fail(`status ${statusOf(ended)}`);
+    } else if (!this.#isRefused(ended) && ended.status !== 0) this.#fail(`status ${statusOf(ended)}`);
     for (const compilation of this.#operation.delivers) {
       const wrong = compilation.wrongBytes(bench);
-      if (wrong === null) continue;
+      if (wrong === null || (wrong === NO_OUTPUT && this.#isRefused(ended))) continue;
       if (ended.status === compilation.bare.status) this.#tally.addWrongBytes(`${this.#what}: ${wrong}`);
       else this.#fail(`${compilation.output}: ${wrong}`);
     }

@@ -1,11 +1,10 @@
-import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { FOOTER_BYTES } from '../../src/model/entry.js';
 import { BUN_FLAGS } from '../../tools/build-standalone.js';
 import type { Command } from '../commands.js';
 import { PROJECT } from '../program.js';
 import type { Site } from '../site.js';
-import { compileArgs } from './home.js';
 
 const FOLDER = join(import.meta.dirname, '..', 'floors');
 const PLATFORM = `${process.platform}-${process.arch}`;
@@ -34,23 +33,13 @@ export function floorCommand(site: Site, name: string, args: readonly string[]):
 /** What is so small is one chunk. */
 const FLOOR_FLAGS = BUN_FLAGS.filter((flag) => flag !== '--splitting');
 
-/** Builds an executable; with the addon, its bytes and their number as u32le follow at the end. */
+/** Builds an executable. */
 export async function buildExecutable(
   site: Site,
-  {
-    bun,
-    source,
-    file,
-    hasAddon,
-  }: { readonly bun: string; readonly source: string; readonly file: string; readonly hasAddon: boolean },
+  { bun, source, file }: { readonly bun: string; readonly source: string; readonly file: string },
 ): Promise<void> {
   site.setting.reporter.step(`hit-standalone: Bun compiles ${basename(source)}`);
   await site.run(site.command([bun, 'build', ...FLOOR_FLAGS, source, '--outfile', file]));
-  if (!hasAddon) return;
-  const addon = readFileSync(BLAKE3_ADDON);
-  const trailer = Buffer.alloc(4);
-  trailer.writeUInt32LE(addon.byteLength);
-  appendFileSync(file, Buffer.concat([addon, trailer]));
 }
 
 export const NO_SHORTCUT = 'a hit leaves no shortcut on this file system';
@@ -60,15 +49,15 @@ export interface LeftShortcut {
   readonly fingerprint: string;
 }
 
-/** The shortcut that a hit of ours leaves; null where it leaves none, as on a file system without exact times. */
-export async function leaveShortcut(site: Site): Promise<LeftShortcut | null> {
-  await site.time(site.ours(compileArgs('home')));
-  const roots = site.path('user', '.local', 'state', 'vyre-cache', 'roots');
-  if (!existsSync(roots)) return null;
-  const paths = readdirSync(roots, { recursive: true, encoding: 'utf8' });
-  const name = paths.find((path) => /\/shortcuts\/[0-9a-f]{64}$/.test(path));
+/** The only shortcut, which a hit of ours leaves; null where it leaves none, as on a file system without exact times. */
+export async function leaveShortcut(site: Site, hit: Command): Promise<LeftShortcut | null> {
+  const folder = site.path('user', '.local', 'state', 'vyre-cache', 'shortcuts');
+  rmSync(folder, { recursive: true, force: true });
+  await site.time(hit);
+  if (!existsSync(folder)) return null;
+  const [name] = readdirSync(folder);
   if (name === undefined) return null;
-  const path = join(roots, name);
+  const path = join(folder, name);
   const { fingerprint }: { readonly fingerprint: string } = JSON.parse(
     readFileSync(path).subarray(0, -FOOTER_BYTES).toString('utf8'),
   );

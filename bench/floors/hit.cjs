@@ -1,7 +1,8 @@
 // hit.cjs HOME OUTPUT FINGERPRINT [SHORTCUT]: what the system must be asked for in a hit. With SHORTCUT, a file that a hit of
-// compile has left, it looks at everything that is noted there; without, as get does, for settings files alone. Then it
-// judges the home, reads entry and record, hashes both, claims the output, compares and touches it, counts the hit and
-// gives the claim back. Fails where anything is not as it was.
+// compile has left, it looks at everything that is noted there, judges the home, reads and hashes the entry, compares and
+// touches the output and logs the hit. Without, as get does, it looks for settings files alone, reads and hashes entry and
+// record, claims the output, compares and touches it, counts the hit and gives the claim back. Fails where anything is not
+// as it was.
 // Left out: which shortcut belongs to the words of the call, who has saved how much, processes that died in the home, the mode
 // of the output, reports, and what comes after a miss.
 'use strict';
@@ -9,6 +10,7 @@ const fs = require('node:fs');
 
 const { constants } = fs;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
+const APPEND = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
 const WRITE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 const QUIET = { throwIfNoEntry: false };
 const FOOTER_BYTES = 32;
@@ -23,12 +25,19 @@ const GENERATION_AT = 8;
 const LOOKUPS_AT = 24;
 const HITS_AT = 32;
 
-/** `hash` makes base64url of bytes; `lock` and `unlock` take a descriptor and a byte. Throws where it is no hit. */
-exports.hit = ({ hash, lock, unlock }, [home, output, fingerprint, shortcut]) => {
+/**
+ * `hash` makes base64url of bytes; `lock` and `unlock` take a descriptor and a byte; `checksum` makes hexadecimal digits of
+ * bytes by the hash of the runtime. Throws where it is no hit.
+ */
+exports.hit = (runtime, [home, output, fingerprint, shortcut]) => {
   // One buffer for all files: memory that is touched for the first time costs more than a system call.
   const buffer = Buffer.allocUnsafeSlow(65_536);
-  if (shortcut === undefined) lookForSettings();
-  else takeShortcut({ hash, buffer }, shortcut, fingerprint);
+  if (shortcut === undefined) get(runtime, buffer, { home, output, fingerprint });
+  else takeShortcut(runtime.checksum, buffer, { home, output, fingerprint, shortcut });
+};
+
+function get({ hash, lock, unlock }, buffer, { home, output, fingerprint }) {
+  lookForSettings();
   judgeHome(buffer, home);
   const { payloadBytes, end } = readPair({ hash, buffer }, `${home}/pipelines/${fingerprint}`, fingerprint);
   const lockFile = fs.openSync(`${home}/.vyre-cache/lock`, WRITE);
@@ -40,7 +49,24 @@ exports.hit = ({ hash, lock, unlock }, [home, output, fingerprint, shortcut]) =>
   count({ hash, buffer }, `${home}/.vyre-cache/counters`, 1);
   unlock(lockFile, COUNTERS_BYTE);
   fs.closeSync(lockFile);
-};
+}
+
+function takeShortcut(checksum, buffer, { home, output, fingerprint, shortcut }) {
+  const { looks, entryChecksum } = readShortcut(checksum, buffer, shortcut, fingerprint);
+  for (const look of looks.split('\n')) {
+    const [kind, place, answer] = look.split('\t');
+    if (lookAgain(kind, place) !== answer) throw new Error(`expected ${look}, got ${lookAgain(kind, place)}`);
+  }
+  judgeHome(buffer, home);
+  const end = read(buffer, `${home}/pipelines/${fingerprint}.bin`, 0);
+  demand(checksum(buffer.subarray(0, end)) === entryChecksum, 'a whole entry');
+  demand(fs.lstatSync(`${home}/pipelines/${fingerprint}.json`).isFile(), 'a record');
+  deliver(buffer, output, { payloadBytes: end - FOOTER_BYTES, end });
+  const log = fs.openSync(`${home}/.vyre-cache/hits`, APPEND);
+  demand(fs.fstatSync(log).isFile(), 'a log');
+  fs.writeSync(log, `${fingerprint} 0.\n`);
+  fs.closeSync(log);
+}
 
 function demand(isSo, what) {
   if (!isSo) throw new Error(`expected ${what}`);
@@ -73,16 +99,14 @@ function lookForSettings() {
   fs.statSync(`${process.env.HOME}/.config/vyre-cache/config.toml`, QUIET);
 }
 
-function takeShortcut({ hash, buffer }, path, fingerprint) {
+function readShortcut(checksum, buffer, path, fingerprint) {
   demandOwn(path.slice(0, path.lastIndexOf('/')));
   const end = read(buffer, path, 0);
-  demand(isRight({ hash, buffer }, end), 'a whole shortcut');
-  const shortcut = JSON.parse(buffer.utf8Slice(0, end - FOOTER_BYTES));
+  const text = buffer.subarray(0, end - FOOTER_BYTES);
+  demand(checksum(text) === buffer.hexSlice(end - FOOTER_BYTES, end), 'a whole shortcut');
+  const shortcut = JSON.parse(text.toString());
   demand(shortcut.fingerprint === fingerprint, 'the shortcut of the entry');
-  for (const look of shortcut.looks.split('\n')) {
-    const [kind, place, answer] = look.split('\t');
-    if (lookAgain(kind, place) !== answer) throw new Error(`expected ${look}, got ${lookAgain(kind, place)}`);
-  }
+  return shortcut;
 }
 
 function lookAgain(kind, path) {
@@ -191,11 +215,14 @@ function addon(file) {
 if (require.main === module) {
   const platform = `${process.platform}-${process.arch}`;
   const { blake3UrlSafeBase64 } = addon(`@napi-rs/blake-hash-${platform}-gnu/blake.${platform}-gnu.node`);
-  const locks = addon(`fs-native-extensions/prebuilds/${platform}/fs-native-extensions.node`);
+  let loaded;
+  const locks = () =>
+    (loaded ??= addon(`fs-native-extensions/prebuilds/${platform}/fs-native-extensions.node`));
   const parts = {
     hash: blake3UrlSafeBase64,
-    lock: (fd, byte) => locks.tryLock(fd, byte, 1, true),
-    unlock: (fd, byte) => locks.unlock(fd, byte, 1),
+    checksum: (bytes) => Buffer.from(blake3UrlSafeBase64(bytes), 'base64url').toString('hex'),
+    lock: (fd, byte) => locks().tryLock(fd, byte, 1, true),
+    unlock: (fd, byte) => locks().unlock(fd, byte, 1),
   };
   exports.hit(parts, process.argv.slice(2));
   // What process.exit ends with: nobody waits for the event that comes before.

@@ -54,7 +54,7 @@ export const hitNode: Group = {
 };
 
 async function leastCompile(site: Site): Promise<Floor> {
-  const shortcut = await leaveShortcut(site);
+  const shortcut = await leaveShortcut(site, site.ours(compileArgs('home')));
   if (shortcut === null) return { ...leastHit(site, []), absent: NO_SHORTCUT };
   const { fingerprint, path } = shortcut;
   return { ...leastHit(site, ['home', OUTPUT, fingerprint, path]), absent: withoutAddons() };

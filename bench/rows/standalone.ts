@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { relative } from 'node:path';
 import { ccacheEnvironment, demandDirectHits } from '../data/ccache.js';
 import { findBun } from '../../tools/build-standalone.js';
-import { buildExecutable, floorProgram, leaveShortcut, NO_SHORTCUT, withoutAddons } from '../data/floors.js';
+import { buildExecutable, floorProgram, leaveShortcut, NO_SHORTCUT } from '../data/floors.js';
 import { compileArgs, makeHome, OUTPUT } from '../data/home.js';
 import { compileLine } from '../data/manifest.js';
 import { unitName } from '../data/c-sources.js';
@@ -40,7 +40,7 @@ export const hitStandalone: Group = {
         title: 'one hit of compile, standalone executable',
         ours: ourHit(site, standalone),
         rivals: [await sccacheHit(site, server?.env ?? null), await ccacheHit(site)],
-        floors: [await leastHit(site), await emptyProgram(site)],
+        floors: [await leastHit(site, standalone), await emptyProgram(site)],
       });
     } finally {
       await server?.end();
@@ -81,31 +81,33 @@ async function ccacheHit(site: Site): Promise<Rival> {
   return { ...shellLoop(site, { name: 'ccache', line, env }), needs: ['ccache'], bound: BOUND_CCACHE };
 }
 
-async function leastHit(site: Site): Promise<Floor> {
-  const shortcut = await leaveShortcut(site);
+async function leastHit(site: Site, standalone: string): Promise<Floor> {
+  const shortcut = await leaveShortcut(site, site.command([standalone, ...compileArgs('home')]));
   const args = shortcut === null ? [] : ['home', OUTPUT, shortcut.fingerprint, shortcut.path];
-  const absent = withoutAddons() ?? (shortcut === null ? NO_SHORTCUT : null);
-  const built = { name: 'least under Bun', source: 'standalone-hit.mjs', hasAddon: true };
-  return builtFloor(site, { ...built, args, absent });
+  const absent = shortcut === null ? NO_SHORTCUT : null;
+  return builtFloor(site, { name: 'least under Bun', source: 'standalone-hit.mjs', args, absent });
 }
 
 async function emptyProgram(site: Site): Promise<Floor> {
-  const built = { name: 'an empty program under Bun', source: 'empty.mjs', hasAddon: false };
-  return builtFloor(site, { ...built, args: [], absent: null });
+  return builtFloor(site, {
+    name: 'an empty program under Bun',
+    source: 'empty.mjs',
+    args: [],
+    absent: null,
+  });
 }
 
 interface BuiltFloor extends Pick<Floor, 'name' | 'absent'> {
   readonly source: string;
-  readonly hasAddon: boolean;
   readonly args: readonly string[];
 }
 
 /** A floor that Bun compiles to an executable in the folder of the row. */
-async function builtFloor(site: Site, { name, source, hasAddon, args, absent }: BuiltFloor): Promise<Floor> {
+async function builtFloor(site: Site, { name, source, args, absent }: BuiltFloor): Promise<Floor> {
   const file = site.path(`floor-${source}`);
   const side = { ...shellLoop(site, { name, line: quote([file, ...args]) }) };
   const bun = findBun();
   if (bun === null) return { ...side, absent: 'no Bun for this machine in node_modules' };
-  if (absent === null) await buildExecutable(site, { bun, source: floorProgram(source), file, hasAddon });
+  if (absent === null) await buildExecutable(site, { bun, source: floorProgram(source), file });
   return { ...side, absent };
 }

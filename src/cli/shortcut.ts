@@ -1,13 +1,13 @@
 import type { CacheSession } from '../compile/session.js';
 import {
   readShortcut,
-  shortcutFolder,
   shortcutName,
   takeShortcut,
   type Shortcut,
   type TypedCall,
 } from '../compile/shortcut.js';
 import type { Host } from '../host/host.js';
+import { shortcutsIn } from '../store/state-folders.js';
 import { toItsEnd } from './ending.js';
 import { EXIT } from './failure.js';
 import { stateDirectory } from './settings/environment.js';
@@ -29,8 +29,8 @@ export function placeOfShortcut(host: Host, call: Omit<TypedCall, 'version'>): S
   const root = standingRoot(host, call);
   const state = stateDirectory(call.environment);
   if (root === null || state === null) return null;
-  const name = shortcutName(host, { ...call, version: VERSION });
-  return { root, folder: shortcutFolder(host, state, root), name };
+  const name = shortcutName(host, root, { ...call, version: VERSION });
+  return { root, folder: shortcutsIn(state), name };
 }
 
 /**
@@ -88,10 +88,9 @@ async function take(
       world.onCleanUp();
       await withSession(async (session) => session.openHome());
     },
-    countElsewhere: async (tally, savings) =>
+    countElsewhere: async (saving) =>
       withSession((session) => {
-        for (const [name, value] of tally.values) session.tally.add(name, value);
-        for (const { fingerprint, savedMs } of savings) session.addSaving(fingerprint, savedMs);
+        session.addHit(saving);
       }),
   });
 }

@@ -3,7 +3,9 @@ import { lstatOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
+import { toHex } from '../model/fingerprint.js';
 import { writeChecked } from '../store/checked-file.js';
+import { readEntryFile } from '../store/entry-file.js';
 import { EntryReader } from '../store/entry-reader.js';
 import { answerOf } from './looks.js';
 import type { PlannedOutput } from './plan.js';
@@ -37,12 +39,14 @@ export function recordedOf(
     return output === undefined ? [] : [{ ...output, executable }];
   });
   if (record.fingerprint !== fingerprint || outputs.length !== planned.length) return null;
+  const entry = readEntryFile(host, paths.entry(fingerprint), maxPayloadBytes);
+  if (!entry.ok || entry.digest !== record.payloadDigest) return null;
   return {
     fingerprint,
     maxPayloadBytes,
     outputs,
     record: answerOf('lstat', stat),
-    payloadDigest: record.payloadDigest,
+    entryChecksum: toHex(host.checksum(entry.bytes)),
     wallSeconds: record.cost.wallSeconds,
     stdout: Buffer.from(record.stdout).toString('base64'),
     stderr: Buffer.from(record.stderr).toString('base64'),
@@ -61,7 +65,9 @@ export function leaveShortcut(
   if (lstatOrNull(host.files, folder) !== null && !isOwnFolder(host, folder)) return;
   try {
     // Named like one that nobody takes: what a killed process leaves goes with the old ones.
-    const file = { folder, path: join(folder, name), staged: join(folder, host.random.hex(32)) };
+    const { checksum } = host;
+    const staged = join(folder, host.random.hex(32));
+    const file = { folder, path: join(folder, name), staged, checksum };
     writeChecked(host, file, { schema: SHORTCUT_SCHEMA, ...shortcut });
   } catch (error) {
     if (errnoOf(error) === null) throw error;

@@ -11,8 +11,6 @@ export type Claimant = Pick<CacheSession, 'host' | 'paths' | 'openLock'>;
 
 /** Outputs have bytes of their own in the lock file, beyond those of the fingerprints (2^20 to 2^20 + 2^48). */
 const FIRST_OUTPUT_BYTE = 2 ** 49;
-/** Of the digest of a name. */
-const DIGEST_BYTES = 6;
 /** Slots of random numbers: who writes an output that somebody else has claimed changes its slot first. */
 const SLOTS = 4096;
 const SLOT_BYTES = 8;
@@ -139,9 +137,21 @@ function outputBytes(host: Host, path: string): readonly number[] {
   if (there !== null && there.type !== 'file') return [];
   const names = [own?.type === 'link' ? placeOf(host, path) : plainPlaceOf(host, path)];
   if (there !== null) names.push(`${there.device}:${there.inode}`);
-  return names.map(
-    (name) => FIRST_OUTPUT_BYTE + host.hash.digest(Buffer.from(name, 'utf8')).readUIntBE(0, DIGEST_BYTES),
-  );
+  return names.map((name) => FIRST_OUTPUT_BYTE + hashOf(name));
+}
+
+/**
+ * 42 bits of FNV-1a over the characters of a name. Names that share them exclude each other, which costs a result that is
+ * not stored; a cryptographic hash would have to be loaded first.
+ */
+function hashOf(name: string): number {
+  let low = 0x811c_9dc5;
+  let high = 0;
+  for (let index = 0; index < name.length; index += 1) {
+    low = Math.imul(low ^ name.charCodeAt(index), 0x0100_0193);
+    high = (high * 31 + low) | 0;
+  }
+  return (high & 0x3ff) * 2 ** 32 + (low >>> 0);
 }
 
 /** Of what is no link itself: its name in its folder, whatever the folder is called. */

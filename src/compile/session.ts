@@ -6,11 +6,12 @@ import { hasWorkers, type HomeProblem } from '../store/usable-home.js';
 import { LayeredStore } from '../store/layered-store.js';
 import { LockFile } from '../store/lock-file.js';
 import type { Saving } from '../store/savings.js';
-import { foreignStateFolder, PrivateState, type EventKind } from '../store/private-state.js';
+import { PrivateState, type EventKind } from '../store/private-state.js';
+import { foreignStateFolder } from '../store/state-folders.js';
 import { statOrNull } from '../host/files.js';
 import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { SingleFlight } from '../schedule/single-flight.js';
-import { Tally } from '../model/counters.js';
+import { Tally, tallyOfHits } from '../model/counters.js';
 import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { Signing } from '../model/signing.js';
@@ -71,6 +72,7 @@ export class CacheSession {
   readonly maxPayloadBytes: number;
   readonly signing: Signing | null;
   readonly paths: HomePaths;
+  readonly stateDirectory: string | null;
   readonly tally = new Tally();
   readonly flights = new SingleFlight<Produced | 'deferred'>();
   readonly knownSets: KnownSets = new KnownDocuments(MAX_KNOWN_SETS);
@@ -99,6 +101,7 @@ export class CacheSession {
     this.maxPayloadBytes = options.maxPayloadBytes;
     this.signing = options.signing ?? null;
     this.paths = new HomePaths(options.root);
+    this.stateDirectory = options.stateDirectory;
   }
 
   /** What is known about files. Read when the first is hashed. */
@@ -151,6 +154,12 @@ export class CacheSession {
       savedMs: before.savedMs + savedMs,
       hits: before.hits + 1,
     });
+  }
+
+  /** Counts a hit that was answered without this session. */
+  addHit(saving: Saving): void {
+    this.tally.addAll(tallyOfHits([saving]));
+    if (saving.savedMs > 0) this.addSaving(saving.fingerprint, saving.savedMs);
   }
 
   addNote(line: string): void {
@@ -252,7 +261,7 @@ export class CacheSession {
 
   /** What is kept about this root outside of it; null where there is no state directory. */
   stateFolder(): string | null {
-    const { stateDirectory } = this.#options;
+    const { stateDirectory } = this;
     return stateDirectory === null ? null : foreignStateFolder(this.host, stateDirectory, this.root);
   }
 

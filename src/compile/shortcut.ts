@@ -1,18 +1,17 @@
 import { lstatOrNull } from '../host/files.js';
-import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
+import { readRegularFile } from '../host/regular-file.js';
 import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
-import { Tally } from '../model/counters.js';
 import { mismatch, Reader } from '../model/decoder.js';
 import { CacheError, errnoOf } from '../model/error.js';
-import { isDigest, isFingerprint, toHex, type Digest, type Fingerprint } from '../model/fingerprint.js';
+import { FOOTER_BYTES, splitEntry } from '../model/entry.js';
+import { isFingerprint, toHex, type Fingerprint } from '../model/fingerprint.js';
 import { readChecked } from '../store/checked-file.js';
-import { markEntryUsed, readEntryFile } from '../store/entry-file.js';
+import { markEntryUsed } from '../store/entry-file.js';
 import { LockFile } from '../store/lock-file.js';
-import { foreignStateFolder, PrivateState, shortcutsIn } from '../store/private-state.js';
+import { HitLog } from '../store/hit-log.js';
 import type { Saving } from '../store/savings.js';
 import { hasWorkers, isUsable } from '../store/usable-home.js';
-import { countLookup } from './counting.js';
 import { DeliveryError, type DeliveryOptions } from './delivery.js';
 import { deliverAll } from './handover.js';
 import { answerOf, isAsSeen } from './looks.js';
@@ -50,7 +49,8 @@ export interface Shortcut {
   readonly outputs: readonly ShortOutput[];
   /** As {@link answerOf} sees the record of the artifact; what it says follows. */
   readonly record: string;
-  readonly payloadDigest: Digest;
+  /** Of the whole file of the entry, which was verified then: {@link Host.checksum} in hexadecimal digits. */
+  readonly entryChecksum: string;
   /** Of the compiler. */
   readonly wallSeconds: number;
   /** What the compiler printed, in base64. */
@@ -72,14 +72,9 @@ export const CHANGING_VARIABLES: ReadonlySet<string> = new Set([
   'SHLVL',
 ]);
 
-/** Where shortcuts of a root lie: with the user, for whoever writes to the home must not decide what a call comes to. */
-export function shortcutFolder(host: Host, stateDirectory: string, root: string): string {
-  return shortcutsIn(foreignStateFolder(host, stateDirectory, root));
-}
-
-/** The name under which the shortcut of a call lies. */
-export function shortcutName(host: Host, call: TypedCall): string {
-  const { hash, machine, user } = host;
+/** The name under which the shortcut of a call on a root lies. */
+export function shortcutName(host: Host, root: string, call: TypedCall): string {
+  const { machine, user } = host;
   const { version, argv, cwd, environment } = call;
   const variables = Object.keys(environment)
     .filter((name) => !CHANGING_VARIABLES.has(name))
@@ -87,8 +82,8 @@ export function shortcutName(host: Host, call: TypedCall): string {
     .map((name) => [name, environment[name]]);
   const { platform, arch } = machine;
   const caller = [SHORTCUT_SCHEMA, version, platform, arch, user.uid, host.groups()];
-  const text = JSON.stringify([...caller, cwd, argv, variables]);
-  return toHex(hashChunks(hash, [Buffer.from(text, 'utf8')]));
+  const text = JSON.stringify([...caller, root, cwd, argv, variables]);
+  return toHex(host.checksum(Buffer.from(text, 'utf8')));
 }
 
 /** True for a folder that is the user's alone. */
@@ -100,7 +95,9 @@ export function isOwnFolder({ files, user }: Host, folder: string): boolean {
 /** Null where there is none, where it is damaged or old, and where others may write. */
 export function readShortcut(host: Host, folder: string, name: string): Shortcut | null {
   if (!isOwnFolder(host, folder)) return null;
-  const shortcut = readChecked(host, { path: `${folder}/${name}`, maxBytes: MAX_SHORTCUT_BYTES }, decode);
+  const { checksum } = host;
+  const file = { path: `${folder}/${name}`, maxBytes: MAX_SHORTCUT_BYTES, checksum };
+  const shortcut = readChecked(host, file, decode);
   if (shortcut === null) return null;
   const ageMs = host.clock.nowMs() - shortcut.leftAtMs;
   return ageMs >= 0 && ageMs < MAX_AGE_MS ? shortcut : null;
@@ -116,7 +113,7 @@ function decode(reader: Reader): Shortcut {
     maxPayloadBytes: reader.count('maxPayloadBytes'),
     outputs: reader.list('outputs', decodeOutput),
     record: reader.text('record'),
-    payloadDigest: digestIn(reader),
+    entryChecksum: reader.text('entryChecksum'),
     wallSeconds: reader.amount('wallSeconds'),
     stdout: reader.text('stdout'),
     stderr: reader.text('stderr'),
@@ -126,11 +123,6 @@ function decode(reader: Reader): Shortcut {
   const paths = shortcut.outputs.flatMap(({ name, path }) => [name, path]);
   if ([shortcut.looks, ...paths].some((text) => text.includes('\0'))) mismatch('a path contains NUL');
   return shortcut;
-}
-
-function digestIn(reader: Reader): Digest {
-  const digest = reader.text('payloadDigest');
-  return isDigest(digest) ? digest : mismatch('the digest is none');
 }
 
 function decodeOutput(value: unknown, path: string): ShortOutput {
@@ -150,8 +142,8 @@ export interface ShortcutCall extends DeliveryOptions {
   readonly startedAtMs: number;
   /** Removes from the home what dead processes have left in it. */
   sweep(): Promise<void>;
-  /** Counts where the home takes no figures. */
-  countElsewhere(tally: Tally, savings: readonly Saving[]): Promise<void>;
+  /** Counts a hit where the log of the home takes none. */
+  countElsewhere(saving: Saving): Promise<void>;
 }
 
 /**
@@ -166,29 +158,28 @@ export async function takeShortcut(
 ): Promise<Pick<Product, 'stdout' | 'stderr'> | null> {
   const { host, root } = place;
   const paths = new HomePaths(root);
-  const state = new PrivateState(host, paths.private);
-  let lock: LockFile | null = null;
+  const opened: { lock: LockFile | null } = { lock: null };
+  const openLock = (): LockFile => (opened.lock ??= new LockFile(host, paths.lock));
   try {
     if (!isUsable(host, paths) || !isAsSeen(host.files, shortcut.looks)) return null;
     if (!shortcut.outputs.every(({ path }) => isPlain(host, path))) return null;
-    lock = new LockFile(host, state.lockPath);
     if (hasWorkers(host, paths)) await call.sweep();
-    return await take({ host, paths, state, lock }, shortcut, call);
+    return await take({ host, paths, openLock }, shortcut, call);
   } catch (error) {
     const isCacheError = error instanceof CacheError;
     const isRefused = error instanceof DeliveryError || (isCacheError && error.code === 'usage');
     if (isRefused || (!isCacheError && errnoOf(error) !== null)) return null;
     throw error;
   } finally {
-    lock?.close();
+    opened.lock?.close();
   }
 }
 
 interface OpenedHome {
   readonly host: Host;
   readonly paths: HomePaths;
-  readonly state: PrivateState;
-  readonly lock: LockFile;
+  /** What is in place already needs none. */
+  readonly openLock: () => LockFile;
 }
 
 async function take(
@@ -196,14 +187,15 @@ async function take(
   shortcut: Shortcut,
   call: ShortcutCall,
 ): Promise<Pick<Product, 'stdout' | 'stderr'> | null> {
-  const { host, paths, lock } = home;
+  const { host } = home;
   const { outputs } = shortcut;
-  const product = productAt(host, new StorePaths(paths.store), shortcut);
+  const product = productAt(host, new StorePaths(home.paths.store), shortcut);
   if (product === null) return null;
   const request = { plan: { outputs, inWorker: true }, options: call };
-  await deliverAll({ host, paths, openLock: () => lock }, request, product);
-  const seconds = (host.clock.monotonicMs() - call.startedAtMs) / 1000;
-  await count(home, call, { product, savedSeconds: Math.max(0, product.compileSeconds - seconds) });
+  await deliverAll(home, request, product);
+  const tookMs = host.clock.monotonicMs() - call.startedAtMs;
+  const savedMs = Math.max(0, Math.round(product.compileSeconds * 1000 - tookMs));
+  await count(home, call, { fingerprint: shortcut.fingerprint, savedMs, hits: 1 });
   const isKept = outputs.some(({ isStdout }) => isStdout);
   return { stdout: isKept ? new Uint8Array(0) : product.stdout, stderr: product.stderr };
 }
@@ -212,10 +204,10 @@ async function take(
 function productAt(host: Host, store: StorePaths, shortcut: Shortcut): Product | null {
   const { fingerprint, maxPayloadBytes, wallSeconds, stdout, stderr } = shortcut;
   const path = store.entry(fingerprint);
-  const entry = readEntryFile(host, path, maxPayloadBytes);
-  if (!entry.ok || entry.digest !== shortcut.payloadDigest) return null;
+  const entry = readRegularFile(host.files, path, maxPayloadBytes + FOOTER_BYTES);
+  if (!entry.ok || toHex(host.checksum(entry.bytes)) !== shortcut.entryChecksum) return null;
   if (answerOf('lstat', host.files.lstat(store.record(fingerprint))) !== shortcut.record) return null;
-  const outputs = unpackOutputs(entry.payload, shortcut);
+  const outputs = unpackOutputs(splitEntry(entry.bytes).payload, shortcut);
   if (outputs === null) return null;
   markEntryUsed(host, path, entry.stat.mtimeMs);
   const record = {
@@ -226,23 +218,13 @@ function productAt(host: Host, store: StorePaths, shortcut: Shortcut): Product |
   return productOf({ tier: 'disk', fingerprint, outputs, record });
 }
 
-async function count(
-  { state, lock }: OpenedHome,
-  call: ShortcutCall,
-  done: { readonly product: Product; readonly savedSeconds: number },
-): Promise<void> {
-  const tally = new Tally();
-  const savings: Saving[] = [];
-  const addSaving = (fingerprint: Fingerprint, savedMs: number): void => {
-    savings.push({ fingerprint, savedMs, hits: 1 });
-  };
-  countLookup({ tally, addSaving }, { ...done, waited: false });
+async function count({ host, paths }: OpenedHome, call: ShortcutCall, saving: Saving): Promise<void> {
   try {
-    if (await state.addToCounters(tally, lock, savings)) return;
+    if (new HitLog(host, paths.private).add(saving)) return;
   } catch (error) {
     if (errnoOf(error) === null) throw error;
   }
-  await call.countElsewhere(tally, savings);
+  await call.countElsewhere(saving);
 }
 
 /** Nothing or a file: what is delivered there may be delivered once more by the long way, which nobody would notice. */

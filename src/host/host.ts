@@ -1,5 +1,5 @@
 import { loadNativeBlake3 } from './hash.js';
-import { loadLocks } from './locks.js';
+import { lazyLocks } from './locks.js';
 import { portableBlake3 } from './portable-hash.js';
 import { hostWith, type Host } from './runtime-host.js';
 import { systemThreads } from './threads.js';
@@ -10,7 +10,7 @@ export type { Host } from './runtime-host.js';
 export function systemHost(): Host {
   return hostWith({
     hash: loadNativeBlake3() ?? portableBlake3,
-    locks: loadLocks(),
+    locks: lazyLocks(),
     threads: systemThreads,
   });
 }

@@ -51,8 +51,25 @@ export const noLocks: FileLocks = {
   unlock: () => undefined,
 };
 
-/** Open file description locks of the optional addon, or {@link noLocks}. */
-export function loadLocks(): FileLocks {
+/** Open file description locks of the optional addon, or {@link noLocks}; loaded by the first who asks for them. */
+export function lazyLocks(): FileLocks {
+  let loaded: FileLocks | null = null;
+  const implementation = (): FileLocks => {
+    loaded ??= loadLocks();
+    return loaded;
+  };
+  return {
+    get available() {
+      return implementation().available;
+    },
+    tryLock: (fd, range) => implementation().tryLock(fd, range),
+    unlock: (fd, range) => {
+      implementation().unlock(fd, range);
+    },
+  };
+}
+
+function loadLocks(): FileLocks {
   // Best effort: without the addon every process compiles for itself; publishing stays atomic.
   const addon = loadAddon(PACKAGE, isLockAddon);
   if (addon === null) return noLocks;

@@ -1,5 +1,5 @@
 import { loadNativeBlake3 } from './hash.js';
-import { loadLocks } from './locks.js';
+import { lazyLocks } from './locks.js';
 import { hostWith, type Host } from './runtime-host.js';
 import { systemThreads } from './threads.js';
 
@@ -7,7 +7,7 @@ import { systemThreads } from './threads.js';
 export async function programHost(): Promise<Host> {
   return hostWith({
     hash: loadNativeBlake3() ?? (await import('./portable-hash.js')).portableBlake3,
-    locks: loadLocks(),
+    locks: lazyLocks(),
     threads: systemThreads,
   });
 }

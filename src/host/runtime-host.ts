@@ -12,6 +12,11 @@ export interface Host {
   readonly clock: Clock;
   readonly random: Random;
   readonly hash: Blake3;
+  /**
+   * 32 bytes of the cryptographic hash that the runtime has at hand, BLAKE3 or another: for what only the same program
+   * reads again.
+   */
+  readonly checksum: (bytes: Uint8Array) => Buffer;
   readonly files: Files;
   readonly locks: FileLocks;
   readonly processes: Processes;
@@ -71,11 +76,12 @@ function readAndClose(fd: number, into: Buffer): number {
 }
 
 /** What differs between the runtimes that the program runs in. */
-export type RuntimeParts = Pick<Host, 'hash' | 'locks' | 'threads'>;
+export type RuntimeParts = Pick<Host, 'hash' | 'locks' | 'threads'> & Partial<Pick<Host, 'checksum'>>;
 
 /** The real outside, with what the runtime gives. */
 export function hostWith(parts: RuntimeParts): Host {
   return {
+    checksum: (bytes) => parts.hash.digest(bytes),
     clock: systemClock,
     random: systemRandom,
     files: systemFiles,

@@ -1,4 +1,4 @@
-import { shortcutsIn } from '../store/private-state.js';
+import { shortcutsIn } from '../store/state-folders.js';
 import { LOCK_BYTES } from '../store/lock-file.js';
 import { HomeLocks } from './home-locks.js';
 import { ArtifactGarbage } from './gc-artifacts.js';
@@ -67,7 +67,6 @@ async function collectNow(root: MaintainedRoot, removals: Removals, options: GcO
   }
 }
 
-function shortcutsOf(root: MaintainedRoot): readonly string[] {
-  const folder = root.stateFolder();
-  return folder === null ? [] : [shortcutsIn(folder)];
+function shortcutsOf({ stateDirectory }: MaintainedRoot): readonly string[] {
+  return stateDirectory === null ? [] : [shortcutsIn(stateDirectory)];
 }

@@ -22,6 +22,8 @@ export interface MaintainedRoot {
   /** The lock file of a home that may be written; null elsewhere, and where it is absent unless it shall be made. */
   openLock(options?: { readonly make: boolean }): LockFile | null;
   states(): readonly PrivateState[];
+  /** What is kept outside of roots; null where nothing is. */
+  readonly stateDirectory: string | null;
   /** What is kept about this root outside of it; it may be absent. Null where there is no state directory. */
   stateFolder(): string | null;
   /** Writes to the journal, wherever this user may keep one. Best effort, as the journal itself. */

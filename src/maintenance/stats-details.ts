@@ -21,8 +21,11 @@ export class DetailsCollector {
 
   constructor(root: MaintainedRoot) {
     this.#root = root;
-    const savings = root.states().flatMap((state) => state.readSavings());
-    this.#savedMs = new Map(savings.map(({ fingerprint, savedMs }) => [fingerprint, savedMs]));
+    const savedMs = new Map<string, number>();
+    for (const saving of root.states().flatMap((state) => state.readSavings())) {
+      savedMs.set(saving.fingerprint, (savedMs.get(saving.fingerprint) ?? 0) + saving.savedMs);
+    }
+    this.#savedMs = savedMs;
   }
 
   readonly onArtifact = (inventory: Inventory, row: number): void => {

@@ -71,9 +71,13 @@ export class Tally {
   /** Hands out what was counted so far and starts again at nothing. */
   take(): Tally {
     const taken = new Tally();
-    for (const [name, value] of this.values) taken.add(name, value);
+    taken.addAll(this);
     this.values.clear();
     return taken;
+  }
+
+  addAll(other: Tally): void {
+    for (const [name, value] of other.values) this.add(name, value);
   }
 
   get isEmpty(): boolean {
@@ -81,20 +85,38 @@ export class Tally {
   }
 }
 
-/** One page: magic, generation, since, slots, BLAKE3 of all before. A multiple of the usual block size. */
+/** What logged hits add to the counters: each is a lookup that the disk has answered. */
+export function tallyOfHits(hits: readonly { readonly savedMs: number }[]): Tally {
+  const tally = new Tally();
+  for (const name of ['lookups', 'hits', 'outcome:disk'] as const) tally.add(name, hits.length);
+  for (const { savedMs } of hits) tally.add('savedMilliseconds', savedMs);
+  return tally;
+}
+
+/** One page: magic, generation, since, slots, a log, BLAKE3 of all before. A multiple of the usual block size. */
 export const PAGE_BYTES = 4096;
 /** `VYRECNT1`. */
 const MAGIC = 0x31_54_4e_43_45_52_59_56n;
 const GENERATION_AT = 8;
 const SINCE_AT = 16;
 const SLOTS_AT = 24;
+/** Inode and mtime in milliseconds, f64le. */
+const TAKEN_AT = SLOTS_AT + SLOTS * 8;
 const HASH_AT = PAGE_BYTES - 32;
 const MAX_WORD = 2n ** 64n - 1n;
+
+/** A log of hits that counters contain: what a file is, among those that lay at its place one after another. */
+export interface TakenLog {
+  readonly inode: number;
+  readonly mtimeMs: number;
+}
 
 export interface CounterPage {
   /** The page with the higher generation counts. */
   readonly generation: bigint;
   readonly counters: Counters;
+  /** The last log that was taken in; null: none. */
+  readonly taken: TakenLog | null;
 }
 
 type Hash = (bytes: Uint8Array) => Uint8Array;
@@ -109,8 +131,21 @@ export function encodeCounterPage(page: CounterPage, hash: Hash): Uint8Array {
   for (const [name, value] of page.counters.values) {
     words.setBigUint64(SLOTS_AT + slotOf(name) * 8, wordOf(value), true);
   }
+  if (page.taken !== null) setTaken(words, page.taken);
   bytes.set(hash(bytes.subarray(0, HASH_AT)), HASH_AT);
   return bytes;
+}
+
+function setTaken(words: DataView, { inode, mtimeMs }: TakenLog): void {
+  words.setFloat64(TAKEN_AT, inode, true);
+  words.setFloat64(TAKEN_AT + 8, mtimeMs, true);
+}
+
+/** The last log that a valid page contains. */
+export function takenIn(page: Buffer): TakenLog | null {
+  const words = wordsOf(page);
+  const inode = words.getFloat64(TAKEN_AT, true);
+  return inode === 0 ? null : { inode, mtimeMs: words.getFloat64(TAKEN_AT + 8, true) };
 }
 
 /** The nearest whole number that 64 bits hold: a clock before 1970 or a figure that ran over must not lose the others. */
@@ -129,7 +164,11 @@ export function decodeCounterPage(bytes: Buffer, hash: Hash): CounterPage | null
     if (value > 0 && isCounterName(name)) values.set(name, value);
   }
   const sinceMs = Number(words.getBigUint64(SINCE_AT, true));
-  return { generation: words.getBigUint64(GENERATION_AT, true), counters: { sinceMs, values } };
+  return {
+    generation: words.getBigUint64(GENERATION_AT, true),
+    counters: { sinceMs, values },
+    taken: takenIn(bytes),
+  };
 }
 
 function isValidPage(bytes: Buffer, hash: Hash): boolean {
@@ -145,8 +184,12 @@ export function latestPage(bytes: Buffer, hash: Hash): Buffer | null {
   return [latest, other].find((page) => page !== undefined && isValidPage(page, hash)) ?? null;
 }
 
-/** The page that follows a valid one: with these figures added. Nothing else of it is decoded. */
-export function followingPage(page: Buffer, values: ReadonlyMap<CounterName, number>, hash: Hash): Buffer {
+/** The page that follows a valid one: with these figures added, and the log that they contain. Nothing else of it is decoded. */
+export function followingPage(
+  page: Buffer,
+  added: { readonly values: ReadonlyMap<CounterName, number>; readonly taken: TakenLog | null },
+  hash: Hash,
+): Buffer {
   const bytes = Buffer.allocUnsafe(PAGE_BYTES);
   bytes.set(page);
   const words = wordsOf(bytes);
@@ -155,7 +198,8 @@ export function followingPage(page: Buffer, values: ReadonlyMap<CounterName, num
     words.setBigUint64(at, sum > MAX_WORD ? MAX_WORD : sum, true);
   };
   add(GENERATION_AT, 1n);
-  for (const [name, value] of values) add(SLOTS_AT + slotOf(name) * 8, wordOf(value));
+  for (const [name, value] of added.values) add(SLOTS_AT + slotOf(name) * 8, wordOf(value));
+  if (added.taken !== null) setTaken(words, added.taken);
   bytes.set(hash(bytes.subarray(0, HASH_AT)), HASH_AT);
   return bytes;
 }
@@ -204,4 +248,4 @@ export function counterGroup(
   return found;
 }
 
-if (SLOTS_AT + SLOTS * 8 > HASH_AT) throw new Error('the slots do not fit a counter page');
+if (TAKEN_AT + 16 > HASH_AT) throw new Error('the slots do not fit a counter page');

@@ -1,11 +1,9 @@
 import { writeNewFile } from '../host/files.js';
 import { withRegularFile, type SmallRead } from '../host/regular-file.js';
-import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import { decoding, parseJson, Reader } from '../model/decoder.js';
 import { entryChunks, FOOTER_BYTES, splitEntry } from '../model/entry.js';
 import { errnoOf } from '../model/error.js';
-import type { Signing } from '../model/signing.js';
 
 /** Documents by their checksum: the same bytes say the same. The least recently added goes first. */
 export class KnownDocuments<T> {
@@ -30,8 +28,8 @@ export class KnownDocuments<T> {
 }
 
 /**
- * A small JSON document of our private state: the text, then its 32-byte BLAKE3, like an entry, or with `signing` its
- * MAC. Anything damaged is as if it were not there.
+ * A small JSON document of our private state: the text, then its 32-byte BLAKE3, like an entry, or what `checksum` makes
+ * of it. Anything damaged is as if it were not there.
  */
 export function readChecked<T>(
   host: Host,
@@ -39,28 +37,30 @@ export function readChecked<T>(
     readonly path: string;
     readonly maxBytes: number;
     readonly known?: KnownDocuments<T>;
-    readonly signing?: Signing | null;
+    readonly checksum?: Host['checksum'];
   },
   decode: (reader: Reader) => T,
 ): T | null {
-  const { known, signing = null } = file;
-  return withRegularFile(host.files, file, (read) => decodeChecked(host, { read, known, signing }, decode));
+  const { known, checksum } = file;
+  const accepts = (payload: Buffer, footer: Buffer): boolean =>
+    checksum === undefined
+      ? host.hash.matches(payload, footer)
+      : Buffer.compare(checksum(payload), footer) === 0;
+  return withRegularFile(host.files, file, (read) => decodeChecked({ read, known, accepts }, decode));
 }
 
 function decodeChecked<T>(
-  host: Host,
   file: {
     readonly read: SmallRead;
     readonly known: KnownDocuments<T> | undefined;
-    readonly signing: Signing | null;
+    readonly accepts: (payload: Buffer, footer: Buffer) => boolean;
   },
   decode: (reader: Reader) => T,
 ): T | null {
-  const { read, known: documents, signing } = file;
+  const { read, known: documents, accepts } = file;
   if (!read.ok || read.bytes.byteLength < FOOTER_BYTES) return null;
   const { payload, footer } = splitEntry(read.bytes);
-  const isWhole = signing === null ? host.hash.matches(payload, footer) : signing.accepts([payload], footer);
-  if (!isWhole) return null;
+  if (!accepts(payload, footer)) return null;
   const known = documents?.get(footer);
   if (known !== undefined) return known;
   const decoded = decoding(() => decode(new Reader(parseJson(payload.toString('utf8')), 'document')));
@@ -79,13 +79,14 @@ export function writeChecked(
     readonly path: string;
     readonly folder: string;
     readonly staged: string;
-    readonly signing?: Signing | null;
+    readonly checksum?: Host['checksum'];
   },
   document: unknown,
 ): boolean {
   const { files, hash } = host;
+  const { checksum = (bytes) => hash.digest(bytes) } = file;
   const body = Buffer.from(JSON.stringify(document), 'utf8');
-  const footer = file.signing?.mac([body]) ?? hashChunks(hash, [body]);
+  const footer = checksum(body);
   const write = (): void => {
     writeNewFile(files, file.staged, entryChunks(body, footer));
     files.rename(file.staged, file.path);

@@ -9,7 +9,14 @@ import type { MissReason } from '../model/lifecycle.js';
 const RECENCY_MS = 60_000;
 
 export type EntryRead =
-  | { readonly ok: true; readonly payload: Buffer; readonly digest: Digest; readonly stat: FileStat }
+  | {
+      readonly ok: true;
+      readonly payload: Buffer;
+      readonly digest: Digest;
+      readonly stat: FileStat;
+      /** The whole file. */
+      readonly bytes: Buffer;
+    }
   | { readonly ok: false; readonly reason: MissReason };
 
 /** The verified payload of an entry, or why there is none. Reads at most the bound plus one byte. */
@@ -20,7 +27,7 @@ export function readEntryFile(host: Host, path: string, maxPayloadBytes: number)
   if (!size.ok) return size;
   const { payload, footer } = splitEntry(read.bytes);
   if (!host.hash.matches(payload, footer)) return { ok: false, reason: 'bad-checksum' };
-  return { ok: true, payload, digest: digestOfBytes(footer), stat: read.stat };
+  return { ok: true, payload, digest: digestOfBytes(footer), stat: read.stat, bytes: read.bytes };
 }
 
 /**

@@ -4,18 +4,22 @@ import { readRegularFile } from '../host/regular-file.js';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import {
+  addCounters,
   decodeCounterPage,
   encodeCounterPage,
   followingPage,
   generationOf,
   latestPage,
   PAGE_BYTES,
+  takenIn,
+  tallyOfHits,
   type CounterPage,
   type Counters,
+  type TakenLog,
   type Tally,
 } from '../model/counters.js';
 import { CacheError, errnoOf } from '../model/error.js';
-import { toHex } from '../model/fingerprint.js';
+import { HitLog } from './hit-log.js';
 import { LOCK_BYTES, type LockFile } from './lock-file.js';
 import { Savings, type Saving } from './savings.js';
 
@@ -25,6 +29,8 @@ const MAX_EVENTS_BYTES = 262_144;
 const MAX_MESSAGE_LENGTH = 4096;
 /** Two pages of counters. */
 const FILE_BYTES = 2 * PAGE_BYTES;
+/** How often figures that change while they are read are read again. */
+const READ_TRIES = 5;
 /** Long enough for every process that merely adds its figures. */
 const COUNTERS_TIMEOUT_MS = 10_000;
 
@@ -71,16 +77,34 @@ export class PrivateState {
     return new Savings(this.#host, this.folder);
   }
 
-  /** What single entries have saved, as far as it is known. */
+  get #log(): HitLog {
+    return new HitLog(this.#host, this.folder);
+  }
+
+  /** What single entries have saved, as far as it is known; an entry may be among them more than once. */
   readSavings(): readonly Saving[] {
-    return this.#savings.read();
+    const page = this.#readLatest();
+    const logged = this.#log.uncounted(page === null ? null : takenIn(page));
+    return [...this.#savings.read(), ...(logged?.hits ?? [])];
   }
 
   readonly #hash = (bytes: Uint8Array): Uint8Array => hashChunks(this.#host.hash, [bytes]);
 
-  /** Null when nothing was ever counted here or both pages are damaged. */
+  /** With the hits of the log. Null when nothing was ever counted here, or both pages are damaged. */
   readCounters(): Counters | null {
-    return this.#readPages()?.counters ?? null;
+    for (let attempt = 1; ; attempt += 1) {
+      const page = this.#readPages();
+      const logged = this.#log.uncounted(page?.taken ?? null);
+      // Somebody has taken the log in meanwhile: what was read may tell of its hits twice, or not at all.
+      const isTorn = this.#readPages()?.generation !== page?.generation;
+      if (isTorn && attempt < READ_TRIES) continue;
+      if (logged === null) return page?.counters ?? null;
+      const { values } = tallyOfHits(logged.hits);
+      return addCounters(page?.counters ?? { sinceMs: logged.sinceMs, values: new Map() }, {
+        sinceMs: page?.counters.sinceMs ?? logged.sinceMs,
+        values,
+      });
+    }
   }
 
   #readPages(): CounterPage | null {
@@ -116,19 +140,27 @@ export class PrivateState {
   async addToCounters(tally: Tally, lock: LockFile, savings: readonly Saving[] = []): Promise<boolean> {
     if (tally.isEmpty) return true;
     const { held } = await lock.hold(LOCK_BYTES.counters, { timeoutMs: COUNTERS_TIMEOUT_MS }, () => {
-      this.#writeCounters(tally);
-      this.#savings.add(savings);
+      this.#savings.add([...savings, ...this.#writeCounters(tally)]);
     });
     return held;
   }
 
-  #writeCounters(tally: Tally): void {
+  /** @returns what the hits of the log have saved, which is in the counters from now on. */
+  #writeCounters(tally: Tally): readonly Saving[] {
+    let saved: readonly Saving[] = [];
     this.#withCounters((fd) => {
-      const { values } = tally;
       const current = this.#pageIn(fd);
-      if (current !== null) this.#writePage(fd, followingPage(current, values, this.#hash));
-      else this.#writePage(fd, this.#newPage(1n, { sinceMs: this.#host.clock.nowMs(), values }));
+      this.#log.takeIn(current === null ? null : takenIn(current), (log) => {
+        const all = tallyOfHits(log?.hits ?? []);
+        all.addAll(tally);
+        const { values } = all;
+        const taken = log?.taken ?? null;
+        if (current !== null) this.#writePage(fd, followingPage(current, { values, taken }, this.#hash));
+        else this.#writePage(fd, this.#newPage(1n, { sinceMs: this.#host.clock.nowMs(), values }, taken));
+        saved = log?.hits.filter(({ savedMs }) => savedMs > 0) ?? [];
+      });
     });
+    return saved;
   }
 
   /** Opens the file, whole: preallocated at once, later writes need no space, so a full disk does not stop the figures. */
@@ -142,8 +174,8 @@ export class PrivateState {
     });
   }
 
-  #newPage(generation: bigint, counters: Counters): Buffer {
-    return Buffer.from(encodeCounterPage({ generation, counters }, this.#hash));
+  #newPage(generation: bigint, counters: Counters, taken: TakenLog | null = null): Buffer {
+    return Buffer.from(encodeCounterPage({ generation, counters, taken }, this.#hash));
   }
 
   #writePage(fd: number, page: Buffer): void {
@@ -166,9 +198,10 @@ export class PrivateState {
   }
 
   #zero(): Counters | null {
-    const before = this.#readPages();
+    const page = this.#readPages();
+    const before = this.readCounters();
     const sinceMs = this.#host.clock.nowMs();
-    const generation = before?.generation ?? 0n;
+    const generation = page?.generation ?? 0n;
     this.#withCounters((fd) => {
       const message = 'the counters start again at zero';
       this.#append({ atMs: sinceMs, kind: 'zeroed', reason: 'requested', fingerprint: null, message });
@@ -177,8 +210,9 @@ export class PrivateState {
         this.#writePage(fd, this.#newPage(generation + step, { sinceMs, values: new Map() }));
       }
       this.#savings.clear();
+      this.#log.clear();
     });
-    return before?.counters ?? null;
+    return before;
   }
 
   /** Appends to the journal. @returns false when it cannot be written: it loses this line and nothing else. */
@@ -246,15 +280,4 @@ function decodeEvent(line: string): readonly CacheEvent[] {
   if (known === undefined) return [];
   const about = typeof fingerprint === 'string' ? fingerprint : null;
   return [{ atMs, kind: known, reason, fingerprint: about, message }];
-}
-
-/** What calls on a root came to, in its folder under the state directory. */
-export function shortcutsIn(stateFolder: string): string {
-  return join(stateFolder, 'shortcuts');
-}
-
-/** The state folder for a root without private state of ours: `<stateDirectory>/<digest of the root>`. */
-export function foreignStateFolder(host: Host, stateDirectory: string, root: string): string {
-  const digest = toHex(hashChunks(host.hash, [Buffer.from(root, 'utf8')]));
-  return join(stateDirectory, 'roots', digest.slice(0, 32));
 }

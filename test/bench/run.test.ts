@@ -1,21 +1,14 @@
 import assert from 'node:assert/strict';
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  readlinkSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import type { BenchResult, Comparison, RowResult } from '../../bench/results.js';
 import { mountNamespace } from '../support/mount-namespace.js';
+import { Standalone } from '../support/standalone.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { findTool, has, SEARCH_PATH } from '../support/tools.js';
 
@@ -179,10 +172,9 @@ describe('the bench', () => {
 
   test('runs an executable against those caches that are installed, and ends the server that it started', (t) => {
     if (!has(t, 'gcc')) return;
+    const standalone = new Standalone(t).path(t);
+    if (standalone === null) return;
     const place = placeOf(t);
-    const standalone = join(place.env['HOME'] ?? '', 'standalone');
-    const program = join(ROOT, 'bin', 'vyre-cache.js');
-    writeFileSync(standalone, `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`, { mode: 0o700 });
     const { status, stderr } = run(
       place,
       '--only',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { leaveShortcut } from '../../src/compile/leave-shortcut.js';
 import { readShortcut, type Shortcut } from '../../src/compile/shortcut.js';
-import { isDigest, isFingerprint } from '../../src/model/fingerprint.js';
+import { isFingerprint } from '../../src/model/fingerprint.js';
 import { fakeHost } from '../support/fake-host.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -12,15 +12,14 @@ const NAME = 'ab'.repeat(32);
 
 function shortcutAt(leftAtMs: number, looks: string): Shortcut {
   const fingerprint = 'cd'.repeat(32);
-  const payloadDigest = 'ef'.repeat(32);
-  assert.ok(isFingerprint(fingerprint) && isDigest(payloadDigest));
+  assert.ok(isFingerprint(fingerprint));
   return {
     leftAtMs,
     fingerprint,
     maxPayloadBytes: 1024,
     outputs: [{ name: 'a', path: '/a', isStdout: false, executable: true }],
     record: 'file 1 2 3 4 5',
-    payloadDigest,
+    entryChecksum: 'ef'.repeat(32),
     wallSeconds: 0.5,
     stdout: '',
     stderr: 'd2FybmluZwo=',

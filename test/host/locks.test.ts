@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { loadLocks } from '../../src/host/locks.js';
+import { lazyLocks } from '../../src/host/locks.js';
 
 const NO_DESCRIPTOR = 99_999;
 
 describe('a lock that fails', () => {
   it('throws the error of a system call, not that of a bug', (t) => {
-    const locks = loadLocks();
+    const locks = lazyLocks();
     if (!locks.available) {
       t.skip('missing: fs-native-extensions (`npm ci` brings it)');
       return;

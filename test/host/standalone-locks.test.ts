@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { describe, it, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
-import { loadLocks, type LockRange } from '../../src/host/locks.js';
+import { lazyLocks, type LockRange } from '../../src/host/locks.js';
 import { bunFor } from '../support/standalone.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 
@@ -44,7 +44,7 @@ class Peer {
 
 /** A process of Node’s: this one, with the addon. */
 class Own {
-  readonly #locks = loadLocks();
+  readonly #locks = lazyLocks();
   readonly #fd: number;
 
   constructor(t: TestContext, file: string) {

@@ -120,6 +120,7 @@ describe('a list of entries', () => {
       openStore: () => session.openStore(),
       openLock: () => null,
       states: () => session.states(),
+      stateDirectory: null,
       stateFolder: () => null,
       addEvent: () => undefined,
     };

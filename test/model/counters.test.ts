@@ -11,6 +11,7 @@ import {
   followingPage,
   hitRatePpm,
   PAGE_BYTES,
+  takenIn,
   Tally,
   type CounterName,
   type Counters,
@@ -28,10 +29,17 @@ function counters(values: readonly (readonly [CounterName, number])[], sinceMs =
   return { sinceMs, values: new Map(values) };
 }
 
+const logs = fc.option(
+  fc.record(
+    { inode: fc.integer({ min: 1, max: 2 ** 53 - 1 }), mtimeMs: fc.double({ noNaN: true }) },
+    { noNullPrototype: true },
+  ),
+);
+
 describe('a page of counters', () => {
   it('has the golden bytes: no slot ever moves', () => {
     const values = NAMES.map((name): [CounterName, number] => [name, 1000 + (SLOTS.get(name) ?? 0)]);
-    const page = { generation: 7n, counters: counters(values, 1_700_000_000_123) };
+    const page = { generation: 7n, counters: counters(values, 1_700_000_000_123), taken: null };
     assert.deepEqual(Buffer.from(encodeCounterPage(page, hash)), goldenBytes('counters-page.bin'));
   });
 
@@ -47,21 +55,26 @@ describe('a page of counters', () => {
 
   it('is 4096 bytes', () => {
     assert.equal(PAGE_BYTES, 4096);
-    assert.equal(encodeCounterPage({ generation: 1n, counters: counters([]) }, hash).byteLength, 4096);
+    assert.equal(
+      encodeCounterPage({ generation: 1n, counters: counters([]), taken: null }, hash).byteLength,
+      4096,
+    );
   });
 
   it('comes back as it was written', () => {
     const values = fc.uniqueArray(fc.tuple(fc.constantFrom(...NAMES), fc.maxSafeNat()), {
       selector: ([name]) => name,
     });
-    const pages = fc.tuple(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), values, fc.maxSafeNat());
+    const pages = fc.tuple(fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }), values, fc.maxSafeNat(), logs);
     checkProperty(
-      fc.property(pages, ([generation, given, sinceMs]) => {
+      fc.property(pages, ([generation, given, sinceMs, taken]) => {
         const bytes = Buffer.from(
-          encodeCounterPage({ generation, counters: counters(given, sinceMs) }, hash),
+          encodeCounterPage({ generation, counters: counters(given, sinceMs), taken }, hash),
         );
         const page = decodeCounterPage(bytes, hash);
         assert.equal(page?.generation, generation);
+        assert.deepEqual(page?.taken, taken);
+        assert.deepEqual(takenIn(bytes), taken);
         assert.equal(page?.counters.sinceMs, sinceMs);
         assert.deepEqual(
           Object.fromEntries(page?.counters.values ?? []),
@@ -95,7 +108,7 @@ describe('a page of counters', () => {
       );
       for (let round = 0; round < 3; round += 1) {
         const decoded = decodeCounterPage(
-          Buffer.from(encodeCounterPage({ generation: 1n, counters: kept }, hash)),
+          Buffer.from(encodeCounterPage({ generation: 1n, counters: kept, taken: null }, hash)),
           hash,
         );
         assert.ok(decoded);
@@ -112,24 +125,25 @@ describe('a page of counters', () => {
       selector: ([name]) => name,
     });
     checkProperty(
-      fc.property(given, given, fc.nat(), (before, added, generation) => {
-        const page = { generation: BigInt(generation), counters: counters(before) };
-        const following = followingPage(Buffer.from(encodeCounterPage(page, hash)), new Map(added), hash);
+      fc.property(given, given, fc.tuple(fc.nat(), logs, logs), (before, added, [generation, old, log]) => {
+        const page = { generation: BigInt(generation), counters: counters(before), taken: old };
+        const bytes = Buffer.from(encodeCounterPage(page, hash));
+        const following = followingPage(bytes, { values: new Map(added), taken: log }, hash);
         const sum = addCounters(page.counters, counters(added));
-        const expected = { generation: page.generation + 1n, counters: sum };
+        const expected = { generation: page.generation + 1n, counters: sum, taken: log ?? old };
         assert.deepEqual(following, Buffer.from(encodeCounterPage(expected, hash)));
       }),
     );
   });
 
   it('is followed by one at the last generation and the largest figures, which stay', () => {
-    const full = { generation: 2n ** 64n, counters: counters([['hits', 2 ** 64]]) };
+    const full = { generation: 2n ** 64n, counters: counters([['hits', 2 ** 64]]), taken: null };
     const page = Buffer.from(encodeCounterPage(full, hash));
-    assert.deepEqual(followingPage(page, new Map([['hits', 1]]), hash), page);
+    assert.deepEqual(followingPage(page, { values: new Map([['hits', 1]]), taken: null }, hash), page);
   });
 
   it('is written at the last generation, too', () => {
-    const page = encodeCounterPage({ generation: 2n ** 64n, counters: counters([]) }, hash);
+    const page = encodeCounterPage({ generation: 2n ** 64n, counters: counters([]), taken: null }, hash);
     assert.equal(decodeCounterPage(Buffer.from(page), hash)?.generation, 2n ** 64n - 1n);
   });
 

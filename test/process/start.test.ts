@@ -131,7 +131,7 @@ describe('a start of the program', () => {
       const again = modulesOf(t, folder, compileArguments());
       assert.deepEqual(again.builtins.toSorted(), ALLOWED_BUILTINS.shortcut);
       assert.deepEqual(sourcesOf(again.files), listed('Every start'));
-      assert.deepEqual(addonsAndFiles(again.files), { addons: 2, bundle: 1 });
+      assert.deepEqual(addonsAndFiles(again.files), { addons: 1, bundle: 1 });
     },
   );
 });

@@ -11,7 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
-import { loadLocks, noLocks } from '../../src/host/locks.js';
+import { lazyLocks, noLocks } from '../../src/host/locks.js';
 import { systemFiles } from '../../src/host/files.js';
 import { fingerprintByte, LOCK_BYTES, LockFile } from '../../src/store/lock-file.js';
 import type { Host } from '../../src/host/host.js';
@@ -62,7 +62,7 @@ describe('the byte of a fingerprint', () => {
 describe('the lock addon', () => {
   it('is installed where the locks are tested', () => {
     assert.equal(
-      loadLocks().available,
+      lazyLocks().available,
       true,
       'expected the package fs-native-extensions; npm ci installs it on this platform',
     );

@@ -3,10 +3,11 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { systemHost } from '../../src/host/host.js';
 import { HomePaths, StorePaths } from '../../src/layouts/vyre/home-paths.js';
-import { Tally } from '../../src/model/counters.js';
+import { Tally, tallyOfHits } from '../../src/model/counters.js';
 import { isFingerprint, type Fingerprint } from '../../src/model/fingerprint.js';
 import { DiskTier } from '../../src/store/disk-tier.js';
 import { openHome } from '../../src/store/home.js';
+import { HitLog } from '../../src/store/hit-log.js';
 import { fingerprintByte, LockFile } from '../../src/store/lock-file.js';
 import { notePending } from '../../src/store/pending-list.js';
 import { PrivateState } from '../../src/store/private-state.js';
@@ -64,6 +65,18 @@ const TASKS = {
       tally.add('evictedBytes', 1000);
       await state.addToCounters(tally, lock);
       say(String(done));
+    }
+  },
+  /** Logs hits, as who takes a shortcut does: where the log is full it counts itself. */
+  logHits: async (folder: string, times: string) => {
+    const state = new PrivateState(host, folder);
+    const lock = new LockFile(host, state.lockPath);
+    const hit = { fingerprint: fingerprintOf('ab'.repeat(32)), savedMs: 3, hits: 1 };
+    say('ready');
+    await wait();
+    for (let done = 0; done < Number(times); done += 1) {
+      if (new HitLog(host, folder).add(hit)) continue;
+      await state.addToCounters(tallyOfHits([hit]), lock, [hit]);
     }
   },
   openHome: async (root: string) => {

@@ -28,9 +28,8 @@ function changedMs(path: string): number {
 
 /** The paths of all shortcuts below a `$XDG_STATE_HOME`, of whatever root. */
 export function shortcutsIn(stateHome: string): readonly string[] {
-  const roots = join(stateHome, 'vyre-cache/roots');
-  const folders = namesIn(roots).map((root) => join(roots, root, 'shortcuts'));
-  return folders.flatMap((folder) => namesIn(folder).map((name) => join(folder, name)));
+  const folder = join(stateHome, 'vyre-cache/shortcuts');
+  return namesIn(folder).map((name) => join(folder, name));
 }
 
 function namesIn(folder: string): readonly string[] {

@@ -46,6 +46,10 @@ export class HomePaths {
     return join(this.private, 'home.json');
   }
 
+  get lock(): string {
+    return join(this.private, 'lock');
+  }
+
   get pending(): string {
     return join(this.private, 'pending');
   }

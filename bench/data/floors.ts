@@ -1,6 +1,5 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
-import { FOOTER_BYTES } from '../../src/model/entry.js';
 import { BUN_FLAGS } from '../../tools/build-standalone.js';
 import type { Command } from '../commands.js';
 import { PROJECT } from '../program.js';
@@ -59,7 +58,7 @@ export async function leaveShortcut(site: Site, hit: Command): Promise<LeftShort
   if (name === undefined) return null;
   const path = join(folder, name);
   const { fingerprint }: { readonly fingerprint: string } = JSON.parse(
-    readFileSync(path).subarray(0, -FOOTER_BYTES).toString('utf8'),
+    readFileSync(path, 'utf8').replace(/\n.*$/, ''),
   );
   return { path, fingerprint };
 }

@@ -26,8 +26,8 @@ const LOOKUPS_AT = 24;
 const HITS_AT = 32;
 
 /**
- * `hash` makes base64url of bytes; `lock` and `unlock` take a descriptor and a byte; `checksum` makes hexadecimal digits of
- * bytes by the hash of the runtime. Throws where it is no hit.
+ * `hash` makes base64url of bytes; `lock` and `unlock` take a descriptor and a byte; `checksum` makes text of bytes by the
+ * hash of the runtime. Throws where it is no hit.
  */
 exports.hit = (runtime, [home, output, fingerprint, shortcut]) => {
   // One buffer for all files: memory that is touched for the first time costs more than a system call.
@@ -102,9 +102,9 @@ function lookForSettings() {
 function readShortcut(checksum, buffer, path, fingerprint) {
   demandOwn(path.slice(0, path.lastIndexOf('/')));
   const end = read(buffer, path, 0);
-  const text = buffer.subarray(0, end - FOOTER_BYTES);
-  demand(checksum(text) === buffer.hexSlice(end - FOOTER_BYTES, end), 'a whole shortcut');
-  const shortcut = JSON.parse(text.toString());
+  const line = buffer.lastIndexOf('\n', end - 1);
+  demand(checksum(buffer.subarray(0, line)) === buffer.latin1Slice(line + 1, end), 'a whole shortcut');
+  const shortcut = JSON.parse(buffer.utf8Slice(0, line));
   demand(shortcut.fingerprint === fingerprint, 'the shortcut of the entry');
   return shortcut;
 }
@@ -220,7 +220,7 @@ if (require.main === module) {
     (loaded ??= addon(`fs-native-extensions/prebuilds/${platform}/fs-native-extensions.node`));
   const parts = {
     hash: blake3UrlSafeBase64,
-    checksum: (bytes) => Buffer.from(blake3UrlSafeBase64(bytes), 'base64url').toString('hex'),
+    checksum: blake3UrlSafeBase64,
     lock: (fd, byte) => locks().tryLock(fd, byte, 1, true),
     unlock: (fd, byte) => locks().unlock(fd, byte, 1),
   };

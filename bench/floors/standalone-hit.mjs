@@ -2,6 +2,6 @@
 // runtime, and a hit whose output is in place takes no lock.
 import { hit } from './hit.cjs';
 
-hit({ checksum: (bytes) => Buffer.from(Bun.SHA256.hash(bytes)).toString('hex') }, process.argv.slice(2));
+hit({ checksum: (bytes) => Bun.SHA256.hash(bytes, 'hex') }, process.argv.slice(2));
 // oxlint-disable-next-line unicorn/no-process-exit -- without taking the heap apart.
 process.exit();

@@ -3,8 +3,7 @@ import { lstatOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
-import { toHex } from '../model/fingerprint.js';
-import { writeChecked } from '../store/checked-file.js';
+import { replaceFile } from '../store/checked-file.js';
 import { readEntryFile } from '../store/entry-file.js';
 import { EntryReader } from '../store/entry-reader.js';
 import { answerOf } from './looks.js';
@@ -13,7 +12,7 @@ import {
   CHANGING_VARIABLES,
   isOwnFolder,
   MAX_SHORTCUT_BYTES,
-  SHORTCUT_SCHEMA,
+  shortcutBytes,
   type Shortcut,
 } from './shortcut.js';
 import { isSettled } from './stamps.js';
@@ -46,7 +45,7 @@ export function recordedOf(
     maxPayloadBytes,
     outputs,
     record: answerOf('lstat', stat),
-    entryChecksum: toHex(host.checksum(entry.bytes)),
+    entryChecksum: host.checksum(entry.bytes),
     wallSeconds: record.cost.wallSeconds,
     stdout: Buffer.from(record.stdout).toString('base64'),
     stderr: Buffer.from(record.stderr).toString('base64'),
@@ -65,10 +64,8 @@ export function leaveShortcut(
   if (lstatOrNull(host.files, folder) !== null && !isOwnFolder(host, folder)) return;
   try {
     // Named like one that nobody takes: what a killed process leaves goes with the old ones.
-    const { checksum } = host;
-    const staged = join(folder, host.random.hex(32));
-    const file = { folder, path: join(folder, name), staged, checksum };
-    writeChecked(host, file, { schema: SHORTCUT_SCHEMA, ...shortcut });
+    const file = { folder, path: join(folder, name), staged: join(folder, host.random.hex(32)) };
+    replaceFile(host, file, [shortcutBytes(host, shortcut)]);
   } catch (error) {
     if (errnoOf(error) === null) throw error;
   }

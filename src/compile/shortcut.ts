@@ -1,12 +1,12 @@
 import { lstatOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
-import { readRegularFile } from '../host/regular-file.js';
+import { readRegularFile, withRegularFile } from '../host/regular-file.js';
 import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { mismatch, Reader } from '../model/decoder.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import { FOOTER_BYTES, splitEntry } from '../model/entry.js';
-import { isFingerprint, toHex, type Fingerprint } from '../model/fingerprint.js';
-import { readChecked } from '../store/checked-file.js';
+import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
+import { decodeDocument } from '../store/checked-file.js';
 import { markEntryUsed } from '../store/entry-file.js';
 import { LockFile } from '../store/lock-file.js';
 import { HitLog } from '../store/hit-log.js';
@@ -19,7 +19,8 @@ import type { PlannedOutput } from './plan.js';
 import { productOf, type Product } from './product.js';
 import { unpackOutputs } from './stored-outputs.js';
 
-export const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/1';
+const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/1';
+const NEWLINE = 0x0a;
 /** Some 100 bytes for each header. */
 export const MAX_SHORTCUT_BYTES = 4_194_304;
 /** Now and then a call goes the long way, so that what it reads there counts as used. */
@@ -49,7 +50,7 @@ export interface Shortcut {
   readonly outputs: readonly ShortOutput[];
   /** As {@link answerOf} sees the record of the artifact; what it says follows. */
   readonly record: string;
-  /** Of the whole file of the entry, which was verified then: {@link Host.checksum} in hexadecimal digits. */
+  /** Of the whole file of the entry, which was verified then: its {@link Host.checksum}. */
   readonly entryChecksum: string;
   /** Of the compiler. */
   readonly wallSeconds: number;
@@ -83,7 +84,7 @@ export function shortcutName(host: Host, root: string, call: TypedCall): string 
   const { platform, arch } = machine;
   const caller = [SHORTCUT_SCHEMA, version, platform, arch, user.uid, host.groups()];
   const text = JSON.stringify([...caller, root, cwd, argv, variables]);
-  return toHex(host.checksum(Buffer.from(text, 'utf8')));
+  return host.checksum(Buffer.from(text, 'utf8'));
 }
 
 /** True for a folder that is the user's alone. */
@@ -95,12 +96,25 @@ export function isOwnFolder({ files, user }: Host, folder: string): boolean {
 /** Null where there is none, where it is damaged or old, and where others may write. */
 export function readShortcut(host: Host, folder: string, name: string): Shortcut | null {
   if (!isOwnFolder(host, folder)) return null;
-  const { checksum } = host;
-  const file = { path: `${folder}/${name}`, maxBytes: MAX_SHORTCUT_BYTES, checksum };
-  const shortcut = readChecked(host, file, decode);
+  const file = { path: `${folder}/${name}`, maxBytes: MAX_SHORTCUT_BYTES };
+  const text = withRegularFile(host.files, file, (read) => (read.ok ? wholeText(host, read.bytes) : null));
+  const shortcut = text === null ? null : decodeDocument(text, decode);
   if (shortcut === null) return null;
   const ageMs = host.clock.nowMs() - shortcut.leftAtMs;
   return ageMs >= 0 && ageMs < MAX_AGE_MS ? shortcut : null;
+}
+
+/** A shortcut as it lies in its file: a line of JSON, and the checksum of that line. */
+export function shortcutBytes(host: Host, shortcut: Shortcut): Uint8Array {
+  const line = JSON.stringify({ schema: SHORTCUT_SCHEMA, ...shortcut });
+  return Buffer.from(`${line}\n${host.checksum(Buffer.from(line, 'utf8'))}`, 'utf8');
+}
+
+/** The JSON; null where it is not what was written. */
+function wholeText(host: Host, bytes: Buffer): string | null {
+  const end = bytes.lastIndexOf(NEWLINE);
+  if (end < 0 || host.checksum(bytes.subarray(0, end)) !== bytes.toString('latin1', end + 1)) return null;
+  return bytes.toString('utf8', 0, end);
 }
 
 function decode(reader: Reader): Shortcut {
@@ -205,7 +219,7 @@ function productAt(host: Host, store: StorePaths, shortcut: Shortcut): Product |
   const { fingerprint, maxPayloadBytes, wallSeconds, stdout, stderr } = shortcut;
   const path = store.entry(fingerprint);
   const entry = readRegularFile(host.files, path, maxPayloadBytes + FOOTER_BYTES);
-  if (!entry.ok || toHex(host.checksum(entry.bytes)) !== shortcut.entryChecksum) return null;
+  if (!entry.ok || host.checksum(entry.bytes) !== shortcut.entryChecksum) return null;
   if (answerOf('lstat', host.files.lstat(store.record(fingerprint))) !== shortcut.record) return null;
   const outputs = unpackOutputs(splitEntry(entry.bytes).payload, shortcut);
   if (outputs === null) return null;

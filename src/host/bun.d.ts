@@ -4,7 +4,7 @@ declare const Bun: {
   readonly isMainThread: boolean;
   /** The path of the script that the executable starts with, inside it. */
   readonly main: string;
-  readonly SHA256: { hash(bytes: Uint8Array): Uint8Array };
+  readonly SHA256: { hash(bytes: Uint8Array, encoding: 'hex'): string };
 };
 
 declare module 'bun:ffi' {

@@ -7,6 +7,7 @@ export const portableBlake3: Blake3 = {
   create: () => portableState({}),
   createKeyed: (key) => portableState({ key }),
   digest: (bytes) => Buffer.from(blake3(bytes)),
+  text: (bytes) => `${Buffer.from(blake3(bytes)).toString('base64url')}=`,
   matches: (bytes, digest) => digest.equals(blake3(bytes)),
 };
 

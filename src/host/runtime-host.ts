@@ -13,10 +13,10 @@ export interface Host {
   readonly random: Random;
   readonly hash: Blake3;
   /**
-   * 32 bytes of the cryptographic hash that the runtime has at hand, BLAKE3 or another: for what only the same program
-   * reads again.
+   * The cryptographic hash that the runtime has at hand, BLAKE3 or another, as text that may be the name of a file: for
+   * what only the same program reads again.
    */
-  readonly checksum: (bytes: Uint8Array) => Buffer;
+  readonly checksum: (bytes: Uint8Array) => string;
   readonly files: Files;
   readonly locks: FileLocks;
   readonly processes: Processes;
@@ -81,7 +81,7 @@ export type RuntimeParts = Pick<Host, 'hash' | 'locks' | 'threads'> & Partial<Pi
 /** The real outside, with what the runtime gives. */
 export function hostWith(parts: RuntimeParts): Host {
   return {
-    checksum: (bytes) => parts.hash.digest(bytes),
+    checksum: (bytes) => parts.hash.text(bytes),
     clock: systemClock,
     random: systemRandom,
     files: systemFiles,

@@ -75,6 +75,7 @@ export function lazyBlake3(): Blake3 {
     create: () => implementation().create(),
     createKeyed: (key) => implementation().createKeyed(key),
     digest: (bytes) => implementation().digest(bytes),
+    text: (bytes) => implementation().text(bytes),
     matches: (bytes, digest) => implementation().matches(bytes, digest),
   };
 }

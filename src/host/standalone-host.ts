@@ -13,7 +13,7 @@ export function standaloneHost(): Host {
   return hostWith({
     hash: lazyBlake3(),
     // Inside the runtime, where BLAKE3 has to be loaded first: that takes a sixth of a hit.
-    checksum: (bytes) => Buffer.from(Bun.SHA256.hash(bytes)),
+    checksum: (bytes) => Bun.SHA256.hash(bytes, 'hex'),
     locks: new StandaloneLocks(),
     threads: standaloneThreads,
   });

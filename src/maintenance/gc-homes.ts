@@ -13,7 +13,8 @@ import { itemsOf, stagedItems, visitWorkers } from './sweep.js';
 const STATE_AGE_MS = 90 * 86_400_000;
 /** What nobody has looked at in the quarantine for 30 days. */
 const QUARANTINE_AGE_MS = 30 * 86_400_000;
-const STATE_NAME = /^[0-9a-f]{64}$/;
+/** Digests, and checksums of whatever runtime. */
+const STATE_NAME = /^(?:[0-9a-f]{64}|[\w-]{43}=)$/;
 /** A pending list is written anew from this size on: a thousand notes. */
 const COMPACTED_BYTES = 65_536;
 

@@ -1,5 +1,6 @@
 import { writeNewFile } from '../host/files.js';
 import { withRegularFile, type SmallRead } from '../host/regular-file.js';
+import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import { decoding, parseJson, Reader } from '../model/decoder.js';
 import { entryChunks, FOOTER_BYTES, splitEntry } from '../model/entry.js';
@@ -28,67 +29,61 @@ export class KnownDocuments<T> {
 }
 
 /**
- * A small JSON document of our private state: the text, then its 32-byte BLAKE3, like an entry, or what `checksum` makes
- * of it. Anything damaged is as if it were not there.
+ * A small JSON document of our private state: the text, then its 32-byte BLAKE3, like an entry. Anything damaged is as if
+ * it were not there.
  */
 export function readChecked<T>(
   host: Host,
-  file: {
-    readonly path: string;
-    readonly maxBytes: number;
-    readonly known?: KnownDocuments<T>;
-    readonly checksum?: Host['checksum'];
-  },
+  file: { readonly path: string; readonly maxBytes: number; readonly known?: KnownDocuments<T> },
   decode: (reader: Reader) => T,
 ): T | null {
-  const { known, checksum } = file;
-  const accepts = (payload: Buffer, footer: Buffer): boolean =>
-    checksum === undefined
-      ? host.hash.matches(payload, footer)
-      : Buffer.compare(checksum(payload), footer) === 0;
-  return withRegularFile(host.files, file, (read) => decodeChecked({ read, known, accepts }, decode));
+  return withRegularFile(host.files, file, (read) =>
+    decodeChecked(host, { read, known: file.known }, decode),
+  );
 }
 
 function decodeChecked<T>(
-  file: {
-    readonly read: SmallRead;
-    readonly known: KnownDocuments<T> | undefined;
-    readonly accepts: (payload: Buffer, footer: Buffer) => boolean;
-  },
+  host: Host,
+  file: { readonly read: SmallRead; readonly known: KnownDocuments<T> | undefined },
   decode: (reader: Reader) => T,
 ): T | null {
-  const { read, known: documents, accepts } = file;
+  const { read, known: documents } = file;
   if (!read.ok || read.bytes.byteLength < FOOTER_BYTES) return null;
   const { payload, footer } = splitEntry(read.bytes);
-  if (!accepts(payload, footer)) return null;
+  if (!host.hash.matches(payload, footer)) return null;
   const known = documents?.get(footer);
   if (known !== undefined) return known;
-  const decoded = decoding(() => decode(new Reader(parseJson(payload.toString('utf8')), 'document')));
-  if (!decoded.ok) return null;
-  documents?.add(footer, decoded.value);
-  return decoded.value;
+  const decoded = decodeDocument(payload.toString('utf8'), decode);
+  if (decoded !== null) documents?.add(footer, decoded);
+  return decoded;
+}
+
+/** Null for a text that is none. */
+export function decodeDocument<T>(text: string, decode: (reader: Reader) => T): T | null {
+  const decoded = decoding(() => decode(new Reader(parseJson(text), 'document')));
+  return decoded.ok ? decoded.value : null;
 }
 
 /**
  * Writes a document whole, by rename. Of two writers the last one wins. Best effort: what is not remembered is found
  * out again. @returns false when it could not be written.
  */
-export function writeChecked(
-  host: Host,
-  file: {
-    readonly path: string;
-    readonly folder: string;
-    readonly staged: string;
-    readonly checksum?: Host['checksum'];
-  },
-  document: unknown,
-): boolean {
-  const { files, hash } = host;
-  const { checksum = (bytes) => hash.digest(bytes) } = file;
+export function writeChecked(host: Host, file: StagedFile, document: unknown): boolean {
   const body = Buffer.from(JSON.stringify(document), 'utf8');
-  const footer = checksum(body);
+  return replaceFile(host, file, entryChunks(body, hashChunks(host.hash, [body])));
+}
+
+export interface StagedFile {
+  readonly path: string;
+  readonly folder: string;
+  readonly staged: string;
+}
+
+/** Writes a file whole, as {@link writeChecked} does. */
+export function replaceFile(host: Host, file: StagedFile, chunks: readonly Uint8Array[]): boolean {
+  const { files } = host;
   const write = (): void => {
-    writeNewFile(files, file.staged, entryChunks(body, footer));
+    writeNewFile(files, file.staged, chunks);
     files.rename(file.staged, file.path);
   };
   try {

@@ -4,8 +4,7 @@ import { appendFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFi
 import { join } from 'node:path';
 import { describe, test, type TestContext } from 'node:test';
 import { withoutAddons } from '../../bench/data/floors.js';
-import { loadNativeBlake3 } from '../../src/host/hash.js';
-import { portableBlake3 } from '../../src/host/portable-hash.js';
+import { systemHost } from '../../src/host/host.js';
 import { temporaryFolder } from '../support/temporary-folder.js';
 import { findTool, has, SEARCH_PATH } from '../support/tools.js';
 
@@ -35,12 +34,8 @@ function hasAddons(t: TestContext): boolean {
   return reason === null;
 }
 
-function digestOf(bytes: Buffer): Buffer {
-  return (loadNativeBlake3() ?? portableBlake3).digest(bytes);
-}
-
 function withFooter(payload: Buffer): Buffer {
-  return Buffer.concat([payload, digestOf(payload)]);
+  return Buffer.concat([payload, systemHost().hash.digest(payload)]);
 }
 
 /** Changes one byte. */
@@ -122,9 +117,10 @@ describe('the floors of the bench', () => {
     if (compiled === null) return;
     const { folder, fingerprint, entry } = compiled;
     const looks = ['stat', join(folder, 'later'), 'absent'].join('\t');
-    const entryChecksum = digestOf(readFileSync(`${entry}.bin`)).toString('hex');
-    const left = Buffer.from(JSON.stringify({ fingerprint, looks, entryChecksum }));
-    writeFileSync(join(folder, 'shortcut'), withFooter(left));
+    const { checksum } = systemHost();
+    const entryChecksum = checksum(readFileSync(`${entry}.bin`));
+    const line = JSON.stringify({ fingerprint, looks, entryChecksum });
+    writeFileSync(join(folder, 'shortcut'), `${line}\n${checksum(Buffer.from(line))}`);
     const words = ['home', 'out/a.o', fingerprint];
     const shortcut = join(folder, 'shortcut');
     const hit = (...args: readonly string[]): ReturnType<typeof floor> => floor(folder, 'hit.cjs', args);

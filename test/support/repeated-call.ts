@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { hashChunks } from '../../src/host/hash.js';
 import { systemHost } from '../../src/host/host.js';
+import { EXECUTABLE } from './program.js';
 import { shortcutsIn } from './shortcuts.js';
 import type { Ended, Running, RunOptions, Workbench } from './workbench.js';
-
-/** A BLAKE3 behind the JSON. */
-const CHECKSUM_BYTES = 32;
 
 /** Which way a call went: by its shortcut, the long way to a hit, to a compiler, or to an error. */
 export type Way = 'shortcut' | 'long way' | 'compiled' | 'failed';
@@ -146,14 +144,21 @@ export class RepeatedCall {
 
   /** What the shortcut says. */
   document(): Readonly<Record<string, unknown>> {
-    return JSON.parse(this.read().subarray(0, -CHECKSUM_BYTES).toString('utf8')) as Record<string, unknown>;
+    const [line = ''] = this.read().toString('utf8').split('\n');
+    return JSON.parse(line) as Record<string, unknown>;
   }
 
   /** Puts a document, or its text, in the place of the shortcut. */
   write(document: unknown): void {
-    const body = Buffer.from(typeof document === 'string' ? document : JSON.stringify(document));
-    writeFileSync(this.shortcut, Buffer.concat([body, hashChunks(systemHost().hash, [body])]));
+    const line = typeof document === 'string' ? document : JSON.stringify(document);
+    writeFileSync(this.shortcut, `${line}\n${checksumOf(line)}`);
   }
+}
+
+/** As the program makes it: by the hash of its runtime. */
+function checksumOf(line: string): string {
+  if (EXECUTABLE !== null) return createHash('sha256').update(line).digest('hex');
+  return systemHost().checksum(Buffer.from(line));
 }
 
 export function succeeded(ended: Ended): Ended {

@@ -64,7 +64,7 @@ function takeShortcut(checksum, buffer, { home, output, fingerprint, shortcut })
   deliver(buffer, output, { payloadBytes: end - FOOTER_BYTES, end });
   const log = fs.openSync(`${home}/.vyre-cache/hits`, APPEND);
   demand(fs.fstatSync(log).isFile(), 'a log');
-  fs.writeSync(log, `${fingerprint} 0.\n`);
+  fs.writeSync(log, `\n${fingerprint} 0.`);
   fs.closeSync(log);
 }
 

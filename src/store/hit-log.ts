@@ -10,7 +10,7 @@ import type { Saving } from './savings.js';
 const MAX_BYTES = 65_536;
 /** Who has opened the log writes to it at once; what was put aside this long ago is complete. */
 const SETTLED_MS = 1000;
-/** A dot shows that a line was written to its end. */
+/** A dot shows that a line was written to its end, a newline before it keeps it apart from one that was not. */
 const LINE = /^([0-9a-f]{64}) (\d{1,15})\.$/;
 
 /**
@@ -38,7 +38,7 @@ export class HitLog {
     return withFile(files, { path: this.#path, flags: 'append' }, (fd) => {
       const { type, bytes } = files.fstat(fd);
       if (type !== 'file' || bytes >= MAX_BYTES) return false;
-      files.write(fd, Buffer.from(`${fingerprint} ${savedMs}.\n`, 'latin1'));
+      files.write(fd, Buffer.from(`\n${fingerprint} ${savedMs}.`, 'latin1'));
       return true;
     });
   }

@@ -129,11 +129,11 @@ describe('the log of hits', () => {
     const rig = new LogRig(t);
     rig.log(1);
     await rig.count();
-    appendFileSync(rig.aside, `${ONE} 2.\n`);
+    appendFileSync(rig.aside, `\n${ONE} 2.`);
     rig.clock.advance(-LONG_MS + 500);
     await rig.count();
     assert.ok(existsSync(rig.aside));
-    appendFileSync(rig.aside, `${ONE} 4.\n`);
+    appendFileSync(rig.aside, `\n${ONE} 4.`);
     assert.equal(rig.figure('hits'), 3);
     rig.clock.advance(LONG_MS);
     await rig.count();
@@ -210,6 +210,17 @@ describe('the log of hits', () => {
     writeFileSync(rig.path, lines.join('\n'));
     assert.equal(rig.figure('hits'), 2);
     assert.equal(rig.figure('savedMilliseconds'), 3);
+  });
+
+  it('loses no other line when a disk was full in the middle of one', (t) => {
+    const rig = new LogRig(t);
+    rig.log(1);
+    appendFileSync(rig.path, `\n${ONE} 1`);
+    rig.log(2);
+    appendFileSync(rig.path, `\n${ONE.slice(0, 10)}`);
+    rig.log(4);
+    assert.equal(rig.figure('hits'), 3);
+    assert.equal(rig.figure('savedMilliseconds'), 7);
   });
 
   it('starts again with the counters', async (t) => {

@@ -50,17 +50,7 @@ export function isAsSeen(files: Files, looks: string): boolean {
   }
 }
 
-/** As an answer of `real`. @throws the errno error where it cannot be told. */
-function whereLinksLead(files: Files, path: string): string {
-  try {
-    return files.realpath(path);
-  } catch (error) {
-    if (errnoOf(error) !== 'ENOENT') throw error;
-    return NOTHING;
-  }
-}
-
-/** Null for a kind that is none. */
+/** Null for a kind that is none. @throws the errno error of a look that fails. */
 function lookAgain(files: Files, kind: string, path: string): string | null {
   switch (kind) {
     case 'stat':
@@ -69,7 +59,7 @@ function lookAgain(files: Files, kind: string, path: string): string | null {
     case 'lstat':
       return answerOf(kind, files.lstat(path));
     case 'real':
-      return whereLinksLead(files, path);
+      return files.realpath(path);
     case 'folder':
       return String(files.isDirectory(path));
     default:

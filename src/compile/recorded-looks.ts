@@ -161,8 +161,9 @@ export class RecordedLooks {
           this.#note('real', path, resolved, true);
           return resolved;
         } catch (error) {
-          const isAbsent = errnoOf(error) === 'ENOENT';
-          this.#note('real', path, isAbsent ? NOTHING : '', isAbsent);
+          // What leads nowhere is looked for as any other name: that throws nothing, and may go into the list of a folder.
+          if (errnoOf(error) === 'ENOENT') this.#note('stat', path, NOTHING, true);
+          else this.#note('real', path, '', false);
           throw error;
         }
       },

@@ -45,16 +45,14 @@ export class HitLog {
 
   /** The hits that counters which have taken in `last` do not contain; and since when, in ms since 1970. */
   uncounted(last: TakenLog | null): { readonly hits: readonly Saving[]; readonly sinceMs: number } | null {
-    const found: Saving[] = [];
-    let sinceMs = Infinity;
-    for (const path of [this.#aside, this.#path]) {
-      const stat = lstatOrNull(this.#host.files, path);
-      if (stat === null || isSame(stat, last)) continue;
-      const hits = this.#read(path);
-      if (hits.length > 0) sinceMs = Math.min(sinceMs, stat.mtimeMs);
-      found.push(...hits);
-    }
-    return found.length === 0 ? null : { hits: found, sinceMs };
+    // In this order a log that is put aside meanwhile is met twice, and passed over once.
+    const current = this.#read(this.#path);
+    const aside = this.#read(this.#aside);
+    const isCounted = aside === null || aside.stat.inode === current?.stat.inode || isSame(aside.stat, last);
+    const logs = [current, isCounted ? null : aside].filter((log) => log !== null);
+    const hits = logs.flatMap((log) => log.hits);
+    if (hits.length === 0) return null;
+    return { hits, sinceMs: Math.min(...logs.map(({ stat }) => stat.mtimeMs)) };
   }
 
   /**
@@ -65,12 +63,14 @@ export class HitLog {
     last: TakenLog | null,
     count: (log: { readonly hits: readonly Saving[]; readonly taken: TakenLog } | null) => void,
   ): void {
-    const { files, clock } = this.#host;
-    const aside = lstatOrNull(files, this.#aside);
-    const ageMs = aside === null ? Infinity : clock.nowMs() - aside.ctimeMs;
+    const aside = this.#read(this.#aside);
+    const ageMs = aside === null ? Infinity : this.#host.clock.nowMs() - aside.stat.ctimeMs;
     const isOpen = ageMs >= 0 && ageMs < SETTLED_MS;
-    if (aside === null || isOpen || isSame(aside, last)) count(null);
-    else count({ hits: this.#read(this.#aside), taken: { inode: aside.inode, mtimeMs: aside.mtimeMs } });
+    if (aside === null || isOpen || isSame(aside.stat, last)) count(null);
+    else {
+      const { inode, mtimeMs } = aside.stat;
+      count({ hits: aside.hits, taken: { inode, mtimeMs } });
+    }
     if (!isOpen) this.#turn(aside !== null);
   }
 
@@ -96,10 +96,11 @@ export class HitLog {
     }
   }
 
-  /** In their order; lines that are none are left out. */
-  #read(path: string): readonly Saving[] {
+  /** Lines that are none are left out. Null where no log is. */
+  #read(path: string): { readonly hits: readonly Saving[]; readonly stat: FileStat } | null {
     const read = readRegularFile(this.#host.files, path, 2 * MAX_BYTES);
-    return read.ok ? read.bytes.toString('latin1').split('\n').flatMap(decode) : [];
+    if (!read.ok) return null;
+    return { hits: read.bytes.toString('latin1').split('\n').flatMap(decode), stat: read.stat };
   }
 }
 

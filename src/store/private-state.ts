@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { withFile } from '../host/files.js';
 import { readRegularFile } from '../host/regular-file.js';
 import { hashChunks } from '../host/hash.js';
@@ -56,15 +55,15 @@ export class PrivateState {
   }
 
   get lockPath(): string {
-    return join(this.folder, 'lock');
+    return `${this.folder}/lock`;
   }
 
   get countersPath(): string {
-    return join(this.folder, 'counters');
+    return `${this.folder}/counters`;
   }
 
   get eventsPath(): string {
-    return join(this.folder, 'events');
+    return `${this.folder}/events`;
   }
 
   get #savings(): Savings {
@@ -250,11 +249,11 @@ function decodeEvent(line: string): readonly CacheEvent[] {
 
 /** What calls on a root came to, in its folder under the state directory. */
 export function shortcutsIn(stateFolder: string): string {
-  return join(stateFolder, 'shortcuts');
+  return `${stateFolder}/shortcuts`;
 }
 
 /** The state folder for a root without private state of ours: `<stateDirectory>/<digest of the root>`. */
 export function foreignStateFolder(host: Host, stateDirectory: string, root: string): string {
   const digest = toHex(hashChunks(host.hash, [Buffer.from(root, 'utf8')]));
-  return join(stateDirectory, 'roots', digest.slice(0, 32));
+  return `${stateDirectory}/roots/${digest.slice(0, 32)}`;
 }

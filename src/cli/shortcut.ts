@@ -13,7 +13,7 @@ import { EXIT } from './failure.js';
 import { stateDirectory } from './settings/environment.js';
 import { standingRoot } from './settings/standing-root.js';
 import { VERSION } from './version.js';
-import type { World } from './world.js';
+import { directoryOf, type World } from './world.js';
 
 /** The origin of the monotonic clock: who calls us waits from here on. */
 const PROCESS_START_MS = 0;
@@ -54,16 +54,6 @@ async function go(world: World): Promise<number | null> {
   terminal.stdout.write(said.stdout);
   terminal.stderr.write(said.stderr);
   return EXIT.ok;
-}
-
-/** Null where the current directory is gone. */
-function directoryOf(world: World): string | null {
-  try {
-    return world.cwd();
-  } catch {
-    // Best effort: the long way says it.
-    return null;
-  }
 }
 
 async function take(

@@ -12,9 +12,9 @@ const { Script } = require('vm');
 const oldest = [20, 19];
 
 /** The folder of the bundle, with a slash. */
-const dist = __dirname.replace(/[^\\/]+$/, 'dist/');
+const dist = `${__dirname.slice(0, -'bin'.length)}dist/`;
 
-/** What the files of the bundle export, by their names. */
+/** The files of the bundle that were run, by their names. */
 const modules = new Map();
 
 /** By the path of each file: what a build takes the code from. */
@@ -49,32 +49,35 @@ function codeOf(file) {
   }
 }
 
-/** What the file of this name in `dist/` exports. */
-function load(name) {
-  const loaded = modules.get(name);
-  if (loaded !== undefined) return loaded.exports;
+/** Runs the file of this name in `dist/`. */
+function run(name) {
   const file = dist + name;
   // It is ASCII, and a function of these arguments.
   const source = read(file).latin1Slice();
   const script = new Script(source, { filename: file, cachedData: codeOf(file) });
   scripts.set(file, script);
-  const module = { exports: {} };
+  const module = { exports: null, give: null, main: null };
   modules.set(name, module);
   script.runInThisContext()(requireFrom, module, file);
-  return module.exports;
+  return module;
 }
 
 function requireFrom(id) {
-  return id.startsWith('./') ? load(id.slice(2)) : require(id);
+  if (!id.startsWith('./')) return require(id);
+  const name = id.slice(2);
+  const module = modules.get(name) || run(name);
+  if (module.exports === null) module.exports = module.give();
+  return module.exports;
 }
 
 function start() {
-  return load(JSON.parse(read(`${dist}start.json`).latin1Slice()).start).main();
+  return run(JSON.parse(read(`${dist}start.json`).latin1Slice()).start).main();
 }
 
 function isTooOld(version) {
-  const [major, minor] = version.split('.').map(Number);
-  return major < oldest[0] || (major === oldest[0] && minor < oldest[1]);
+  const parts = version.split('.');
+  const newer = Number(parts[0]) - oldest[0];
+  return newer < 0 || (newer === 0 && Number(parts[1]) < oldest[1]);
 }
 
 function fail(exitCode, lines) {
@@ -97,7 +100,7 @@ function explain(error) {
   return fail(70, [`vyre-cache: ${error && error.stack ? error.stack : error}`]);
 }
 
-function run() {
+function begin() {
   if (isTooOld(process.versions.node)) {
     return fail(3, [
       `vyre-cache: expected node ${oldest.join('.')} or newer, got "${process.versions.node}"`,
@@ -113,4 +116,4 @@ function run() {
 
 module.exports = { codeFile, scripts, start };
 // A build and the tests load this file as a module.
-if (require.main === module) run();
+if (require.main === module) begin();

@@ -1,8 +1,9 @@
 /**
  * Turns the ES modules that esbuild prints into CommonJS. esbuild's own conversion gives each export two getters, and
  * a call of what another file exports goes through both: to make them takes a start longer than to read its settings.
- * What is exported here are the values, and what is imported becomes a variable. That holds as long as no export is
- * given another value later, and no two files import each other: the first is checked, esbuild never makes the second.
+ * What is exported here are the values, which `module.give` returns, and what is imported becomes a variable. That holds as
+ * long as no export is given another value later, and no two files import each other: the first is checked, esbuild never
+ * makes the second.
  */
 
 const STRING = String.raw`"(?:[^"\\]|\\.)*"`;
@@ -30,16 +31,23 @@ export function toCommonJs(text: string): string {
       required.set(from, variable);
       return `const ${variable} = require(${from}), ${target} = ${variable};`;
     })
-    .replace(
-      EXPORT,
-      (_, list: string) => `module.exports = ${renamed(list, ([local, name]) => [name, local])};`,
-    )
+    .replace(EXPORT, (_, list: string) => `${given(list)};`)
     .replace(LATER, (_, from: string) => `Promise.resolve().then(() => require(${from}))`)
     .replaceAll('import.meta.url', 'require("node:url").pathToFileURL(__filename).href')
     .replaceAll('import.meta.dirname', 'require("node:path").dirname(__filename)');
   const left = /^(?:import|export)\b.*/m.exec(result)?.[0];
   if (left !== undefined) throw new Error(`expected imports and exports as esbuild prints them, got ${left}`);
   return result;
+}
+
+/**
+ * Made when another file asks: a start needs `main` of all that its file exports, and to make an object of so many values
+ * takes a hundredth of it.
+ */
+function given(list: string): string {
+  const main = namesOf(list).find(([, name]) => name === 'main');
+  const give = `module.give = () => (${renamed(list, ([local, name]) => [name, local])})`;
+  return main === undefined ? give : `module.main = ${main[0]}; ${give}`;
 }
 
 /** Where a file only passes on what another one exports, by the same names: the other one. */

@@ -5,7 +5,8 @@ import { hashChunks, loadNativeBlake3, type Blake3 } from '../../src/host/hash.j
 import { portableBlake3 } from '../../src/host/portable-hash.js';
 import { entryChunks } from '../../src/model/entry.js';
 import { isDigest, isFingerprint } from '../../src/model/fingerprint.js';
-import { decodeRecord, encodeRecord, isFailureRecord, type ArtifactRecord } from '../../src/model/record.js';
+import { decodeRecord, encodeRecord, isFailureRecord } from '../../src/model/record.js';
+import type { ArtifactRecord } from '../../src/model/record-head.js';
 import type { Site } from '../site.js';
 import { nameOf, noise } from './entries.js';
 import { makeHome } from './home.js';

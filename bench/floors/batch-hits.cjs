@@ -1,12 +1,12 @@
 // batch-hits.cjs THREADS HOME JOBS: what the system must be asked for in each hit of a batch: whether the source is as it was,
-// entry and record (opened, read, closed, hashed, the head of the record parsed), the claim of the output (two bytes of the
-// lock file), its bytes, its new time; once for all the counters. JOBS has a line for each: source, its inode, size, mtime
+// entry and record (opened, read, closed, hashed, the head of the record parsed), the bytes of the output, its new time; once
+// for all the counters, under their lock. JOBS has a line for each: source, its inode, size, mtime
 // and ctime, fingerprint, output, with tabs between them. Fails where anything is not as it was.
 // Left out: reading the manifest and planning, the compiler and its headers, who has saved how much, the report.
 'use strict';
-const { closeSync, openSync, readFileSync, statSync, writeSync } = require('node:fs');
+const { closeSync, constants, openSync, readFileSync, readSync, statSync, writeSync } = require('node:fs');
 const { isMainThread, workerData } = require('node:worker_threads');
-const { claimOf, count, COUNTERS_BYTE, deliver, readPair, WRITE } = require('./hit.cjs');
+const { deliver, demand, isRight, readPair } = require('./hit.cjs');
 const { blake3, locks } = require('./native.cjs');
 const { startThread } = require('./two-threads.cjs');
 
@@ -15,28 +15,34 @@ const [threads, home, jobsFile] = process.argv.slice(2);
 const SHARE = 16;
 const BUFFER_BYTES = 262_144;
 
+const WRITE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
+const FOOTER_BYTES = 32;
+const PAGE_BYTES = 4096;
+/** Of the lock file. */
+const COUNTERS_BYTE = 1;
+const GENERATION_AT = 8;
+const LOOKUPS_AT = 24;
+const HITS_AT = 32;
+
 const { blake3UrlSafeBase64: hash } = blake3();
-const { tryLock, unlock } = locks();
 /** Cells: jobs that are taken, threads that are done, hits. */
 const cells = isMainThread ? new Int32Array(new SharedArrayBuffer(12)) : workerData;
 
 function work() {
   const jobs = readFileSync(jobsFile, 'latin1').trimEnd().split('\n');
   const buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
-  const lockFile = openSync(`${home}/.vyre-cache/lock`, WRITE);
   let hits = 0;
   for (let from = Atomics.add(cells, 0, SHARE); from < jobs.length; from = Atomics.add(cells, 0, SHARE)) {
     for (const job of jobs.slice(from, from + SHARE)) {
-      hitOne({ buffer, lockFile }, job.split('\t'));
+      hitOne(buffer, job.split('\t'));
       hits += 1;
     }
   }
-  closeSync(lockFile);
   Atomics.add(cells, 2, hits);
   return jobs.length;
 }
 
-function hitOne({ buffer, lockFile }, [source, inode, bytes, mtimeMs, ctimeMs, fingerprint, output]) {
+function hitOne(buffer, [source, inode, bytes, mtimeMs, ctimeMs, fingerprint, output]) {
   const { ino, size, mtimeMs: changed, ctimeMs: touched } = statSync(source);
   if (
     ino !== Number(inode) ||
@@ -46,18 +52,30 @@ function hitOne({ buffer, lockFile }, [source, inode, bytes, mtimeMs, ctimeMs, f
   )
     throw new Error(`expected ${source} as it was`);
   const pair = readPair({ hash, buffer }, `${home}/pipelines/${fingerprint}`, fingerprint);
-  const claim = claimOf({ hash, buffer }, output, pair.end);
-  for (const byte of claim) tryLock(lockFile, byte, 1, true);
   deliver(buffer, output, pair);
-  for (const byte of claim) unlock(lockFile, byte, 1);
 }
 
 function addToCounters(hits) {
+  const { tryLock, unlock } = locks();
   const lockFile = openSync(`${home}/.vyre-cache/lock`, WRITE);
   tryLock(lockFile, COUNTERS_BYTE, 1, true);
-  count({ hash, buffer: Buffer.allocUnsafeSlow(BUFFER_BYTES) }, `${home}/.vyre-cache/counters`, hits);
+  count(Buffer.allocUnsafeSlow(BUFFER_BYTES), `${home}/.vyre-cache/counters`, hits);
   unlock(lockFile, COUNTERS_BYTE, 1);
   closeSync(lockFile);
+}
+
+/** Of two pages the younger one counts; the older one is written. */
+function count(buffer, path, hits) {
+  const fd = openSync(path, WRITE);
+  demand(readSync(fd, buffer, 0, 2 * PAGE_BYTES, 0) === 2 * PAGE_BYTES, 'two pages of counters');
+  const isFirst = buffer.readUInt32LE(GENERATION_AT) > buffer.readUInt32LE(PAGE_BYTES + GENERATION_AT);
+  const page = isFirst ? buffer.subarray(0, PAGE_BYTES) : buffer.subarray(PAGE_BYTES, 2 * PAGE_BYTES);
+  demand(isRight({ hash, buffer: page }, PAGE_BYTES), 'a whole page of counters');
+  page.writeUInt32LE(page.readUInt32LE(GENERATION_AT) + 1, GENERATION_AT);
+  for (const at of [LOOKUPS_AT, HITS_AT]) page.writeUInt32LE(page.readUInt32LE(at) + hits, at);
+  page.base64urlWrite(hash(page.subarray(0, PAGE_BYTES - FOOTER_BYTES)), PAGE_BYTES - FOOTER_BYTES);
+  writeSync(fd, page, 0, PAGE_BYTES, isFirst ? PAGE_BYTES : 0);
+  closeSync(fd);
 }
 
 if (isMainThread) {

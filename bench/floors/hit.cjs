@@ -1,8 +1,7 @@
 // hit.cjs HOME OUTPUT FINGERPRINT [SHORTCUT]: what the system must be asked for in a hit. With SHORTCUT, a file that a hit of
 // compile has left, it looks at everything that is noted there, judges the home, reads and hashes the entry, compares and
-// touches the output and logs the hit. Without, as get does, it looks for settings files alone, reads and hashes entry and
-// record, claims the output, compares and touches it, counts the hit and gives the claim back. Fails where anything is not
-// as it was.
+// touches the output and logs the hit. Without, as get does, it looks for settings files alone, and reads and hashes entry
+// and record. Fails where anything is not as it was.
 // Left out: which shortcut belongs to the words of the call, who has saved how much, processes that died in the home, the mode
 // of the output, reports, and what comes after a miss.
 'use strict';
@@ -11,44 +10,28 @@ const fs = require('node:fs');
 const { constants } = fs;
 const READ = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK | constants.O_NOCTTY;
 const APPEND = constants.O_WRONLY | constants.O_CREAT | constants.O_APPEND | constants.O_NOFOLLOW;
-const WRITE = constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW;
 const QUIET = { throwIfNoEntry: false };
 const FOOTER_BYTES = 32;
-const PAGE_BYTES = 4096;
-/** Bytes of the lock file. */
-const COUNTERS_BYTE = 1;
-const OUTPUTS_BYTE = 2 ** 49;
 /** Behind `{"schema":"vyre-cache.record/1","checksum":"`; 64 hex digits. */
 const CHECKSUM_AT = 44;
 const CHECKSUM_DIGITS = 64;
-const GENERATION_AT = 8;
-const LOOKUPS_AT = 24;
-const HITS_AT = 32;
 
 /**
- * `hash` makes base64url of bytes; `lock` and `unlock` take a descriptor and a byte; `checksum` makes text of bytes by the
- * hash of the runtime. Throws where it is no hit.
+ * `hash` makes base64url of bytes, `checksum` text of bytes by the hash of the runtime. Throws where it is no hit.
  */
 exports.hit = (runtime, [home, output, fingerprint, shortcut]) => {
   // One buffer for all files: memory that is touched for the first time costs more than a system call.
   const buffer = Buffer.allocUnsafeSlow(65_536);
-  if (shortcut === undefined) get(runtime, buffer, { home, output, fingerprint });
+  if (shortcut === undefined) get(runtime.hash, buffer, { home, output, fingerprint });
   else takeShortcut(runtime.checksum, buffer, { home, output, fingerprint, shortcut });
 };
 
-function get({ hash, lock, unlock }, buffer, { home, output, fingerprint }) {
+function get(hash, buffer, { home, output, fingerprint }) {
   lookForSettings();
   judgeHome(buffer, home);
   const { payloadBytes, end } = readPair({ hash, buffer }, `${home}/pipelines/${fingerprint}`, fingerprint);
-  const lockFile = fs.openSync(`${home}/.vyre-cache/lock`, WRITE);
-  const claim = claimOf({ hash, buffer }, output, end);
-  for (const byte of claim) lock(lockFile, byte);
   deliver(buffer, output, { payloadBytes, end });
-  for (const byte of claim) unlock(lockFile, byte);
-  lock(lockFile, COUNTERS_BYTE);
-  count({ hash, buffer }, `${home}/.vyre-cache/counters`, 1);
-  unlock(lockFile, COUNTERS_BYTE);
-  fs.closeSync(lockFile);
+  log(home, fingerprint);
 }
 
 function takeShortcut(checksum, buffer, { home, output, fingerprint, shortcut }) {
@@ -62,10 +45,14 @@ function takeShortcut(checksum, buffer, { home, output, fingerprint, shortcut })
   demand(checksum(buffer.subarray(0, end)) === entryChecksum, 'a whole entry');
   demand(fs.lstatSync(`${home}/pipelines/${fingerprint}.json`).isFile(), 'a record');
   deliver(buffer, output, { payloadBytes: end - FOOTER_BYTES, end });
-  const log = fs.openSync(`${home}/.vyre-cache/hits`, APPEND);
-  demand(fs.fstatSync(log).isFile(), 'a log');
-  fs.writeSync(log, `\n${fingerprint} 0.`);
-  fs.closeSync(log);
+  log(home, fingerprint);
+}
+
+function log(home, fingerprint) {
+  const fd = fs.openSync(`${home}/.vyre-cache/hits`, APPEND);
+  demand(fs.fstatSync(fd).isFile(), 'a log');
+  fs.writeSync(fd, `\n${fingerprint} 0.`);
+  fs.closeSync(fd);
 }
 
 function demand(isSo, what) {
@@ -169,16 +156,6 @@ function readPair({ hash, buffer }, path, fingerprint) {
   return { payloadBytes, end };
 }
 
-/** The bytes of the lock file for the place of an output and for what lies there. `free` is where the buffer is. */
-function claimOf({ hash, buffer }, output, free) {
-  const { dev, ino } = fs.lstatSync(output);
-  const byteOf = (name) => {
-    buffer.base64urlWrite(hash(name), free, FOOTER_BYTES);
-    return OUTPUTS_BYTE + buffer.readUIntBE(free, 6);
-  };
-  return [byteOf(output), byteOf(`${dev}:${ino}`)];
-}
-
 /** What lies there has the right bytes: it is touched, as a compiler would. */
 function deliver(buffer, output, { payloadBytes, end }) {
   const fd = fs.openSync(output, READ);
@@ -190,21 +167,7 @@ function deliver(buffer, output, { payloadBytes, end }) {
   fs.closeSync(fd);
 }
 
-/** Of two pages the younger one counts; the older one is written. */
-function count({ hash, buffer }, path, hits) {
-  const fd = fs.openSync(path, WRITE);
-  demand(fs.readSync(fd, buffer, 0, 2 * PAGE_BYTES, 0) === 2 * PAGE_BYTES, 'two pages of counters');
-  const isFirst = buffer.readUInt32LE(GENERATION_AT) > buffer.readUInt32LE(PAGE_BYTES + GENERATION_AT);
-  const page = isFirst ? buffer.subarray(0, PAGE_BYTES) : buffer.subarray(PAGE_BYTES, 2 * PAGE_BYTES);
-  demand(isRight({ hash, buffer: page }, PAGE_BYTES), 'a whole page of counters');
-  page.writeUInt32LE(page.readUInt32LE(GENERATION_AT) + 1, GENERATION_AT);
-  for (const at of [LOOKUPS_AT, HITS_AT]) page.writeUInt32LE(page.readUInt32LE(at) + hits, at);
-  page.base64urlWrite(hash(page.subarray(0, PAGE_BYTES - FOOTER_BYTES)), PAGE_BYTES - FOOTER_BYTES);
-  fs.writeSync(fd, page, 0, PAGE_BYTES, isFirst ? PAGE_BYTES : 0);
-  fs.closeSync(fd);
-}
-
-Object.assign(exports, { COUNTERS_BYTE, WRITE, claimOf, count, deliver, readPair });
+Object.assign(exports, { deliver, demand, isRight, readPair });
 
 function addon(file) {
   const loaded = { exports: {} };
@@ -215,15 +178,7 @@ function addon(file) {
 if (require.main === module) {
   const platform = `${process.platform}-${process.arch}`;
   const { blake3UrlSafeBase64 } = addon(`@napi-rs/blake-hash-${platform}-gnu/blake.${platform}-gnu.node`);
-  let loaded;
-  const locks = () =>
-    (loaded ??= addon(`fs-native-extensions/prebuilds/${platform}/fs-native-extensions.node`));
-  const parts = {
-    hash: blake3UrlSafeBase64,
-    checksum: blake3UrlSafeBase64,
-    lock: (fd, byte) => locks().tryLock(fd, byte, 1, true),
-    unlock: (fd, byte) => locks().unlock(fd, byte, 1),
-  };
+  const parts = { hash: blake3UrlSafeBase64, checksum: blake3UrlSafeBase64 };
   exports.hit(parts, process.argv.slice(2));
   // What process.exit ends with: nobody waits for the event that comes before.
   process.reallyExit(0);

@@ -1,5 +1,6 @@
 import { descriptorOutput } from './descriptor-output.js';
 import { Interruption } from './interruption.js';
+import { goPlainGet } from './plain-get.js';
 import { processEnvironment } from './settings/environment.js';
 import { goShortcut } from './shortcut.js';
 import type { World } from './world.js';
@@ -26,12 +27,18 @@ export async function main(makeHost: World['host']): Promise<void> {
       interruption.listen();
     },
   };
-  const exitCode = (await goShortcut(world)) ?? (await (await import('./run.js')).run(world));
+  const exitCode =
+    (await goShortcut(world)) ?? (await goPlainGet(world)) ?? (await (await import('./run.js')).run(world));
   process.exitCode = exitCode;
   if (interruption.end()) return;
   // Best effort: who has lost the words on stderr has the exit code.
   await terminal.stderr.flush().catch(() => undefined);
-  // Nothing is left to do, and to take the heap apart costs a twentieth of a start.
+  exit(exitCode);
+}
+
+/** Nothing is left to do, and to take the heap apart costs a twentieth of a start; to tell nobody a fiftieth. */
+function exit(exitCode: number): void {
+  if (process.listenerCount('exit') === 0) process.reallyExit?.(exitCode);
   // oxlint-disable-next-line unicorn/no-process-exit -- the status is set, the streams are flushed.
   process.exit(exitCode);
 }

@@ -1,4 +1,3 @@
-import type { CacheSession } from '../compile/session.js';
 import {
   readShortcut,
   shortcutName,
@@ -13,7 +12,7 @@ import { EXIT } from './failure.js';
 import { stateDirectory } from './settings/environment.js';
 import { standingRoot } from './settings/standing-root.js';
 import { VERSION } from './version.js';
-import type { World } from './world.js';
+import { directoryOf, type World } from './world.js';
 
 /** The origin of the monotonic clock: who calls us waits from here on. */
 const PROCESS_START_MS = 0;
@@ -56,41 +55,26 @@ async function go(world: World): Promise<number | null> {
   return EXIT.ok;
 }
 
-/** Null where the current directory is gone. */
-function directoryOf(world: World): string | null {
-  try {
-    return world.cwd();
-  } catch {
-    // Best effort: the long way says it.
-    return null;
-  }
-}
-
 async function take(
   world: World,
   found: { readonly host: Host; readonly root: string; readonly shortcut: Shortcut },
 ): ReturnType<typeof takeShortcut> {
   const { host, root, shortcut } = found;
-  const withSession = async (work: (session: CacheSession) => unknown): Promise<void> => {
-    const { openShortSession } = await import('./short-session.js');
-    const session = openShortSession(host, root, world.environment);
-    await work(session);
-    await session.close();
-  };
+  const { environment } = world;
   return takeShortcut({ host, root }, shortcut, {
     get signal() {
       return world.signal;
     },
     onWrite: world.onCleanUp,
     startedAtMs: PROCESS_START_MS,
-    // A session sweeps the home that it opens.
     sweep: async () => {
       world.onCleanUp();
-      await withSession(async (session) => session.openHome());
+      const { sweepAlone } = await import('./short-session.js');
+      await sweepAlone(host, root, environment);
     },
-    countElsewhere: async (saving) =>
-      withSession((session) => {
-        session.addHit(saving);
-      }),
+    countElsewhere: async (hit) => {
+      const { countHit } = await import('./short-session.js');
+      await countHit(host, root, environment, hit);
+    },
   });
 }

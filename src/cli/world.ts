@@ -15,3 +15,12 @@ export interface World {
   /** Called before a command runs that has something to clean up when a signal comes. */
   readonly onCleanUp: () => void;
 }
+
+/** Null where the current directory is gone: the long way says it. */
+export function directoryOf(world: World): string | null {
+  try {
+    return world.cwd();
+  } catch {
+    return null;
+  }
+}

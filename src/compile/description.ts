@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
+import type { Fingerprint } from '../model/fingerprint.js';
 import {
   blockOf,
   digestField,
@@ -11,8 +12,7 @@ import {
   textField,
   type Field,
   type FieldBlock,
-  type Fingerprint,
-} from '../model/fingerprint.js';
+} from '../model/fields.js';
 import type { FileDigest } from './file-digests.js';
 import { identifierOf, type Identity } from './identity.js';
 import { escapeLiteral, expand } from './placeholders.js';

@@ -1,7 +1,7 @@
 import { dirname, resolve } from 'node:path';
 import { statOrNull, type Files } from '../host/files.js';
 import { CacheError } from '../model/error.js';
-import type { Field } from '../model/fingerprint.js';
+import type { Field } from '../model/fields.js';
 import {
   describeProgram,
   hasSameInterpreters,

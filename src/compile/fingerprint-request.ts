@@ -1,7 +1,7 @@
 import { createWorkerDirectory } from '../store/worker-directory.js';
 import { hashChunks } from '../host/hash.js';
 import { CacheError, errnoOf } from '../model/error.js';
-import { showField } from '../model/fingerprint.js';
+import { showField } from '../model/fields.js';
 import {
   currentSets,
   completeFields,

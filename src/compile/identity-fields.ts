@@ -1,7 +1,7 @@
 import type { FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { errnoOf } from '../model/error.js';
-import { digestField, type Field } from '../model/fingerprint.js';
+import { digestField, type Field } from '../model/fields.js';
 import type { FileDigests } from './file-digests.js';
 import type { Libraries, LoaderContext } from './libraries.js';
 

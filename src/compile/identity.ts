@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { Host } from '../host/host.js';
 import type { Captured } from '../host/processes.js';
 import { CacheError } from '../model/error.js';
-import { textField, type Field } from '../model/fingerprint.js';
+import { textField, type Field } from '../model/fields.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import { CommandMemo } from './command-memo.js';
 import type { FileDigests } from './file-digests.js';

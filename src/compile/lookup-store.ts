@@ -1,7 +1,8 @@
 import type { DiskTier } from '../store/disk-tier.js';
 import { LayeredStore } from '../store/layered-store.js';
 import type { HomePaths } from '../layouts/vyre/home-paths.js';
-import { sharedBlockOf, type Fingerprint } from '../model/fingerprint.js';
+import type { Fingerprint } from '../model/fingerprint.js';
+import { sharedBlockOf } from '../model/fields.js';
 import type { MissReason } from '../model/lifecycle.js';
 import type { FailureRecord } from '../model/record.js';
 import {

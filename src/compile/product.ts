@@ -1,7 +1,7 @@
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason, Outcome, Uncacheable } from '../model/lifecycle.js';
 import type { Member } from '../model/archive.js';
-import type { ArtifactSummary, Cost } from '../model/record.js';
+import type { ArtifactSummary, Cost } from '../model/record-head.js';
 import type { FoundOutputs } from './stored-artifact.js';
 
 /** What a lookup or a compilation came to, before it is delivered to those who asked. */

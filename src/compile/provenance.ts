@@ -1,6 +1,7 @@
 import { hashChunks } from '../host/hash.js';
-import { showField, type Fingerprint } from '../model/fingerprint.js';
-import type { Provenance } from '../model/record.js';
+import type { Fingerprint } from '../model/fingerprint.js';
+import { showField } from '../model/fields.js';
+import type { Provenance } from '../model/record-head.js';
 import { completeFields, type DependencySet } from './dependency-sets.js';
 import { logicalCommand } from './description.js';
 import type { Execution } from './execution.js';

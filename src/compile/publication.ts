@@ -4,7 +4,7 @@ import { hashChunks } from '../host/hash.js';
 import { packMembers, type Member } from '../model/archive.js';
 import { digestOfBytes, type Fingerprint } from '../model/fingerprint.js';
 import type { MissReason, Uncacheable } from '../model/lifecycle.js';
-import type { ArtifactRecord } from '../model/record.js';
+import type { ArtifactRecord } from '../model/record-head.js';
 import type { Artifact } from '../store/tier.js';
 import type { WorkerDirectory } from '../store/worker-directory.js';
 import { holdComplete } from './complete-lock.js';

@@ -1,4 +1,5 @@
-import type { Fingerprint, ShownField } from '../model/fingerprint.js';
+import type { Fingerprint } from '../model/fingerprint.js';
+import type { ShownField } from '../model/fields.js';
 import type { MissReason, Outcome, Uncacheable } from '../model/lifecycle.js';
 
 /** One compilation in declared use, as the user described it. Paths as given, relative to `cwd` or absolute. */

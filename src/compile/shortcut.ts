@@ -157,7 +157,7 @@ export interface ShortcutCall extends DeliveryOptions {
   /** Removes from the home what dead processes have left in it. */
   sweep(): Promise<void>;
   /** Counts a hit where the log of the home takes none. */
-  countElsewhere(saving: Saving): Promise<void>;
+  countElsewhere(hit: Saving): Promise<void>;
 }
 
 /**
@@ -201,15 +201,16 @@ async function take(
   shortcut: Shortcut,
   call: ShortcutCall,
 ): Promise<Pick<Product, 'stdout' | 'stderr'> | null> {
-  const { host } = home;
+  const { host, paths } = home;
   const { outputs } = shortcut;
-  const product = productAt(host, new StorePaths(home.paths.store), shortcut);
+  const product = productAt(host, new StorePaths(paths.store), shortcut);
   if (product === null) return null;
   const request = { plan: { outputs, inWorker: true }, options: call };
   await deliverAll(home, request, product);
   const tookMs = host.clock.monotonicMs() - call.startedAtMs;
   const savedMs = Math.max(0, Math.round(product.compileSeconds * 1000 - tookMs));
-  await count(home, call, { fingerprint: shortcut.fingerprint, savedMs, hits: 1 });
+  const hit = { fingerprint: shortcut.fingerprint, savedMs, hits: 1 };
+  if (!new HitLog(host, paths.private).add(hit)) await call.countElsewhere(hit);
   const isKept = outputs.some(({ isStdout }) => isStdout);
   return { stdout: isKept ? new Uint8Array(0) : product.stdout, stderr: product.stderr };
 }
@@ -230,15 +231,6 @@ function productAt(host: Host, store: StorePaths, shortcut: Shortcut): Product |
     cost: { wallSeconds },
   };
   return productOf({ tier: 'disk', fingerprint, outputs, record });
-}
-
-async function count({ host, paths }: OpenedHome, call: ShortcutCall, saving: Saving): Promise<void> {
-  try {
-    if (new HitLog(host, paths.private).add(saving)) return;
-  } catch (error) {
-    if (errnoOf(error) === null) throw error;
-  }
-  await call.countElsewhere(saving);
 }
 
 /** Nothing or a file: what is delivered there may be delivered once more by the long way, which nobody would notice. */

@@ -3,7 +3,7 @@ import type { FoundArtifact } from '../store/tier.js';
 import type { Member } from '../model/archive.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
-import type { ArtifactSummary } from '../model/record.js';
+import type { ArtifactSummary } from '../model/record-head.js';
 import { unpackOutputs } from './stored-outputs.js';
 
 /** A verified artifact, taken apart into its outputs. */

@@ -3,7 +3,7 @@ import type { DiskTier } from '../store/disk-tier.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import { unpackMembers } from '../model/archive.js';
 import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
-import type { ArtifactRecord } from '../model/record.js';
+import type { ArtifactRecord } from '../model/record-head.js';
 import type { MissReason } from '../model/lifecycle.js';
 import { deliver } from './delivery.js';
 import type { DeliveredOutput, LookupResult } from './request.js';

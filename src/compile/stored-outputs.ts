@@ -1,5 +1,5 @@
 import { unpackMembers, type Member } from '../model/archive.js';
-import type { ArtifactSummary } from '../model/record.js';
+import type { ArtifactSummary } from '../model/record-head.js';
 
 /** The outputs inside a payload; null when record and payload do not fit. */
 export function unpackOutputs(

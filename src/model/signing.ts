@@ -1,4 +1,5 @@
-import { splitChecksum, type RecordSigner } from './record.js';
+import type { RecordSigner } from './record.js';
+import { splitChecksum } from './record-head.js';
 
 /** A key is 32 bytes, whatever they are. */
 export const KEY_BYTES = 32;

@@ -2,8 +2,9 @@ import { withFile, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { readRegularFile } from '../host/regular-file.js';
 import { FOOTER_BYTES, judgeEntrySize, splitEntry } from '../model/entry.js';
-import { digestOfBytes, type Digest } from '../model/fingerprint.js';
+import { digestOfBytes, type Digest, type Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
+import type { ArtifactSummary } from '../model/record-head.js';
 
 /** A hit sets the recency only when it is older than this: one write a minute per entry at most. */
 const RECENCY_MS = 60_000;
@@ -28,6 +29,19 @@ export function readEntryFile(host: Host, path: string, maxPayloadBytes: number)
   const { payload, footer } = splitEntry(read.bytes);
   if (!host.hash.matches(payload, footer)) return { ok: false, reason: 'bad-checksum' };
   return { ok: true, payload, digest: digestOfBytes(footer), stat: read.stat, bytes: read.bytes };
+}
+
+/** True for the record of this very entry. */
+export function belongs(
+  record: ArtifactSummary,
+  fingerprint: Fingerprint,
+  entry: { readonly payload: Buffer; readonly digest: Digest },
+): boolean {
+  return (
+    record.fingerprint === fingerprint &&
+    record.payloadDigest === entry.digest &&
+    record.payloadBytes === entry.payload.byteLength
+  );
 }
 
 /**

@@ -3,19 +3,16 @@ import { withRegularFile, type SmallRead } from '../host/regular-file.js';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
-import type { Digest, Fingerprint, HashChunks } from '../model/fingerprint.js';
+import type { Fingerprint, HashChunks } from '../model/fingerprint.js';
 import type { MacMiss, Signing } from '../model/signing.js';
+import { decodeRecord, isFailureRecord, type FailureRecord, type StoredRecord } from '../model/record.js';
 import {
-  decodeRecord,
-  decodeSummary,
-  isFailureRecord,
-  MAX_RECORD_BYTES,
   type ArtifactRecord,
   type ArtifactSummary,
-  type FailureRecord,
-  type StoredRecord,
-} from '../model/record.js';
-import { markEntryUsed, readEntryFile, type EntryRead } from './entry-file.js';
+  decodeSummary,
+  MAX_RECORD_BYTES,
+} from '../model/record-head.js';
+import { belongs, markEntryUsed, readEntryFile, type EntryRead } from './entry-file.js';
 import type { RecordMiss, TierRead } from './tier.js';
 
 export type RecordRead =
@@ -131,16 +128,4 @@ export class EntryReader {
   markUsed(fingerprint: Fingerprint, usedAtMs?: number): void {
     markEntryUsed(this.#host, this.#paths.entry(fingerprint), usedAtMs);
   }
-}
-
-function belongs(
-  record: ArtifactSummary,
-  fingerprint: Fingerprint,
-  entry: { readonly payload: Buffer; readonly digest: Digest },
-): boolean {
-  return (
-    record.fingerprint === fingerprint &&
-    record.payloadDigest === entry.digest &&
-    record.payloadBytes === entry.payload.byteLength
-  );
 }

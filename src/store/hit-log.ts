@@ -32,15 +32,20 @@ export class HitLog {
     return `${this.#path}.old`;
   }
 
-  /** @returns false when the log is full. @throws the errno error when it cannot be written. */
+  /** @returns false when the log is full, or cannot be written. */
   add({ fingerprint, savedMs }: Saving): boolean {
     const { files } = this.#host;
-    return withFile(files, { path: this.#path, flags: 'append' }, (fd) => {
-      const { type, bytes } = files.fstat(fd);
-      if (type !== 'file' || bytes >= MAX_BYTES) return false;
-      files.write(fd, Buffer.from(`\n${fingerprint} ${savedMs}.`, 'latin1'));
-      return true;
-    });
+    try {
+      return withFile(files, { path: this.#path, flags: 'append' }, (fd) => {
+        const { type, bytes } = files.fstat(fd);
+        if (type !== 'file' || bytes >= MAX_BYTES) return false;
+        files.write(fd, Buffer.from(`\n${fingerprint} ${savedMs}.`, 'latin1'));
+        return true;
+      });
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return false;
+    }
   }
 
   /** The hits that counters which have taken in `last` do not contain; and since when, in ms since 1970. */

@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { withFile } from '../host/files.js';
 import { readRegularFile } from '../host/regular-file.js';
 import { hashChunks } from '../host/hash.js';
@@ -62,15 +61,15 @@ export class PrivateState {
   }
 
   get lockPath(): string {
-    return join(this.folder, 'lock');
+    return `${this.folder}/lock`;
   }
 
   get countersPath(): string {
-    return join(this.folder, 'counters');
+    return `${this.folder}/counters`;
   }
 
   get eventsPath(): string {
-    return join(this.folder, 'events');
+    return `${this.folder}/events`;
   }
 
   get #savings(): Savings {

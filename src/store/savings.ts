@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { withFile } from '../host/files.js';
 import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
@@ -39,7 +38,7 @@ export class Savings {
   /** `folder` is that of the private state. */
   constructor(host: Host, folder: string) {
     this.#host = host;
-    this.#path = join(folder, 'savings');
+    this.#path = `${folder}/savings`;
   }
 
   /** The caller holds the lock of the counters. Best effort: what is not noted here still counts in the counters. */

@@ -1,6 +1,6 @@
 import type { Digest, Fingerprint } from '../model/fingerprint.js';
 import type { MissReason } from '../model/lifecycle.js';
-import type { ArtifactRecord, ArtifactSummary } from '../model/record.js';
+import type { ArtifactRecord, ArtifactSummary } from '../model/record-head.js';
 import type { MacMiss } from '../model/signing.js';
 
 /** A verified payload and what is known about it. */

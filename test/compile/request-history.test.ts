@@ -12,7 +12,7 @@ import {
   settingDigest,
 } from '../../src/compile/request-history.js';
 import { HomePaths } from '../../src/layouts/vyre/home-paths.js';
-import { digestField, textField, type Field } from '../../src/model/fingerprint.js';
+import { digestField, textField, type Field } from '../../src/model/fields.js';
 import { openHome } from '../../src/store/home.js';
 import { digestOf, fingerprintFrom } from '../support/artifacts.js';
 import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';

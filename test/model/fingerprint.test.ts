@@ -4,23 +4,25 @@ import fc from 'fast-check';
 import { hashChunks, loadNativeBlake3 } from '../../src/host/hash.js';
 import { portableBlake3 } from '../../src/host/portable-hash.js';
 import {
-  digestField,
   digestOfBytes,
+  isDigest,
+  isFingerprint,
+  isFingerprintPrefix,
+  toHex,
+  type HashChunks,
+} from '../../src/model/fingerprint.js';
+import {
+  digestField,
   encodeFields,
   fingerprintOf,
   fingerprintOfBlocks,
   FINGERPRINT_SCHEMA,
-  isDigest,
-  isFingerprint,
-  isFingerprintPrefix,
   numbered,
   sharedBlockOf,
   showField,
   textField,
-  toHex,
   type Field,
-  type HashChunks,
-} from '../../src/model/fingerprint.js';
+} from '../../src/model/fields.js';
 import { digestOf } from '../support/artifacts.js';
 import { goldenBytes, goldenText } from '../support/golden.js';
 import { checkProperty } from '../support/properties.js';

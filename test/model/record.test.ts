@@ -3,16 +3,18 @@ import { describe, it } from 'node:test';
 import fc from 'fast-check';
 import {
   decodeRecord,
-  decodeSummary,
   encodeRecord,
   MAX_CAPTURED_BYTES,
-  MAX_RECORD_BYTES,
   sealRecord,
-  splitChecksum,
-  type ArtifactRecord,
   type FailureRecord,
   type StoredRecord,
 } from '../../src/model/record.js';
+import {
+  type ArtifactRecord,
+  decodeSummary,
+  MAX_RECORD_BYTES,
+  splitChecksum,
+} from '../../src/model/record-head.js';
 import { digestOf, fingerprintFrom, hashOf, makeRecord } from '../support/artifacts.js';
 import { goldenBytes, goldenText } from '../support/golden.js';
 import { checkProperty } from '../support/properties.js';
@@ -156,6 +158,19 @@ describe('a record', () => {
       { ...summary, stdout: [...summary.stdout], stderr: [...summary.stderr] },
       { ...short, stdout: [...short.stdout], stderr: [...short.stderr] },
     );
+  });
+
+  it('may hold the character that stands for bytes that are no UTF-8, and not such bytes beside it', () => {
+    const record = { ...GOLDEN, compiler: 'c\uFFFDc' };
+    const bytes = Buffer.from(encodeRecord(record, hashOf));
+    const decoded = decodeRecord(bytes, hashOf);
+    assert.ok(decoded.ok);
+    assert.deepEqual(plain(decoded.record), plain(record));
+    assert.equal(decodeSummary(bytes, hashOf)?.compiler, record.compiler);
+    bytes[bytes.indexOf('c\uFFFDc')] = 0xff;
+    const damaged = sealRecord(bytes, hashOf);
+    assert.equal(decodeSummary(damaged, hashOf), null);
+    assert.equal(decodeRecord(damaged, hashOf).ok, false);
   });
 
   it('has no short form where a byte is flipped, a failure is told, or a key is missing', () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { decodeRecord, decodeSummary, encodeRecord, sealRecord } from '../../src/model/record.js';
+import { decodeRecord, encodeRecord, sealRecord } from '../../src/model/record.js';
+import { decodeSummary } from '../../src/model/record-head.js';
 import { isSigningKey } from '../../src/model/signing.js';
 import { fingerprintFrom, hashOf, makeFailure, makeRecord } from '../support/artifacts.js';
 import { goldenBytes, goldenText } from '../support/golden.js';

@@ -95,18 +95,23 @@ function warm(t: TestContext): { readonly folder: string; readonly fingerprint: 
 /** Who may compile makes a controller for who interrupts it; who finds its output in place need not listen for signals. */
 const ALLOWED_BUILTINS = {
   get: ['Internal Binding signal_wrap', 'vm'],
-  shortcut: ['vm'],
+  inPlace: ['vm'],
   compile: ['Internal Binding signal_wrap', 'internal/abort_controller', 'vm'],
 };
 
 describe('a start of the program', () => {
-  it('loads for a hit of get what docs/start.md lists, and nothing else', (t) => {
+  it('loads for a hit of get what docs/start.md lists, of it the start for plain words', (t) => {
     const { folder, fingerprint } = warm(t);
-    const loaded = modulesOf(t, folder, ['get', fingerprint, '-o', 'b.o']);
+    const loaded = modulesOf(t, folder, ['get', fingerprint, '-o', 'b.o', '--no-color']);
     assert.deepEqual(readFileSync(join(folder, 'b.o')), readFileSync(join(folder, 'a.o')));
     assert.deepEqual(loaded.builtins.toSorted(), ALLOWED_BUILTINS.get);
     assert.deepEqual(sourcesOf(loaded.files), listed('Every start', 'The long way'));
     assert.deepEqual(addonsAndFiles(loaded.files), { addons: 2, bundle: 2 });
+
+    const plain = modulesOf(t, folder, ['get', fingerprint, '-o', 'b.o']);
+    assert.deepEqual(plain.builtins.toSorted(), ALLOWED_BUILTINS.inPlace);
+    assert.deepEqual(sourcesOf(plain.files), listed('Every start'));
+    assert.deepEqual(addonsAndFiles(plain.files), { addons: 1, bundle: 1 });
   });
 
   const skip = shortcutObstacle() ?? false;
@@ -129,7 +134,7 @@ describe('a start of the program', () => {
       assert.deepEqual(addonsAndFiles(loaded.files), { addons: 2, bundle: 4 });
 
       const again = modulesOf(t, folder, compileArguments());
-      assert.deepEqual(again.builtins.toSorted(), ALLOWED_BUILTINS.shortcut);
+      assert.deepEqual(again.builtins.toSorted(), ALLOWED_BUILTINS.inPlace);
       assert.deepEqual(sourcesOf(again.files), listed('Every start'));
       assert.deepEqual(addonsAndFiles(again.files), { addons: 1, bundle: 1 });
     },
@@ -152,7 +157,16 @@ describe('the code that a build keeps', () => {
     const run = (): string =>
       execFileSync(
         process.execPath,
-        ['--require', rejected, join(copy, 'bin/vyre-cache.js'), 'get', fingerprint, '-o', 'b.o'],
+        [
+          '--require',
+          rejected,
+          join(copy, 'bin/vyre-cache.js'),
+          'get',
+          fingerprint,
+          '-o',
+          'b.o',
+          '--no-color',
+        ],
         { cwd: folder, env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] },
       ).trim();
     assert.equal(run(), 'false,false');

@@ -264,15 +264,15 @@ describe('the log of hits', () => {
     assert.equal(rig.figure('savedMilliseconds'), 3);
   });
 
-  for (const [name, make, answer] of [
-    ['a folder', (path: string) => mkdirSync(path), /EISDIR/],
-    ['a link', (path: string) => symlinkSync('/dev/null', path), /ELOOP/],
-    ['a pipe that nobody reads', (path: string) => execFileSync('mkfifo', [path]), /ENXIO/],
+  for (const [name, make] of [
+    ['a folder', (path: string) => mkdirSync(path)],
+    ['a link', (path: string) => symlinkSync('/dev/null', path)],
+    ['a pipe that nobody reads', (path: string) => execFileSync('mkfifo', [path])],
   ] as const) {
     it(`is not written where ${name} lies in its place, and the counters go on`, async (t) => {
       const rig = new LogRig(t);
       make(rig.path);
-      assert.throws(() => rig.log(1), answer);
+      assert.equal(rig.log(1), false);
       for (let round = 0; round < 3; round += 1) await rig.count();
       assert.equal(rig.figure('misses'), 3);
       assert.equal(rig.figure('hits'), 0);

@@ -8,7 +8,8 @@ import {
   type HashChunks,
 } from '../../src/model/fingerprint.js';
 import type { Failure } from '../../src/model/failure.js';
-import type { ArtifactRecord, FailureRecord } from '../../src/model/record.js';
+import type { FailureRecord } from '../../src/model/record.js';
+import type { ArtifactRecord } from '../../src/model/record-head.js';
 import type { Artifact } from '../../src/store/tier.js';
 
 /** A fingerprint of 64 times the same digit, or of these first digits and zeros. */

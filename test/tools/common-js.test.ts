@@ -2,16 +2,23 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { passedOn, toCommonJs } from '../../tools/common-js.js';
 
+interface Converted {
+  give(): Readonly<Record<string, unknown>>;
+  readonly main?: unknown;
+}
+
 /** Runs converted text, with these modules to require. */
-function run(
-  text: string,
-  modules: Readonly<Record<string, unknown>> = {},
-): Readonly<Record<string, unknown>> {
-  const module = { exports: {} };
-  const load = (id: string): unknown => modules[id];
+function load(text: string, modules: Readonly<Record<string, unknown>> = {}): Converted {
+  const module: Converted = { give: () => assert.fail('nothing was exported') };
+  const require = (id: string): unknown => modules[id];
   // oxlint-disable-next-line typescript/no-implied-eval, typescript/no-unsafe-call -- what is tested is code.
-  new Function('require', 'module', '__filename', toCommonJs(text))(load, module, '/a/b.cjs');
-  return module.exports;
+  new Function('require', 'module', '__filename', toCommonJs(text))(require, module, '/a/b.cjs');
+  return module;
+}
+
+/** What it exports. */
+function run(...given: Parameters<typeof load>): Readonly<Record<string, unknown>> {
+  return load(...given).give();
 }
 
 describe('ES modules as esbuild prints them, as CommonJS', () => {
@@ -33,6 +40,14 @@ describe('ES modules as esbuild prints them, as CommonJS', () => {
     ].join('\n');
     const exported = run(text, { './x.cjs': { a: 1, b: 2 }, './y.cjs': { y: 3 }, 'node:z': 4 });
     assert.deepEqual(exported, { a: 1, list: [1, 2, { y: 3 }, 4], default: 4 });
+  });
+
+  it('make what they export when it is asked for, all but main', () => {
+    const text = 'var a = [];\nvar b = 1;\nfunction start() {\n}\nexport {\n  a,\n  start as main\n};';
+    const loaded = load(text);
+    assert.equal(typeof loaded.main, 'function');
+    assert.deepEqual(loaded.give(), { a: [], main: loaded.main });
+    assert.equal(load('var a;\nexport {\n  a\n};').main, undefined);
   });
 
   it('stay on as many lines', () => {
@@ -63,7 +78,7 @@ describe('ES modules as esbuild prints them, as CommonJS', () => {
     assert.throws(() => toCommonJs(changing), /expected exports that stay as they are, got count \+=$/);
     const others =
       'var count = 0;\nfunction add(x) {\n  x.count = 1;\n  recount = 2;\n}\nexport {\n  count\n};';
-    assert.match(toCommonJs(others), /module\.exports = \{ count/);
+    assert.match(toCommonJs(others), /module\.give = \(\) => \(\{ count/);
   });
 
   it('are refused where something is left', () => {

@@ -8,8 +8,8 @@ import { nearest } from '../nearest.js';
 import { renderPlaces, renderPlacesJson, renderSettings, renderSettingsJson } from '../rendering/config.js';
 import { renderJson } from '../rendering/json.js';
 import { SETTINGS } from '../settings/definitions.js';
-import { defaultCacheDirectory, stateDirectory } from '../settings/environment.js';
-import { PROJECT_FILE, readSettingsFile, settingsPlaces, type SettingsPlace } from '../settings/files.js';
+import { defaultCacheDirectory, PROJECT_FILE, stateDirectory } from '../settings/environment.js';
+import { readSettingsFile, settingsPlaces, type SettingsPlace } from '../settings/files.js';
 import type { EffectiveSetting } from '../settings/settings.js';
 import { trustedFile, trustFile } from '../settings/trust.js';
 

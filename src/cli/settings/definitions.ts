@@ -254,7 +254,6 @@ export type SettingKey = (typeof SETTINGS)[number]['key'];
 /** Variables of ours that are no settings: where a settings file is, and what we tell our own children. */
 export const CONFIG_VARIABLE = 'VYRE_CACHE_CONFIG';
 const INTERNAL_VARIABLES = ['VYRE_CACHE_ACTIVE'] as const;
-export const VARIABLE_PREFIX = 'VYRE_CACHE_';
 export const KNOWN_VARIABLES: readonly string[] = [
   ...SETTINGS.map((setting) => setting.variable),
   CONFIG_VARIABLE,

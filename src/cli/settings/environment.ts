@@ -1,7 +1,11 @@
-import { isAbsolute, join } from 'node:path';
+import { isAbsolute, resolve } from 'node:path';
 
+/** Begins the names of all variables that are settings. */
+export const VARIABLE_PREFIX = 'VYRE_CACHE_';
 /** Names the cache directory. */
 export const ROOT_VARIABLE = 'VYRE_CACHE_DIR';
+/** Settings of a project, up the tree. */
+export const PROJECT_FILE = 'vyre-cache.toml';
 
 /** A copy of the variables of this process. */
 export type Environment = Readonly<Record<string, string>>;
@@ -30,25 +34,25 @@ export function homeDirectory(environment: Environment): string | null {
 
 function baseDirectory(environment: Environment, name: string, belowHome: string): string | null {
   const home = homeDirectory(environment);
-  return absolute(environment, name) ?? (home === null ? null : join(home, belowHome));
+  return absolute(environment, name) ?? (home === null ? null : resolve(home, belowHome));
 }
 
 /** `$XDG_CACHE_HOME/vyre`, else `$HOME/.cache/vyre`; null when neither is known. */
 export function defaultCacheDirectory(environment: Environment): string | null {
   const base = baseDirectory(environment, 'XDG_CACHE_HOME', '.cache');
-  return base === null ? null : join(base, 'vyre');
+  return base === null ? null : resolve(base, 'vyre');
 }
 
 /** `$XDG_CONFIG_HOME/vyre-cache/config.toml`, else below `$HOME/.config`; null when neither is known. */
 export function userSettingsFile(environment: Environment): string | null {
   const base = baseDirectory(environment, 'XDG_CONFIG_HOME', '.config');
-  return base === null ? null : join(base, 'vyre-cache', 'config.toml');
+  return base === null ? null : resolve(base, 'vyre-cache', 'config.toml');
 }
 
 /** `$XDG_STATE_HOME/vyre-cache`, else `$HOME/.local/state/vyre-cache`; null when neither is known. */
 export function stateDirectory(environment: Environment): string | null {
-  const base = baseDirectory(environment, 'XDG_STATE_HOME', join('.local', 'state'));
-  return base === null ? null : join(base, 'vyre-cache');
+  const base = baseDirectory(environment, 'XDG_STATE_HOME', '.local/state');
+  return base === null ? null : resolve(base, 'vyre-cache');
 }
 
 /** True on a CI machine: no spinner, plain lines instead. */

@@ -15,9 +15,8 @@ import {
   type SettingKey,
   type SettingValue,
 } from './definitions.js';
-import { homeDirectory, userSettingsFile, variable, type Environment } from './environment.js';
+import { homeDirectory, PROJECT_FILE, userSettingsFile, variable, type Environment } from './environment.js';
 
-export const PROJECT_FILE = 'vyre-cache.toml';
 /** Far above any real settings file. */
 const MAX_SETTINGS_BYTES = 1_048_576;
 /**

@@ -9,12 +9,11 @@ import {
   KNOWN_VARIABLES,
   settingOf,
   SETTINGS,
-  VARIABLE_PREFIX,
   type Setting,
   type SettingKey,
   type SettingValue,
 } from './definitions.js';
-import { stateDirectory, variable, type Environment } from './environment.js';
+import { stateDirectory, variable, VARIABLE_PREFIX, type Environment } from './environment.js';
 import { readSettingsFile, settingsPlaces, type SettingsFile } from './files.js';
 import { isTrusted, readTrusted, trustedFile } from './trust.js';
 import { isVyreVariable, vyreVariables, type VyreVariables } from './vyre-variables.js';

@@ -21,12 +21,12 @@ export function standingRoot(host: Host, { argv, environment, cwd }: UnparsedCal
   return named === null ? null : resolveRoot(host, resolve(cwd, named));
 }
 
-const FLAG = '--cache-dir';
+export const ROOT_FLAG = '--cache-dir';
 
 function typedRoot(argv: readonly string[]): string | null {
   const end = argv.indexOf('--');
   const own = end < 0 ? argv : argv.slice(0, end);
-  const at = own.lastIndexOf(FLAG);
+  const at = own.lastIndexOf(ROOT_FLAG);
   if (at >= 0) return own[at + 1] ?? null;
-  return own.findLast((word) => word.startsWith(`${FLAG}=`))?.slice(FLAG.length + 1) ?? null;
+  return own.findLast((word) => word.startsWith(`${ROOT_FLAG}=`))?.slice(ROOT_FLAG.length + 1) ?? null;
 }

@@ -3,13 +3,8 @@ import { FOOTER_BYTES, judgeEntrySize } from '../../model/entry.js';
 import { errnoOf } from '../../model/error.js';
 import { digestOfBytes, HEX_LENGTH, isFingerprint, type Fingerprint } from '../../model/fingerprint.js';
 import { hasHexAt } from '../../model/hex.js';
-import {
-  decodeRecord,
-  decodeSummary,
-  isFailureRecord,
-  MAX_RECORD_BYTES,
-  type ArtifactSummary,
-} from '../../model/record.js';
+import { decodeRecord, isFailureRecord } from '../../model/record.js';
+import { type ArtifactSummary, decodeSummary, MAX_RECORD_BYTES } from '../../model/record-head.js';
 import { hashChunks } from '../../host/hash.js';
 import type { ArtifactReader, PartRead } from '../artifact-reader.js';
 import { latestUseMs, sumOfBytes, type Format, type Named, type PartStats } from '../layout.js';

@@ -1,4 +1,4 @@
-import { join } from 'node:path';
+import { resolve } from 'node:path';
 import type { Fingerprint } from '../../model/fingerprint.js';
 
 /** The store of a home: vyre-runtime's DiskCache reads and writes the same folder. */
@@ -33,25 +33,25 @@ export class HomePaths {
 
   constructor(root: string) {
     this.root = root;
-    this.store = join(root, STORE_FOLDER);
-    this.private = join(root, PRIVATE_FOLDER);
+    this.store = resolve(root, STORE_FOLDER);
+    this.private = resolve(root, PRIVATE_FOLDER);
     this.dependencySets = `${this.private}/deps`;
   }
 
   get cacheTag(): string {
-    return join(this.root, CACHE_TAG);
+    return resolve(this.root, CACHE_TAG);
   }
 
   get marker(): string {
-    return join(this.private, 'home.json');
+    return `${this.private}/home.json`;
   }
 
   get lock(): string {
-    return join(this.private, 'lock');
+    return `${this.private}/lock`;
   }
 
   get pending(): string {
-    return join(this.private, 'pending');
+    return `${this.private}/pending`;
   }
 
   /** A pending list that a flush took away; it lies here until all its entries are durable. */
@@ -60,52 +60,52 @@ export class HomePaths {
   }
 
   get stamps(): string {
-    return join(this.private, 'stamps');
+    return `${this.private}/stamps`;
   }
 
   /** The stamps of those who demand a key. */
   get signedStamps(): string {
-    return join(this.private, 'stamps.signed');
+    return `${this.private}/stamps.signed`;
   }
 
   /** Its mtime is the last time of automatic care. */
   get care(): string {
-    return join(this.private, 'care');
+    return `${this.private}/care`;
   }
 
   /** Marks of compilations that ended without an entry. */
   get unstored(): string {
-    return join(this.private, 'unstored');
+    return `${this.private}/unstored`;
   }
 
   /** Slots in which who writes a claimed output announces it. */
   get claims(): string {
-    return join(this.private, 'claims');
+    return `${this.private}/claims`;
   }
 
   /** Half-made things, each under a random name; what lies here for a day is litter. */
   get staging(): string {
-    return join(this.private, 'new');
+    return `${this.private}/new`;
   }
 
   get requests(): string {
-    return join(this.private, 'requests');
+    return `${this.private}/requests`;
   }
 
   get quarantine(): string {
-    return join(this.root, QUARANTINE_FOLDER);
+    return resolve(this.root, QUARANTINE_FOLDER);
   }
 
   quarantined(id: string): string {
-    return join(this.quarantine, id);
+    return `${this.quarantine}/${id}`;
   }
 
   staged(random: string): string {
-    return join(this.staging, random);
+    return `${this.staging}/${random}`;
   }
 
   request(shape: string): string {
-    return join(this.requests, shape);
+    return `${this.requests}/${shape}`;
   }
 
   dependencies(primary: Fingerprint): string {
@@ -113,7 +113,7 @@ export class HomePaths {
   }
 
   workerDirectory(random: string): string {
-    return join(this.root, `${WORKER_PREFIX}${random}`);
+    return resolve(this.root, `${WORKER_PREFIX}${random}`);
   }
 }
 

@@ -10,7 +10,7 @@ export interface Random {
 
 /** Names are drawn from a pool: a call for each costs as much as writing a small file. */
 const POOL_BYTES = 4096;
-let pool: Buffer = Buffer.alloc(0);
+let pool: Buffer = Buffer.allocUnsafe(0);
 
 function draw(bytes: number): Buffer {
   return fromKernel(bytes) ?? process.getBuiltinModule('node:crypto').randomBytes(bytes);

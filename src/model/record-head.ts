@@ -195,7 +195,7 @@ function readText(value: unknown, path: string): string {
 }
 
 function readBytes(text: string): Uint8Array {
-  if (text === '') return Buffer.alloc(0);
+  if (text === '') return Buffer.allocUnsafe(0);
   const bytes = Buffer.from(text, 'base64');
   return bytes.toString('base64') === text ? bytes : mismatch('not base64');
 }

@@ -1,12 +1,11 @@
-import { hashChunks } from '../host/hash.js';
 import type { Host } from '../host/host.js';
-import { withRegularFile } from '../host/regular-file.js';
+import { withFile } from '../host/files.js';
 import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { DEFAULT_MAX_PAYLOAD_BYTES } from '../model/entry.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
-import { decodeSummary, MAX_RECORD_BYTES } from '../model/record-head.js';
-import { belongs, markEntryUsed, readEntryFile } from '../store/entry-file.js';
+import { beginsRecordOf, MAX_RECORD_BEGIN_BYTES } from '../model/record-begin.js';
+import { markEntryUsed, readEntryFile } from '../store/entry-file.js';
 import { HitLog } from '../store/hit-log.js';
 import type { Saving } from '../store/savings.js';
 import { isUsable } from '../store/usable-home.js';
@@ -50,16 +49,22 @@ export async function getPlainly(get: PlainGet, options: PlainGetOptions): Promi
   }
 }
 
-/** Null where entry and record are not both there, whole, and of each other. */
+/** Null where the entry is not whole, or no record of it is beside it. @throws the errno error where one cannot be read. */
 function verifiedPayload({ host, fingerprint }: PlainGet, store: StorePaths): Buffer | null {
   const path = store.entry(fingerprint);
   const entry = readEntryFile(host, path, DEFAULT_MAX_PAYLOAD_BYTES);
   if (!entry.ok) return null;
-  const file = { path: store.record(fingerprint), maxBytes: MAX_RECORD_BYTES };
-  const record = withRegularFile(host.files, file, (read) =>
-    read.ok ? decodeSummary(read.bytes, (chunks) => hashChunks(host.hash, chunks)) : null,
+  const { payload, digest, stat } = entry;
+  const begin = readBegin(host, store.record(fingerprint));
+  if (!beginsRecordOf(begin, { fingerprint, digest, bytes: payload.byteLength })) return null;
+  markEntryUsed(host, path, stat.mtimeMs);
+  return payload;
+}
+
+function readBegin({ files }: Host, path: string): string {
+  const bytes = Buffer.allocUnsafe(MAX_RECORD_BEGIN_BYTES);
+  const length = withFile(files, { path, flags: 'read' }, (fd) =>
+    files.readAt(fd, bytes, bytes.byteLength, 0, 1),
   );
-  if (record === null || !belongs(record, fingerprint, entry)) return null;
-  markEntryUsed(host, path, entry.stat.mtimeMs);
-  return entry.payload;
+  return bytes.subarray(0, length).toString();
 }

@@ -8,9 +8,8 @@ import {
   type HashChunks,
 } from './fingerprint.js';
 import type { Failure, FailureLimit } from './failure.js';
+import { BEFORE_CHECKSUM, BEFORE_SCHEMA, RECORD_SCHEMA } from './record-begin.js';
 import type { ShownField } from './fields.js';
-
-export const RECORD_SCHEMA = 'vyre-cache.record/1';
 
 /** A record above 1 MiB is neither written nor believed. */
 export const MAX_RECORD_BYTES = 1_048_576;
@@ -53,9 +52,6 @@ export interface ArtifactRecord extends Provenance {
 /** What a delivery needs of a record. */
 export type ArtifactSummary = Omit<ArtifactRecord, 'fields'>;
 
-/** What stands before the schema of a record, and between schema and checksum; the schema is no longer than that. */
-const BEFORE_SCHEMA = '{"schema":"';
-const BEFORE_CHECKSUM = '","checksum":"';
 const MAX_SCHEMA_CHARACTERS = 100;
 
 /** Null for bytes that do not begin like a record. */

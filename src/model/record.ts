@@ -8,11 +8,11 @@ import {
   MAX_RECORD_BYTES,
   readDigest,
   readHead,
-  RECORD_SCHEMA,
   splitChecksum,
   type ArtifactRecord,
   type Provenance,
 } from './record-head.js';
+import { RECORD_SCHEMA } from './record-begin.js';
 
 const SCHEMA_PREFIX = 'vyre-cache.record/';
 

@@ -13,8 +13,8 @@ export interface Blake3 {
   create(): HashState;
   /** 32 bytes of BLAKE3 over bytes that are all there: for small ones a tenth of the cost of a state. */
   digest(bytes: Uint8Array): Buffer;
-  /** True when `digest`, 32 bytes, is that of the bytes. Cheaper than a state for small ones. */
-  matches(bytes: Uint8Array, digest: Buffer): boolean;
+  /** True when the 32 bytes of `footer` from `start` on are the digest of the bytes. Cheaper than a state for small ones. */
+  matches(bytes: Uint8Array, footer: Buffer, start?: number): boolean;
   /** Keyed BLAKE3. */
   createKeyed(key: SigningKey): HashState;
 }
@@ -66,7 +66,8 @@ export function nativeBlake3(loaded: unknown): Blake3 | null {
     createKeyed: (key) => nativeState(Blake3Hasher.newKeyed(Buffer.from(demandKey(key)))),
     // As text: a buffer that belongs to the addon costs more to make and to free than 4 KiB to hash.
     digest: (bytes) => Buffer.from(blake3UrlSafeBase64(bytes), 'base64url'),
-    matches: (bytes, digest) => blake3UrlSafeBase64(bytes) === `${digest.toString('base64url')}=`,
+    matches: (bytes, footer, start = 0) =>
+      blake3UrlSafeBase64(bytes) === `${footer.toString('base64url', start, start + DIGEST_BYTES)}=`,
   };
 }
 
@@ -88,6 +89,7 @@ function demandKey(key: SigningKey): SigningKey {
 }
 
 const BLAKE3_KEY_BYTES = 32;
+const DIGEST_BYTES = 32;
 
 /** Up to here chunks are joined and hashed at once: joining costs less than a state. */
 const MAX_JOINED_BYTES = 65_536;

@@ -7,7 +7,10 @@ export const portableBlake3: Blake3 = {
   create: () => portableState({}),
   createKeyed: (key) => portableState({ key }),
   digest: (bytes) => Buffer.from(blake3(bytes)),
-  matches: (bytes, digest) => digest.equals(blake3(bytes)),
+  matches: (bytes, footer, start = 0) => {
+    const digest = blake3(bytes);
+    return footer.subarray(start, start + digest.byteLength).equals(digest);
+  },
 };
 
 function portableState(options: { readonly key?: Uint8Array }): HashState {

@@ -75,6 +75,6 @@ export function lazyBlake3(): Blake3 {
     create: () => implementation().create(),
     createKeyed: (key) => implementation().createKeyed(key),
     digest: (bytes) => implementation().digest(bytes),
-    matches: (bytes, digest) => implementation().matches(bytes, digest),
+    matches: (bytes, footer, start) => implementation().matches(bytes, footer, start),
   };
 }

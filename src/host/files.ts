@@ -335,17 +335,21 @@ export function withFile<T>(
 }
 
 /**
- * Opens for reading, runs `work`, closes. The time of the last read stays where that is permitted: it is the last use of
- * artifacts of other writers, and looking at them is none.
+ * Opens for reading. The time of the last read stays where that is permitted: it is the last use of artifacts of other
+ * writers, and looking at them is none.
  */
-export function withScannedFile<T>(files: Files, path: string, work: (fd: number) => T): T {
-  let fd: number;
+export function openScanned(files: Files, path: string): number {
   try {
-    fd = files.open(path, 'scan');
+    return files.open(path, 'scan');
   } catch (error) {
     if (errnoOf(error) !== 'EPERM') throw error;
-    fd = files.open(path, 'read');
+    return files.open(path, 'read');
   }
+}
+
+/** Opens as {@link openScanned} does, runs `work`, closes. */
+export function withScannedFile<T>(files: Files, path: string, work: (fd: number) => T): T {
+  const fd = openScanned(files, path);
   try {
     return work(fd);
   } finally {

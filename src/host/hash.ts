@@ -15,8 +15,8 @@ export interface Blake3 {
   digest(bytes: Uint8Array): Buffer;
   /** The same as text, in base64url with its padding: without a buffer that nobody needs. */
   text(bytes: Uint8Array): string;
-  /** True when `digest`, 32 bytes, is that of the bytes. Cheaper than a state for small ones. */
-  matches(bytes: Uint8Array, digest: Buffer): boolean;
+  /** True when the 32 bytes of `footer` from `start` on are the digest of the bytes. Cheaper than a state for small ones. */
+  matches(bytes: Uint8Array, footer: Buffer, start?: number): boolean;
   /** Keyed BLAKE3. */
   createKeyed(key: SigningKey): HashState;
 }
@@ -69,7 +69,8 @@ export function nativeBlake3(loaded: unknown): Blake3 | null {
     // As text: a buffer that belongs to the addon costs more to make and to free than 4 KiB to hash.
     digest: (bytes) => Buffer.from(blake3UrlSafeBase64(bytes), 'base64url'),
     text: blake3UrlSafeBase64,
-    matches: (bytes, digest) => blake3UrlSafeBase64(bytes) === `${digest.toString('base64url')}=`,
+    matches: (bytes, footer, start = 0) =>
+      blake3UrlSafeBase64(bytes) === `${footer.toString('base64url', start, start + DIGEST_BYTES)}=`,
   };
 }
 
@@ -91,6 +92,7 @@ function demandKey(key: SigningKey): SigningKey {
 }
 
 const BLAKE3_KEY_BYTES = 32;
+const DIGEST_BYTES = 32;
 
 /** Up to here chunks are joined and hashed at once: joining costs less than a state. */
 const MAX_JOINED_BYTES = 65_536;

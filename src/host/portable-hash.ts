@@ -8,7 +8,10 @@ export const portableBlake3: Blake3 = {
   createKeyed: (key) => portableState({ key }),
   digest: (bytes) => Buffer.from(blake3(bytes)),
   text: (bytes) => `${Buffer.from(blake3(bytes)).toString('base64url')}=`,
-  matches: (bytes, digest) => digest.equals(blake3(bytes)),
+  matches: (bytes, footer, start = 0) => {
+    const digest = blake3(bytes);
+    return footer.subarray(start, start + digest.byteLength).equals(digest);
+  },
 };
 
 function portableState(options: { readonly key?: Uint8Array }): HashState {

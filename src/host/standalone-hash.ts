@@ -76,6 +76,6 @@ export function lazyBlake3(): Blake3 {
     createKeyed: (key) => implementation().createKeyed(key),
     digest: (bytes) => implementation().digest(bytes),
     text: (bytes) => implementation().text(bytes),
-    matches: (bytes, digest) => implementation().matches(bytes, digest),
+    matches: (bytes, footer, start) => implementation().matches(bytes, footer, start),
   };
 }

@@ -6,7 +6,7 @@ import { errnoOf } from '../model/error.js';
 export interface Thread {
   /** Gives it an order, which it begins when those before are done. @returns its answer; rejects with what it threw. */
   ask(order: unknown): Promise<unknown>;
-  /** Ends it in the middle of its work. */
+  /** Ends it, in the middle of its work too, and waits for that; for the end of one that has no work nobody has to wait. */
   stop(): Promise<void>;
 }
 
@@ -26,8 +26,10 @@ function startWorker(script: URL | string): Worker | null {
   try {
     // Loaded where a thread is started: a hit starts none.
     const threads = process.getBuiltinModule('node:worker_threads');
-    // Its own copy of the environment and the care for descriptors that are never left open would cost time.
-    return new threads.Worker(script, { env: threads.SHARE_ENV, trackUnmanagedFds: false });
+    // Its own copy of the environment, the care for descriptors that are never left open, and streams through which it
+    // would speak by those of this thread cost time.
+    const streams = { stdout: true, stderr: true };
+    return new threads.Worker(script, { env: threads.SHARE_ENV, trackUnmanagedFds: false, ...streams });
   } catch (error) {
     if (!isThreadShortage(error)) throw error;
     return null;
@@ -72,7 +74,8 @@ class AskedWorker implements Thread {
   }
 
   async stop(): Promise<void> {
-    await this.#worker.terminate();
+    const ended = this.#worker.terminate();
+    if (this.#asked.length > 0) await ended;
   }
 
   #fail(error: unknown): void {

@@ -19,6 +19,8 @@ export interface ArtifactReader {
   readonly folderName: string;
   /** A buffer of 128 KiB; its content is lost with the next read. */
   readonly buffer: Buffer;
+  /** The first bytes of the buffer. */
+  bufferStart(bytes: number): Buffer;
   /** Bytes that were read so far. */
   bytesRead: number;
   /** True when the part is a regular file. */

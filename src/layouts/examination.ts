@@ -41,6 +41,7 @@ export class Examination implements ArtifactReader {
   bytesRead = 0;
   readonly #takesDigest: boolean;
   readonly #buffer = Buffer.allocUnsafe(CHUNK_BYTES);
+  #bufferStart = this.#buffer;
   #subject: Subject | null = null;
   #digest: HashState | null = null;
 
@@ -87,6 +88,12 @@ export class Examination implements ArtifactReader {
 
   get buffer(): Buffer {
     return this.#buffer;
+  }
+
+  bufferStart(bytes: number): Buffer {
+    // To make a view costs as much as to compare a digest, and many caches hold artifacts of one size.
+    if (this.#bufferStart.byteLength !== bytes) this.#bufferStart = this.#buffer.subarray(0, bytes);
+    return this.#bufferStart;
   }
 
   read(part: number, maxBytes: number): PartRead {

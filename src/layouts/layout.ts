@@ -8,12 +8,23 @@ export type LayoutName = (typeof LAYOUT_NAMES)[number];
 
 /** What a file is to a section, judged by its name alone: its place is the section. */
 export type Named =
-  /** One of the files of an artifact. `part` counts the parts of the format, `stem` is what all of them share. */
-  | { readonly kind: 'part'; readonly format: Format; readonly part: number; readonly stem: string }
+  | NamedPart
   /** A temporary file or a lock of a known writer. */
   | { readonly kind: 'litter'; readonly rule: LitterRule }
   /** State of the cache itself. */
   | { readonly kind: 'private' };
+
+/** One of the files of an artifact. */
+export interface NamedPart {
+  readonly kind: 'part';
+  readonly format: Format;
+  /** Counts the parts of the format. */
+  readonly part: number;
+  /** What all of them share. */
+  readonly stem: string;
+  /** The bytes that the hex digits of the stem stand for, where they are known: until the next name is asked for. */
+  readonly packed: Uint8Array | null;
+}
 
 /** When a file of a writer that is not at work any more is litter. */
 export type LitterRule =

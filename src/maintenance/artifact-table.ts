@@ -1,5 +1,5 @@
 import { formatAt, formatNumber } from '../layouts/formats.js';
-import { MAX_PARTS, type Format } from '../layouts/layout.js';
+import { MAX_PARTS, type Format, type NamedPart } from '../layouts/layout.js';
 import { writeHex } from '../model/hex.js';
 import type { Candidates } from '../model/retention.js';
 
@@ -83,8 +83,11 @@ export class ArtifactTable implements Candidates {
     return this.#lentRows;
   }
 
-  /** Takes what others found out about the rows that were lent; of those that have changed since, nothing. */
-  takeBack(lent: SharedTable): void {
+  /**
+   * Takes what others found out about the rows that were lent; of those that have changed since, nothing.
+   * @returns about how many of these something had been found out.
+   */
+  takeBack(lent: SharedTable): number {
     const findings = findingsIn(lent);
     if (lent.count >= this.#count) this.#findings = findings;
     else {
@@ -94,7 +97,13 @@ export class ArtifactTable implements Candidates {
       usedAtMs.set(findings.usedAtMs.subarray(0, this.#lentRows));
       bytes.set(findings.bytes.subarray(0, this.#lentRows));
     }
-    for (const row of this.#changedRows) this.#found.results[row] = 0;
+    const { results } = this.#found;
+    let forgotten = 0;
+    for (const row of this.#changedRows) {
+      if (results[row] !== 0) forgotten += 1;
+      results[row] = 0;
+    }
+    return forgotten;
   }
 
   #sharedWith(count: number, { results, usedAtMs, bytes }: Findings): SharedTable {
@@ -135,14 +144,16 @@ export class ArtifactTable implements Candidates {
   }
 
   /** Writes a stem to where that of the next row goes: what is compared are bytes, half as many as characters. */
-  propose(stem: string): void {
+  propose(stem: string, packed: Uint8Array | null): void {
     if (this.#findings !== null) throw new Error('an artifact is added to a table that is in use');
     const row = this.#count;
     if (row === this.#capacity) this.#grow();
     const start = this.#start(row);
     const longest = 3 * stem.length;
     if (start + longest > this.#stems.length) this.#stems = Buffer.from(grown(this.#stems, longest));
-    const isPacked = stem.length >= 16 && writeHex(stem, this.#stems, start);
+    if (packed !== null) this.#stems.set(packed, start);
+    const isPacked =
+      packed !== null || (stem.length >= 16 && writeHex(stem, this.#stems, start, stem.length));
     this.#ends[row] = start + (isPacked ? stem.length / 2 : this.#stems.write(stem, start, 'utf8'));
     this.#flags[row] = isPacked ? PACKED : 0;
   }
@@ -283,9 +294,9 @@ export class StemIndex {
   readonly #table: ArtifactTable;
   readonly #place: number;
   readonly #seed: number;
-  #rows = new Int32Array(1024).fill(-1);
-  /** Of the name of the row in each slot. */
-  #hashes = new Int32Array(1024);
+  /** Of each slot the row, one more than that so that 0 is none, and the hash of its name: near one another in memory. */
+  #slots = new Int32Array(128);
+  #mask = 63;
   #used = 0;
 
   /** `seed` is random, so that nobody can choose names that meet in one slot. */
@@ -296,39 +307,38 @@ export class StemIndex {
   }
 
   /** The row of an artifact, added where it is new. */
-  row(format: Format, stem: string): number {
-    if (2 * this.#used >= this.#rows.length) this.#grow();
+  row({ format, stem, packed }: Pick<NamedPart, 'format' | 'stem' | 'packed'>): number {
+    if (2 * this.#used > this.#mask) this.#grow();
     const table = this.#table;
-    table.propose(stem);
+    table.propose(stem, packed);
     const hash = table.proposedHash(this.#seed ^ formatNumber(format));
-    let slot = hash & (this.#rows.length - 1);
-    for (;;) {
-      const row = this.#rows[slot] ?? -1;
-      if (row < 0) break;
-      if (this.#hashes[slot] === hash && table.isProposed(row, format)) return row;
-      slot = (slot + 1) & (this.#rows.length - 1);
+    const slots = this.#slots;
+    let slot = hash & this.#mask;
+    for (let next = slots[2 * slot] ?? 0; next !== 0; next = slots[2 * slot] ?? 0) {
+      if (slots[2 * slot + 1] === hash && table.isProposed(next - 1, format)) return next - 1;
+      slot = (slot + 1) & this.#mask;
     }
     const row = table.addProposed(this.#place, format);
-    this.#rows[slot] = row;
-    this.#hashes[slot] = hash;
+    slots[2 * slot] = row + 1;
+    slots[2 * slot + 1] = hash;
     this.#used += 1;
     return row;
   }
 
   #grow(): void {
-    const rows = this.#rows;
-    const hashes = this.#hashes;
-    const length = rows.length * (rows.length < FIRST_CAPACITY ? 4 : 2);
-    this.#rows = new Int32Array(length).fill(-1);
-    this.#hashes = new Int32Array(length);
-    for (let at = 0; at < rows.length; at += 1) {
-      const row = rows[at] ?? -1;
-      if (row < 0) continue;
-      const hash = hashes[at] ?? 0;
-      let slot = hash & (this.#rows.length - 1);
-      while ((this.#rows[slot] ?? -1) >= 0) slot = (slot + 1) & (this.#rows.length - 1);
-      this.#rows[slot] = row;
-      this.#hashes[slot] = hash;
+    const before = this.#slots;
+    const slots = new Int32Array(before.length * (before.length < FIRST_CAPACITY ? 4 : 2));
+    const mask = slots.length / 2 - 1;
+    for (let at = 0; at < before.length; at += 2) {
+      const row = before[at] ?? 0;
+      if (row === 0) continue;
+      const hash = before[at + 1] ?? 0;
+      let slot = hash & mask;
+      while (slots[2 * slot] !== 0) slot = (slot + 1) & mask;
+      slots[2 * slot] = row;
+      slots[2 * slot + 1] = hash;
     }
+    this.#slots = slots;
+    this.#mask = mask;
   }
 }

@@ -66,7 +66,7 @@ export class Lanes {
     this.#host = host;
   }
 
-  /** Starts the threads: there will be {@link MANY_ARTIFACTS}. */
+  /** Starts the threads: it seems that there will be {@link MANY_ARTIFACTS}. */
   readonly prepare = (): void => {
     this.#threads ??= startThreads(this.#host);
   };
@@ -104,13 +104,15 @@ export class Lanes {
     const work = new BulkWork(this.#host, artifacts, places, task);
     const show = progressTo(this.#figures, options.onProgress);
     let answers: readonly Answer[] = [];
+    let hasJoined = false;
     const join = (): void => {
       this.prepare();
+      hasJoined = true;
       answers = askAll(this.#threads ?? [], order);
     };
     if (artifacts.count - Number(this.#figures[0]) >= MANY_ARTIFACTS) join();
     const breathe = async (): Promise<void> => {
-      if (this.#threads === null && work.bytesRead >= MANY_BYTES) join();
+      if (!hasJoined && work.bytesRead >= MANY_BYTES) join();
       show();
       await this.#host.clock.breathe();
     };
@@ -139,9 +141,9 @@ export class Lanes {
     cursorOf(order).end();
     arrivals.end();
     const failures = await Promise.all(answers);
-    artifacts.takeBack(order.table);
+    const forgotten = artifacts.takeBack(order.table);
+    this.#figures[0] = (this.#figures[0] ?? 0n) - BigInt(forgotten);
     const { results } = artifacts;
-    this.#figures[0] = BigInt(results.reduce((done, result) => done + (result === RESULT.none ? 0 : 1), 0));
     return failures.flatMap((each) => each ?? []).filter(({ row }) => results[row] === RESULT.failed);
   }
 

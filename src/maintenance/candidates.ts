@@ -30,6 +30,7 @@ export async function collectCandidates(root: MaintainedRoot, options: CollectOp
       layouts,
       countsAliens: false,
       signal,
+      onLargeFolder: lanes.prepare,
       onMany: (listed) => lanes.goAhead(LOOK, listed),
     });
     return collect(inventory, lanes, options);
@@ -40,7 +41,10 @@ export async function collectCandidates(root: MaintainedRoot, options: CollectOp
 export async function collectOurs(root: MaintainedRoot, signal: AbortSignal | null): Promise<Collected> {
   const ours = (1 << ENTRY_PART) | (1 << RECORD_PART);
   return withLanes(root.host, async (lanes) => {
-    const inventory = await takeStoreInventory(root.host, root.root, { signal, onMany: lanes.prepare });
+    const inventory = await takeStoreInventory(root.host, root.root, {
+      signal,
+      onLargeFolder: lanes.prepare,
+    });
     const { artifacts } = inventory;
     keepRows(
       inventory,

@@ -63,6 +63,7 @@ async function lookAtAll(
   const inventory = await takeInventory(host, root, {
     layouts: null,
     countsAliens: false,
+    onLargeFolder: lanes.prepare,
     onMany: (listed) => lanes.goAhead(LOOK, listed),
   });
   const failed = await lanes.run(inventory, { task: LOOK, signal: null, onProgress: null });

@@ -1,7 +1,7 @@
 import type { DirectoryItem } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { partName } from '../layouts/examination.js';
-import type { Format, LayoutName, LitterRule, Named, Section } from '../layouts/layout.js';
+import type { Format, LayoutName, LitterRule, NamedPart, Section } from '../layouts/layout.js';
 import { recognise, type KnownAs } from '../layouts/recognition.js';
 import { HomePaths, STORE_FOLDER } from '../layouts/vyre/home-paths.js';
 import { storeSection } from '../layouts/vyre/vyre-layout.js';
@@ -47,6 +47,8 @@ export interface Inventory {
 
 /** Below this many artifacts one thread is done before another one has started. */
 export const MANY_ARTIFACTS = 4096;
+/** What a folder of as many names of vyre's occupies on most file systems. */
+const LARGE_FOLDER_BYTES = 128 * MANY_ARTIFACTS;
 
 export interface InventoryOptions {
   /** The layouts whose artifacts and litter are wanted; null: all. */
@@ -55,6 +57,8 @@ export interface InventoryOptions {
   readonly countsAliens: boolean;
   /** Ends the listing between two folders. */
   readonly signal?: AbortSignal | null;
+  /** Called before a folder is listed that seems to hold {@link MANY_ARTIFACTS}. It may hold none. */
+  readonly onLargeFolder?: () => void;
   /** Called whenever there are {@link MANY_ARTIFACTS} more. */
   readonly onMany?: (listed: Rows) => void;
 }
@@ -137,7 +141,7 @@ export async function takeInventory(host: Host, root: string, options: Inventory
 export async function takeStoreInventory(
   host: Host,
   home: string,
-  options: Pick<InventoryOptions, 'signal' | 'onMany'>,
+  options: Pick<InventoryOptions, 'signal' | 'onLargeFolder'>,
 ): Promise<Inventory> {
   const lister = new Lister(host, home, { layouts: null, countsAliens: false, ...options });
   await lister.runStore();
@@ -215,9 +219,12 @@ class Lister implements Inventory {
   }
 
   #list(visit: Visit): void {
-    const folder = new ListedFolder(this, visit, this.#absolute(visit.segments), this.#seed);
+    const path = this.#absolute(visit.segments);
+    const folder = new ListedFolder(this, visit, path, this.#seed);
     try {
-      this.#host.files.scanDirectory(this.#absolute(visit.segments), (item) => {
+      const { files } = this.#host;
+      if ((files.lstat(path)?.bytes ?? 0) >= LARGE_FOLDER_BYTES) this.#options.onLargeFolder?.();
+      files.scanDirectory(path, (item) => {
         this.#item(visit, folder, item);
         return true;
       });
@@ -247,7 +254,7 @@ class Lister implements Inventory {
     else if (named?.kind !== 'private') this.aliens += 1;
   }
 
-  #part(folder: ListedFolder, named: Named & { readonly kind: 'part' }, isRegular: boolean): void {
+  #part(folder: ListedFolder, named: NamedPart, isRegular: boolean): void {
     // Where every name is a part, a link or a pipe is nobody's artifact in disguise.
     if (!isRegular && !named.format.isPrunable) this.aliens += 1;
     else if (this.#isWanted(named.format.layout)) {
@@ -314,9 +321,9 @@ class ListedFolder {
     return this.#place;
   }
 
-  mark(named: Named & { readonly kind: 'part' }, isRegular: boolean): void {
+  mark(named: NamedPart, isRegular: boolean): void {
     const { artifacts } = this.#inventory;
     this.#index ??= new StemIndex(artifacts, this.place, this.#seed);
-    artifacts.mark(this.#index.row(named.format, named.stem), named.part, isRegular);
+    artifacts.mark(this.#index.row(named), named.part, isRegular);
   }
 }

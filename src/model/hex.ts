@@ -1,3 +1,4 @@
+/** The bit that no digit has. */
 const NO_DIGIT = 16;
 
 /** What a lowercase hex digit stands for, by the code of its character. */
@@ -19,16 +20,16 @@ export function hasHexAt(text: string, start: number, length: number): boolean {
 }
 
 /**
- * Writes the bytes of lowercase hex digits, two digits each, from `start` on.
- * @returns false when the text is not pairs of them: what was written by then means nothing.
+ * Writes the bytes of the first `length` lowercase hex digits of a text, two digits each, from `start` on.
+ * @returns false when they are not pairs of them: what was written by then means nothing.
  */
-export function writeHex(text: string, target: Uint8Array, start: number): boolean {
-  if (text.length % 2 !== 0) return false;
-  for (let index = 0; index < text.length; index += 2) {
+export function writeHex(text: string, target: Uint8Array, start: number, length: number): boolean {
+  if (length % 2 !== 0 || length > text.length) return false;
+  for (let index = 0; index < length; index += 2) {
     const high = digitAt(text, index);
     const low = digitAt(text, index + 1);
-    if (high === NO_DIGIT || low === NO_DIGIT) return false;
-    target[start + index / 2] = 16 * high + low;
+    if (((high | low) & NO_DIGIT) !== 0) return false;
+    target[start + (index >> 1)] = (high << 4) | low;
   }
   return true;
 }

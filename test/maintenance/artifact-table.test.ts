@@ -10,7 +10,7 @@ class Listing {
   readonly #index = new StemIndex(this.table, 0, 1);
 
   mark(stem: string, part: number): void {
-    this.table.mark(this.#index.row(entryFormat, stem), part, true);
+    this.table.mark(this.#index.row({ format: entryFormat, stem, packed: null }), part, true);
   }
 }
 

@@ -25,7 +25,8 @@ describe('hex digits', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 40 }), fc.nat(8), (bytes, start) => {
         const target = Buffer.alloc(start + bytes.length + 1, 0xee);
-        assert.equal(writeHex(Buffer.from(bytes).toString('hex'), target, start), true);
+        const text = `${Buffer.from(bytes).toString('hex')}.bin`;
+        assert.equal(writeHex(text, target, start, 2 * bytes.length), true);
         assert.deepEqual(target.subarray(start, start + bytes.length), Buffer.from(bytes));
         assert.equal(target.at(-1), 0xee);
       }),
@@ -34,6 +35,7 @@ describe('hex digits', () => {
 
   it('are refused in odd numbers and among others', () => {
     for (const text of ['a', '0g', 'g0', 'AB', '00 0', 'é0', 'ab.bin'])
-      assert.equal(writeHex(text, new Uint8Array(8), 0), false, text);
+      assert.equal(writeHex(text, new Uint8Array(8), 0, text.length), false, text);
+    assert.equal(writeHex('abc', new Uint8Array(8), 0, 4), false, 'more than there are');
   });
 });

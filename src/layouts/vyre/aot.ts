@@ -36,7 +36,13 @@ export const aotSection: Section = {
     const match = PART.exec(name);
     if (match === null) return null;
     const [, stem = '', extension] = match;
-    return { kind: 'part', format: aotFormat, part: extension === 'wgsl' ? TEXT : SIDECAR, stem };
+    return {
+      kind: 'part',
+      format: aotFormat,
+      part: extension === 'wgsl' ? TEXT : SIDECAR,
+      stem,
+      packed: null,
+    };
   },
   folder: () => null,
 };

@@ -44,7 +44,13 @@ export const parsedAstSection: Section = {
     const match = PART.exec(name);
     if (match === null) return TEMPORARY_NAME.test(name) ? TEMPORARY : null;
     const [, stem = '', extension] = match;
-    return { kind: 'part', format: extension === 'vct' ? tokensFormat : payloadsFormat, part: 0, stem };
+    return {
+      kind: 'part',
+      format: extension === 'vct' ? tokensFormat : payloadsFormat,
+      part: 0,
+      stem,
+      packed: null,
+    };
   },
   folder: () => null,
 };

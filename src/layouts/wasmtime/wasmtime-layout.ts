@@ -20,8 +20,10 @@ const compilerSection: Section = {
     const match = FILE.exec(name);
     if (match === null) return null;
     const [, stem = '', extension] = match;
-    if (extension === undefined) return { kind: 'part', format: moduleFormat, part: MODULE_PART, stem };
-    if (extension === '.stats') return { kind: 'part', format: moduleFormat, part: STATS_PART, stem };
+    if (extension === undefined)
+      return { kind: 'part', format: moduleFormat, part: MODULE_PART, stem, packed: null };
+    if (extension === '.stats')
+      return { kind: 'part', format: moduleFormat, part: STATS_PART, stem, packed: null };
     return TASK_LOCK;
   },
   folder: () => null,

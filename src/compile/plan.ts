@@ -34,8 +34,11 @@ export interface PlannedOutput extends NamedFile {
 /** A request that was checked, with everything that is known before a byte is hashed. */
 export interface Plan {
   readonly request: CompileRequest;
+  /** The program, as it was typed. */
+  readonly typed: string;
   /** The arguments without the program. */
   readonly templates: readonly Template[];
+  /** Put together when somebody asks for it: a hit of a batch does not. */
   readonly line: CommandLine;
   readonly program: ProgramDescription;
   readonly preset: Preset | null;
@@ -68,15 +71,19 @@ export function makePlan(host: Host, request: CompileRequest, shared: SharedPlan
   const plan = (): PlannedCommand => planCommand(host, request);
   const { command, pattern } =
     shared === null ? { command: plan(), pattern: null } : shared.command(request, plan);
-  const { templates, program, preset, environment, tools } = command;
-  const line = lineOf(command, request);
-  const facts = pattern === null ? (preset?.facts(line) ?? null) : pattern.facts;
+  const { typed, templates, program, preset, environment, tools } = command;
+  let line: CommandLine | null = null;
+  const lineNow = (): CommandLine => (line ??= lineOf(command, request));
+  const facts = pattern === null ? (preset?.facts(lineNow()) ?? null) : pattern.facts;
   const relocatable = request.relocatable || facts?.relocatable === true;
   const named = outputs.every((output, index) => output.isStdout || namesOutput(templates, index));
   return {
     request,
+    typed,
     templates,
-    line,
+    get line() {
+      return lineNow();
+    },
     program,
     preset,
     facts,

@@ -174,12 +174,18 @@ function keepCode(): void {
   try {
     mkdirSync(code);
     const request = prepareCall(scratch);
+    const [input = '', , output = '', , ...command] = request;
+    writeFileSync(
+      join(scratch, 'manifest'),
+      JSON.stringify({ jobs: [{ inputs: [input], outputs: [output], command }] }),
+    );
     run(join(folder, 'bin/vyre-cache.js'), 'compile', ...request);
     const fingerprint = run(join(folder, 'bin/vyre-cache.js'), 'fingerprint', ...request).trim();
     for (const words of [
       ['verify', 'home'],
       ['stats', 'home'],
       ['prune', 'home', '--all', '--dry-run'],
+      ['compile', '--manifest', 'manifest'],
       ['get', fingerprint, '-o', 'copy'],
     ])
       run('-e', keepingCode(code), 'vyre-cache', ...words);

@@ -17,7 +17,7 @@ import type { FileDigest } from './file-digests.js';
 import { identifierOf, type Identity } from './identity.js';
 import { escapeLiteral, expand } from './placeholders.js';
 import type { NamedFile, Plan } from './plan.js';
-import type { CommandPattern } from './planned-command.js';
+import { lineOf, type CommandPattern } from './planned-command.js';
 import type { CacheSession } from './session.js';
 import type { SharedLooks } from './shared-looks.js';
 
@@ -49,7 +49,7 @@ function objection(unreadable: readonly string[], identity: Identity): Identity[
 /** What identifies the compiler of a plan now. */
 export async function identityOf(session: CacheSession, plan: Plan, signal?: AbortSignal): Promise<Identity> {
   return identifierOf(session).identify({
-    line: plan.line,
+    line: lineOf(plan),
     program: plan.program,
     preset: plan.preset,
     facts: plan.facts,
@@ -189,16 +189,16 @@ function distinct(fields: readonly Field[]): readonly Field[] {
  * The command with logical names. Literal text that looks like a placeholder is doubled, braces and backslashes in a name
  * are escaped: no two commands look alike.
  */
-export function logicalCommand(plan: Pick<Plan, 'request' | 'templates' | 'typed'>): readonly string[] {
+export function logicalCommand(plan: Pick<Plan, 'request' | 'command'>): readonly string[] {
   const { request } = plan;
   const counts = { inputs: request.inputs.length, outputs: request.outputs.length };
-  const args = expand(plan.templates, counts, {
+  const args = expand(plan.command.templates, counts, {
     input: (index) => `{input:${escapeName(request.inputs[index] ?? '')}}`,
     output: (index) => `{output:${index + 1}}`,
     depfile: () => '{depfile}',
     text: escapeLiteral,
   });
-  return [escapeLiteral(plan.typed), ...args];
+  return [escapeLiteral(plan.command.typed), ...args];
 }
 
 const SPECIAL = /[\\{}]/;
@@ -236,9 +236,9 @@ function argumentBlock(
   );
 }
 
-function runsOf({ typed, templates, request }: Plan, words: readonly string[]): readonly ArgumentRun[] {
+function runsOf({ command, request }: Plan, words: readonly string[]): readonly ArgumentRun[] {
   const inputs = request.inputs.map((name) => `${name}/`);
-  const others = logicalCommand({ typed, templates, request: { ...request, inputs } });
+  const others = logicalCommand({ command, request: { ...request, inputs } });
   const isNaming = (index: number): boolean => words[index] !== others[index];
   const runs: ArgumentRun[] = [];
   for (let start = 0; start < words.length;) {

@@ -21,7 +21,12 @@ export interface RequestHistory {
 /** The name under which a request is remembered: where it runs, what it is called, what it reads and writes. */
 export function requestShape(host: Host, plan: Plan): string {
   const { request } = plan;
-  return digestOf(host, [request.cwd, plan.typed, request.inputs, plan.outputs.map((output) => output.name)]);
+  return digestOf(host, [
+    request.cwd,
+    plan.command.typed,
+    request.inputs,
+    plan.outputs.map((output) => output.name),
+  ]);
 }
 
 /** The digest of all fields but those of files: the same command in the same environment with the same compiler. */

@@ -174,6 +174,11 @@ function keepCode(): void {
   try {
     mkdirSync(code);
     const request = prepareCall(scratch);
+    const [input = '', , output = '', , ...command] = request;
+    writeFileSync(
+      join(scratch, 'manifest'),
+      JSON.stringify({ jobs: [{ inputs: [input], outputs: [output], command }] }),
+    );
     run(join(folder, 'bin/vyre-cache.js'), 'compile', ...request);
     const fingerprint = run(join(folder, 'bin/vyre-cache.js'), 'fingerprint', ...request).trim();
     const keep = (...words: readonly string[]): string =>
@@ -181,6 +186,7 @@ function keepCode(): void {
     keep('verify', 'home');
     keep('stats', 'home');
     keep('prune', 'home', '--all', '--dry-run');
+    keep('compile', '--manifest', 'manifest');
     waitForShortcuts();
     for (let time = 0; time < 2; time += 1) keep('compile', ...request);
     cpSync(code, common.outdir, { recursive: true });

@@ -252,7 +252,7 @@ class Batch {
   }
 
   #mustSaveCounters(): boolean {
-    return this.#session.isFull || this.#session.host.clock.monotonicMs() - this.#savedAtMs >= COUNTERS_MS;
+    return this.#session.host.clock.monotonicMs() - this.#savedAtMs >= COUNTERS_MS;
   }
 
   async #saveCounters(): Promise<void> {

@@ -291,7 +291,8 @@ function isEmbedding(
 
 /** True inside a compilation of this very fingerprint: a compiler that calls us does not wait for itself. */
 export function isActive(plan: Plan, description: Description): boolean {
-  const active = plan.request.environment[ACTIVE_VARIABLE] ?? '';
+  const active = plan.request.environment[ACTIVE_VARIABLE];
+  if (active === undefined) return false;
   return active.split(':').some((mark) => mark.startsWith(`${description.primary}/`));
 }
 

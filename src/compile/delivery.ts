@@ -45,21 +45,21 @@ export interface DeliveryOptions {
  * @throws CacheError environment naming the path.
  */
 export async function deliver(host: Host, output: Deliverable, options: DeliveryOptions = {}): Promise<void> {
-  if (!renewOutput(host, output)) await writeOutput(host, output, options);
+  if (renewOutput(host, output) === null) await writeOutput(host, output, options);
 }
 
 /**
  * A file that is what would be delivered already, byte for byte and by its mode, gets the time of its delivery and
- * nothing else: a rename over a file makes some file systems write the new one to the disk at once. False where
- * anything differs, other names lead to it, or it cannot be changed.
+ * nothing else: a rename over a file makes some file systems write the new one to the disk at once.
+ * @returns the file as it was; null where anything differs, other names lead to it, or it cannot be changed.
  */
-export function renewOutput(host: Host, output: Deliverable): boolean {
+export function renewOutput(host: Host, output: Deliverable): FileStat | null {
   try {
     const there = host.files.lstat(output.path);
-    return there?.type === 'file' && renew(host, output, there);
+    return there?.type === 'file' && renew(host, output, there) ? there : null;
   } catch (error) {
     if (errnoOf(error) === null) throw error;
-    return false;
+    return null;
   }
 }
 

@@ -17,6 +17,7 @@ import type { FileDigest } from './file-digests.js';
 import { identifierOf, type Identity } from './identity.js';
 import { escapeLiteral, expand } from './placeholders.js';
 import type { NamedFile, Plan } from './plan.js';
+import { lineOf, type CommandPattern } from './planned-command.js';
 import type { CacheSession } from './session.js';
 import type { SharedLooks } from './shared-looks.js';
 
@@ -48,7 +49,7 @@ function objection(unreadable: readonly string[], identity: Identity): Identity[
 /** What identifies the compiler of a plan now. */
 export async function identityOf(session: CacheSession, plan: Plan, signal?: AbortSignal): Promise<Identity> {
   return identifierOf(session).identify({
-    line: plan.line,
+    line: lineOf(plan),
     program: plan.program,
     preset: plan.preset,
     facts: plan.facts,
@@ -99,7 +100,7 @@ export function describeAs(session: CacheSession, plan: Plan, identity: Identity
   // In the order in which records show them.
   const blocks = [
     ...machineBlocks(host),
-    blockOf(argumentFields(plan)),
+    ...argumentBlocks(plan),
     sharedBlockOf(identity.fields),
     blockOf(cwd),
     blockOf(dependencies),
@@ -110,7 +111,7 @@ export function describeAs(session: CacheSession, plan: Plan, identity: Identity
   ].filter((block) => block !== null);
   return new Described(blocks, {
     declared: dependencies.length === 0 ? NONE : new Set(dependencies.map(({ name }) => name)),
-    primary: fingerprint(host, blocks),
+    host,
     hashed,
     identity,
     uncacheable: objection(unreadable, identity),
@@ -119,22 +120,31 @@ export function describeAs(session: CacheSession, plan: Plan, identity: Identity
 
 const NONE: ReadonlySet<string> = new Set();
 
-/** A description whose fields are put together when they are asked for: a hit does without. */
+/** A description whose fields are put together, and hashed, when they are asked for: many a hit does without. */
 class Described implements Description {
   readonly blocks: readonly FieldBlock[];
   readonly declared: ReadonlySet<string>;
-  readonly primary: Fingerprint;
   readonly hashed: readonly FileDigest[];
   readonly identity: Identity;
   readonly uncacheable: Identity['uncacheable'];
+  readonly #host: Host;
+  #primary: Fingerprint | null = null;
 
-  constructor(blocks: readonly FieldBlock[], about: Omit<Description, 'fields' | 'blocks'>) {
+  constructor(
+    blocks: readonly FieldBlock[],
+    about: Omit<Description, 'fields' | 'blocks' | 'primary'> & { readonly host: Host },
+  ) {
     this.blocks = blocks;
     this.declared = about.declared;
-    this.primary = about.primary;
+    this.#host = about.host;
     this.hashed = about.hashed;
     this.identity = about.identity;
     this.uncacheable = about.uncacheable;
+  }
+
+  get primary(): Fingerprint {
+    this.#primary ??= fingerprint(this.#host, this.blocks);
+    return this.#primary;
   }
 
   get fields(): readonly Field[] {
@@ -179,16 +189,16 @@ function distinct(fields: readonly Field[]): readonly Field[] {
  * The command with logical names. Literal text that looks like a placeholder is doubled, braces and backslashes in a name
  * are escaped: no two commands look alike.
  */
-export function logicalCommand(plan: Plan): readonly string[] {
+export function logicalCommand(plan: Pick<Plan, 'request' | 'command'>): readonly string[] {
   const { request } = plan;
   const counts = { inputs: request.inputs.length, outputs: request.outputs.length };
-  const args = expand(plan.templates, counts, {
+  const args = expand(plan.command.templates, counts, {
     input: (index) => `{input:${escapeName(request.inputs[index] ?? '')}}`,
     output: (index) => `{output:${index + 1}}`,
     depfile: () => '{depfile}',
     text: escapeLiteral,
   });
-  return [escapeLiteral(plan.line.typed), ...args];
+  return [escapeLiteral(plan.command.typed), ...args];
 }
 
 const SPECIAL = /[\\{}]/;
@@ -197,6 +207,45 @@ function escapeName(name: string): string {
   return SPECIAL.test(name) ? name.replaceAll(/[\\{}]/g, '\\$&') : name;
 }
 
-function argumentFields(plan: Plan): readonly Field[] {
-  return logicalCommand(plan).map((argument, index) => textField(numbered('arg', index), argument));
+/** Arguments from `start` to before `end`. */
+interface ArgumentRun {
+  readonly start: number;
+  readonly end: number;
+  /** Null where one of them holds the name of an input. */
+  readonly block: FieldBlock | null;
+}
+
+const knownRuns = new WeakMap<CommandPattern, readonly ArgumentRun[]>();
+
+/** The fields of the arguments. What all commands of a pattern have in common is encoded once. */
+function argumentBlocks(plan: Plan): readonly (FieldBlock | null)[] {
+  const words = logicalCommand(plan);
+  const { pattern } = plan;
+  if (pattern === null) return [argumentBlock(words, { start: 0, end: words.length })];
+  const runs = knownRuns.get(pattern) ?? runsOf(plan, words);
+  knownRuns.set(pattern, runs);
+  return runs.map((run) => run.block ?? argumentBlock(words, run));
+}
+
+function argumentBlock(
+  words: readonly string[],
+  { start, end }: Pick<ArgumentRun, 'start' | 'end'>,
+): FieldBlock | null {
+  return blockOf(
+    words.slice(start, end).map((word, index) => textField(numbered('arg', start + index), word)),
+  );
+}
+
+function runsOf({ command, request }: Plan, words: readonly string[]): readonly ArgumentRun[] {
+  const inputs = request.inputs.map((name) => `${name}/`);
+  const others = logicalCommand({ command, request: { ...request, inputs } });
+  const isNaming = (index: number): boolean => words[index] !== others[index];
+  const runs: ArgumentRun[] = [];
+  for (let start = 0; start < words.length;) {
+    let end = start + 1;
+    while (end < words.length && isNaming(end) === isNaming(start)) end += 1;
+    runs.push({ start, end, block: isNaming(start) ? null : argumentBlock(words, { start, end }) });
+    start = end;
+  }
+  return runs;
 }

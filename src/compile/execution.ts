@@ -10,6 +10,7 @@ import { activeMark, type WorkerDirectory } from '../store/worker-directory.js';
 import { sameState } from './file-state.js';
 import { expand, namesDepfile } from './placeholders.js';
 import type { Plan } from './plan.js';
+import { lineOf } from './planned-command.js';
 import type { FailedRun, Listed, Listing, ListingRun } from './presets/preset.js';
 import type { CompileOptions } from './request.js';
 import { run, type RunRequest, type RunResult } from './runner.js';
@@ -68,7 +69,7 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
   const layout = layoutOf(plan, setting);
   makeFolders(host, layout, setting);
   const before = plan.outputs.map((output) => lstatOrNull(host.files, output.path));
-  const listing = setting.mode === 'caller' ? null : (plan.preset?.listing(plan.line) ?? null);
+  const listing = setting.mode === 'caller' ? null : (plan.preset?.listing(lineOf(plan)) ?? null);
   const result = await withStdoutFile(host, layout, async (stdoutFd) =>
     run(host, runRequest(request, { layout, listing, stdoutFd })),
   );
@@ -192,7 +193,7 @@ function runRequest(
   return {
     spawn: {
       program: plan.program.path,
-      argv0: plan.line.typed,
+      argv0: plan.command.typed,
       args: listing === null || layout.listPath === null ? args : listing.augment(args, layout.listPath),
       cwd: plan.request.cwd,
       environment: environmentOf(plan, layout.home, mark),
@@ -261,7 +262,7 @@ async function collect(
   const timeoutMs = isSuccess ? LIST_TIMEOUT_MS : FAILED_LIST_TIMEOUT_MS;
   const environment = environmentOf(plan, layout.home, null);
   const listingRun: ListingRun = {
-    line: plan.line,
+    line: lineOf(plan),
     listPath: layout.listPath ?? '',
     workerDirectory: worker.path,
     files: host.files,

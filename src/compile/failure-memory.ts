@@ -17,6 +17,7 @@ import { embeds, leftovers, type Execution } from './execution.js';
 import type { Job } from './job.js';
 import { completeFingerprint, type KnownFailure } from './lookup-store.js';
 import { discovers, type Plan } from './plan.js';
+import { lineOf } from './planned-command.js';
 import type { Product } from './product.js';
 import { provenanceOf } from './provenance.js';
 import type { CompileOptions } from './request.js';
@@ -58,8 +59,9 @@ function isRefused({ lastAtMs }: Failure, { options, askedAtMs }: FailureRequest
 }
 
 /** The run would remove old outputs at their real places, which no repetition of its words does. */
-function mayLoseOutputs({ host }: CacheSession, { preset, line, inWorker, outputs }: Plan): boolean {
-  if (inWorker || preset?.keepsOldOutputs(line) === true) return false;
+function mayLoseOutputs({ host }: CacheSession, plan: Plan): boolean {
+  const { preset, inWorker, outputs } = plan;
+  if (inWorker || preset?.keepsOldOutputs(lineOf(plan)) === true) return false;
   return outputs.some(({ path }) => lstatOrNull(host.files, path) !== null);
 }
 
@@ -105,7 +107,7 @@ function judge(job: Job, run: RunResult): Classified {
   const isKnown = preset !== null && description.identity.uncovered === null;
   if (!options.failureMemory || !isKnown || run.lingering) return { notRemembered: 'doubtful' };
   if (options.signal?.aborted === true) return { notRemembered: 'stopped' };
-  if (!speaksEnglish(plan.line.environment)) return { notRemembered: 'doubtful' };
+  if (!speaksEnglish(lineOf(plan).environment)) return { notRemembered: 'doubtful' };
   return classify({ ...run, transientWords: preset.transientWords });
 }
 

@@ -17,6 +17,7 @@ import { completeFingerprint } from './lookup-store.js';
 import { namesOutput } from './placeholders.js';
 import { memoisedBy } from './identity.js';
 import { discovers, makePlan, type Plan } from './plan.js';
+import { lineOf } from './planned-command.js';
 import type { CompileOptions, CompileRequest, FingerprintResult } from './request.js';
 import { exitCodeOf } from './runner.js';
 import type { CacheSession, Home } from './session.js';
@@ -104,7 +105,7 @@ async function discoverByRunning(
       options,
       setting,
       onOverflow: null,
-      memoised: memoisedBy(session, plan.line),
+      memoised: memoisedBy(session, lineOf(plan)),
     });
     if (!succeeded(execution.run)) {
       const status = exitCodeOf(execution.run.end);

@@ -1,4 +1,4 @@
-import { statOrNull } from '../host/files.js';
+import { statOrNull, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { isHit } from '../model/lifecycle.js';
 import {
@@ -30,13 +30,14 @@ export async function handOver(
   product: Product,
 ): Promise<HandedOver> {
   let error: DeliveryError | null = null;
+  let renewed: Renewed = NOTHING;
   try {
-    await deliverAll(session, request, product);
+    ({ renewed } = await deliverAll(session, request, product));
   } catch (problem) {
     if (!(problem instanceof DeliveryError)) throw problem;
     error = problem;
   }
-  return { outputs: describeOutputs(session, request.plan), error };
+  return { outputs: describeOutputs(session, request.plan, renewed), error };
 }
 
 /**
@@ -49,11 +50,11 @@ export function handOverNow(
   product: Product,
 ): readonly DeliveredOutput[] | null {
   const { host } = session;
-  const absent = absentOf(host, plan, product);
-  if (absent.length === 0) return describeOutputs(session, plan);
+  const { absent, renewed } = renewOutputs(host, plan, product);
+  if (absent.length === 0) return describeOutputs(session, plan, renewed);
   const claimed = claimingNow(session, plan, () => absent.every((output) => writeOutputNow(host, output)));
   if (!claimed.held || !claimed.value) return null;
-  return describeOutputs(session, plan);
+  return describeOutputs(session, plan, renewed);
 }
 
 function wasHit(product: Product): boolean {
@@ -65,28 +66,44 @@ export async function deliverAll(
   session: Claimant,
   { plan, options }: { readonly plan: Destination; readonly options: DeliveryOptions },
   product: Product,
-): Promise<void> {
+): Promise<Delivery> {
   const { host } = session;
-  const absent = absentOf(host, plan, product);
-  if (absent.length === 0) return;
+  const delivery = renewOutputs(host, plan, product);
+  const { absent } = delivery;
+  if (absent.length === 0) return delivery;
   await claimingQuietly(session, plan, async () => {
     for (const output of absent) await writeOutput(host, output, options);
   });
+  return delivery;
+}
+
+/** By path: outputs that were at their places already, as they are there. */
+type Renewed = ReadonlyMap<string, FileStat>;
+
+const NOTHING: Renewed = new Map();
+
+interface Delivery {
+  readonly renewed: Renewed;
+  /** What had to be written. */
+  readonly absent: readonly Deliverable[];
 }
 
 /**
- * The outputs that have to be written: those that are at their places already are renewed. That is nobody else's
+ * Renews the outputs that are at their places already, and finds those that have to be written. That is nobody else's
  * business: only who writes claims the outputs.
  */
-function absentOf(host: Host, plan: Destination, product: Product): readonly Deliverable[] {
+function renewOutputs(host: Host, plan: Destination, product: Product): Delivery {
   const absent: Deliverable[] = [];
+  const renewed = new Map<string, FileStat>();
   for (const [index, { path, isStdout }] of plan.outputs.entries()) {
     const member = memberFor(plan, product, { index, isStdout });
     if (member === null) continue;
     const output = { path, executable: member.executable, content: member.bytes };
-    if (!renewOutput(host, output)) absent.push(output);
+    const there = renewOutput(host, output);
+    if (there === null) absent.push(output);
+    else renewed.set(path, there);
   }
-  return absent;
+  return { renewed, absent };
 }
 
 /** What has to be written for an output; null for one that is not there, or lies where it belongs. */
@@ -101,10 +118,10 @@ function memberFor(
 }
 
 /** Best effort: what lies there is the user's, whether it can be described or not. */
-function describeOutputs(session: Claimant, plan: Destination): readonly DeliveredOutput[] {
+function describeOutputs(session: Claimant, plan: Destination, renewed: Renewed): readonly DeliveredOutput[] {
   const described: DeliveredOutput[] = [];
   for (const { name, path } of plan.outputs) {
-    const stat = statOrNull(session.host.files, path);
+    const stat = renewed.get(path) ?? statOrNull(session.host.files, path);
     if (stat === null) continue;
     described.push({ path: name, bytes: stat.bytes, executable: (stat.mode & 0o100) !== 0 });
   }

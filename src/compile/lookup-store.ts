@@ -110,11 +110,22 @@ function findAmong(
   const { plan, description, looks } = request;
   const { host, knownSets } = session;
   const { cwd } = plan.request;
-  const known = discovers(plan)
-    ? readSets(host, place.paths, description.primary, knownSets)
-    : [NO_DEPENDENCIES];
+  const readWith = (
+    set: DependencySet,
+  ): { readonly complete: Fingerprint; readonly read: ArtifactRead | null } => {
+    const complete = completeFingerprint(session, description, set);
+    const read = waitedFor.get(complete) ?? readArtifactNow(place.store, complete, plan.outputs.length);
+    return { complete, read };
+  };
   const look = (): IsCurrent => currentSets(host, session.digests, cwd);
   const isNow = looks === undefined ? look() : looks.from(cwd, look);
+  const isListed = discovers(plan);
+  const likely = isListed ? (looks?.likelySet(plan) ?? null) : null;
+  if (likely !== null && isNow(likely)) {
+    const { complete, read } = readWith(likely);
+    if (read?.hit === true) return foundIn(read, { fingerprint: complete, set: likely, setAge: 0 });
+  }
+  const known = isListed ? readSets(host, place.paths, description.primary, knownSets) : [NO_DEPENDENCIES];
   const current = known.filter(isNow);
   let miss: NotFound = {
     hit: false,
@@ -125,10 +136,12 @@ function findAmong(
   };
   const failures: KnownFailure[] = [];
   for (const set of current) {
-    const complete = completeFingerprint(session, description, set);
-    const read = waitedFor.get(complete) ?? readArtifactNow(place.store, complete, plan.outputs.length);
+    const { complete, read } = readWith(set);
     if (read === null) return { mustWait: complete };
-    if (read.hit) return foundIn(read, { fingerprint: complete, set, setAge: known.indexOf(set) });
+    if (read.hit) {
+      looks?.keepSet(plan, set);
+      return foundIn(read, { fingerprint: complete, set, setAge: known.indexOf(set) });
+    }
     miss = { hit: false, reason: read.reason, fingerprint: complete, discoveredKnown: true, failures };
     const record = place.disk.readFailure(complete);
     if (record !== null) failures.push({ fingerprint: complete, record });

@@ -14,7 +14,7 @@ import {
   type CommandPattern,
   type PlannedCommand,
 } from './planned-command.js';
-import type { CommandLine, Facts, Preset } from './presets/preset.js';
+import type { Facts, Preset } from './presets/preset.js';
 import type { ProgramDescription } from './program.js';
 import type { CompileRequest } from './request.js';
 import type { Found, SharedPlans } from './shared-plans.js';
@@ -34,9 +34,9 @@ export interface PlannedOutput extends NamedFile {
 /** A request that was checked, with everything that is known before a byte is hashed. */
 export interface Plan {
   readonly request: CompileRequest;
+  readonly command: PlannedCommand;
   /** The arguments without the program. */
   readonly templates: readonly Template[];
-  readonly line: CommandLine;
   readonly program: ProgramDescription;
   readonly preset: Preset | null;
   readonly facts: Facts | null;
@@ -69,14 +69,14 @@ export function makePlan(host: Host, request: CompileRequest, shared: SharedPlan
   const { command, pattern } =
     shared === null ? { command: plan(), pattern: null } : shared.command(request, plan);
   const { templates, program, preset, environment, tools } = command;
-  const line = lineOf(command, request);
-  const facts = pattern === null ? (preset?.facts(line) ?? null) : pattern.facts;
+  // A plan has no command line of its own: a hit of a batch needs none.
+  const facts = pattern === null ? (preset?.facts(lineOf({ request, command })) ?? null) : pattern.facts;
   const relocatable = request.relocatable || facts?.relocatable === true;
   const named = outputs.every((output, index) => output.isStdout || namesOutput(templates, index));
   return {
     request,
+    command,
     templates,
-    line,
     program,
     preset,
     facts,
@@ -99,7 +99,7 @@ export function makePlan(host: Host, request: CompileRequest, shared: SharedPlan
 /** True where a compilation tells which further files it read. */
 export function discovers(plan: Plan): boolean {
   if (plan.pattern !== null) return plan.pattern.discovers || namesDepfile(plan.templates);
-  const listing = plan.preset?.listing(plan.line) ?? null;
+  const listing = plan.preset?.listing(lineOf(plan)) ?? null;
   return namesDepfile(plan.templates) || listing !== null;
 }
 

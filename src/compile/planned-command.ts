@@ -66,8 +66,14 @@ export function isUtf8Text(text: string): boolean {
   return !text.includes(REPLACEMENT);
 }
 
+/** A request and its command. */
+interface Planned {
+  readonly request: CompileRequest;
+  readonly command: PlannedCommand;
+}
+
 /** The command line of a request as a person would type it without us. */
-export function lineOf(command: PlannedCommand, request: CompileRequest): CommandLine {
+export function lineOf({ request, command }: Planned): CommandLine {
   const { inputs, outputs, cwd } = request;
   return {
     typed: command.typed,
@@ -167,11 +173,9 @@ export function patternOf(command: PlannedCommand, request: CompileRequest): Com
   if (preset?.likeness === undefined) return null;
   const { endingOf, isIndifferent } = preset.likeness;
   const standIn = (name: string, index: number): string => `${STAND_IN}${index}${endingOf(name) ?? ''}`;
-  const line = lineOf(command, {
-    ...request,
-    inputs: request.inputs.map(standIn),
-    outputs: request.outputs.map(standIn),
-  });
+  const inputs = request.inputs.map(standIn);
+  const outputs = request.outputs.map(standIn);
+  const line = lineOf({ command, request: { ...request, inputs, outputs } });
   if (!isIndifferent(line, STAND_IN)) return null;
   const facts = preset.facts(line);
   // What is written besides may be declared under one name and not under another.

@@ -15,6 +15,7 @@ import { hit, type Asked, type Effort } from './hit.js';
 import { find, type NotFound } from './lookup-store.js';
 import { missReason } from './miss-reason.js';
 import { claimingOutputs } from './output-claims.js';
+import { lineOf } from './planned-command.js';
 import type { Produced, Product } from './product.js';
 import { keep, resultOf } from './publication.js';
 import { rememberRequest, settingDigest, requestShape } from './request-history.js';
@@ -244,7 +245,7 @@ async function compileIn(
       setting: { mode, worker, primary: description.primary },
       onOverflow,
       asksAfterFailure: (result) => isMemorable(job, result),
-      memoised: memoisedBy(session, plan.line),
+      memoised: memoisedBy(session, lineOf(plan)),
     });
   } catch (error) {
     return degrade(job, { error, waited: state.waited });

@@ -23,7 +23,7 @@ export function provenanceOf(
     fingerprint: made.complete,
     createdAtMs: made.createdAtMs,
     fields: completeFields(description.fields, made.set).map((field) => showField(field, hash)),
-    compiler: plan.line.typed,
+    compiler: plan.command.typed,
     command: logicalCommand(plan),
     cost: { wallSeconds: run.wallSeconds, cpuSeconds: null, peakMemoryBytes: null },
     stdout: run.stdout,

@@ -24,7 +24,7 @@ export function requestShape(host: Host, plan: Plan): string {
   const { request } = plan;
   return digestOf(host, [
     request.cwd,
-    plan.line.typed,
+    plan.command.typed,
     request.inputs,
     plan.outputs.map((output) => output.name),
   ]);

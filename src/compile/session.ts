@@ -5,7 +5,7 @@ import { KnownDocuments } from '../store/checked-file.js';
 import { hasWorkers, type HomeProblem } from '../store/usable-home.js';
 import { LayeredStore } from '../store/layered-store.js';
 import { LockFile } from '../store/lock-file.js';
-import type { Saving } from '../store/savings.js';
+import { NotedSavings, type Saving } from '../store/savings.js';
 import { PrivateState, type EventKind } from '../store/private-state.js';
 import { foreignStateFolder } from '../store/state-folders.js';
 import { statOrNull } from '../host/files.js';
@@ -57,8 +57,6 @@ export type HomeAccess =
   | { readonly ok: true; readonly home: Home }
   | { readonly ok: false; readonly problem: HomeProblem };
 
-/** As many as the file of a home has room for. */
-const MAX_SAVINGS = 4096;
 /** Some 10 KiB each. */
 const MAX_KNOWN_SETS = 256;
 
@@ -76,7 +74,7 @@ export class CacheSession {
   readonly tally = new Tally();
   readonly flights = new SingleFlight<Produced | 'deferred'>();
   readonly knownSets: KnownSets = new KnownDocuments(MAX_KNOWN_SETS);
-  readonly #savings = new Map<Fingerprint, Saving>();
+  readonly #savings = new NotedSavings();
   /** Called once per kind of trouble. */
   onTrouble: ((trouble: Trouble) => void) | null = null;
   /** Called once per note: what a user should know about a miss. */
@@ -141,19 +139,9 @@ export class CacheSession {
     }
   }
 
-  /** True when so much was noted that it is time for {@link saveCounters}: memory does not grow with the hits. */
-  get isFull(): boolean {
-    return this.#savings.size >= MAX_SAVINGS;
-  }
-
   /** Notes that a hit has saved something: written with the counters. */
   addSaving(fingerprint: Fingerprint, savedMs: number): void {
-    const before = this.#savings.get(fingerprint) ?? { fingerprint, savedMs: 0, hits: 0 };
-    this.#savings.set(fingerprint, {
-      fingerprint,
-      savedMs: before.savedMs + savedMs,
-      hits: before.hits + 1,
-    });
+    this.#savings.add({ fingerprint, savedMs, hits: 1 });
   }
 
   /** Counts a hit that was answered without this session. */
@@ -326,8 +314,7 @@ export class CacheSession {
     if (this.tally.isEmpty) return;
     this.#hasPublished ||= this.tally.values.has('puts');
     const taken = this.tally.take();
-    const savings = [...this.#savings.values()];
-    this.#savings.clear();
+    const savings = this.#savings.take();
     for (const { state, lock } of this.#writableStates()) {
       try {
         // Somebody has stopped while they held it: the next folder counts.

@@ -1,6 +1,7 @@
 import type { Clock } from '../host/clock.js';
 import type { DependencySet, IsCurrent } from './dependency-sets.js';
 import type { Identity } from './identity.js';
+import type { Plan } from './plan.js';
 import type { CommandPattern } from './planned-command.js';
 
 /**
@@ -10,12 +11,20 @@ import type { CommandPattern } from './planned-command.js';
  */
 const SHARED_MS = 20;
 
+/** The set of the last compilation whose set had to be found out. */
+interface LastSet {
+  readonly set: DependencySet;
+  /** It was that of the one before, too. */
+  readonly isLikely: boolean;
+}
+
 /** What the lookups of one batch have in common: the same headers in the same folder are looked at once for many jobs. */
 export class SharedLooks {
   readonly #clock: Clock;
   /** By working directory. */
   readonly #looks = new Map<string, IsCurrent>();
   readonly #identities = new Map<CommandPattern, Identity>();
+  readonly #sets = new Map<CommandPattern, LastSet>();
   #sinceMs = 0;
 
   constructor(clock: Clock) {
@@ -31,6 +40,21 @@ export class SharedLooks {
 
   keepIdentity(pattern: CommandPattern, identity: Identity): void {
     this.#identities.set(pattern, identity);
+  }
+
+  /**
+   * What a compilation of this pattern has read most likely: what two in a row have. It is no more than a place to look
+   * first: where the compilation has read anything else, no artifact has the fingerprint that this set completes. Null
+   * where the last one that had to find out its set had another than the one before.
+   */
+  likelySet({ pattern }: Pick<Plan, 'pattern'>): DependencySet | null {
+    const last = pattern === null ? undefined : this.#sets.get(pattern);
+    return last?.isLikely === true ? last.set : null;
+  }
+
+  /** Notes a set that was found out and has led to an artifact. */
+  keepSet({ pattern }: Pick<Plan, 'pattern'>, set: DependencySet): void {
+    if (pattern !== null) this.#sets.set(pattern, { set, isLikely: this.#sets.get(pattern)?.set === set });
   }
 
   /** The looks from this folder; `begin` starts them afresh where they are too old. */

@@ -4,6 +4,7 @@ import { execute, type ExecutionRequest } from './execution.js';
 import { memoisedBy } from './identity.js';
 import { claimingOutputs, type Claim } from './output-claims.js';
 import type { Plan } from './plan.js';
+import { lineOf } from './planned-command.js';
 import type { Product } from './product.js';
 import type { CompileOptions } from './request.js';
 import { exitCodeOf } from './runner.js';
@@ -52,7 +53,7 @@ async function runClaimed(session: CacheSession, job: CallerJob): Promise<Produc
     options,
     setting: { mode: 'caller' },
     onOverflow,
-    memoised: memoisedBy(session, plan.line),
+    memoised: memoisedBy(session, lineOf(plan)),
   });
   const streams = job.silent === true ? { stdout: EMPTY, stderr: EMPTY } : execution.run;
   return {

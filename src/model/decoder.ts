@@ -29,6 +29,10 @@ export function parseJson(text: string): unknown {
   }
 }
 
+function areTexts(values: readonly unknown[]): values is readonly string[] {
+  return values.every((value) => typeof value === 'string');
+}
+
 /** A JSON object with strict access: `end` demands that every key was read. */
 export class Reader {
   readonly #object: Readonly<Record<string, unknown>>;
@@ -102,6 +106,15 @@ export class Reader {
     const value = this.#take(key);
     if (!Array.isArray(value)) return mismatch(`${this.#path}.${key} is not a list`);
     return value.map((element: unknown, index) => item(element, `${this.#path}.${key}[${index}]`));
+  }
+
+  texts(key: string): readonly string[] {
+    const value = this.#take(key);
+    if (!Array.isArray(value)) return mismatch(`${this.#path}.${key} is not a list`);
+    const elements: readonly unknown[] = value;
+    if (areTexts(elements)) return elements;
+    const other = elements.findIndex((element) => typeof element !== 'string');
+    return mismatch(`${this.#path}.${key}[${other}] is not a string`);
   }
 
   /** Null or an object, decoded by `decode`. */

@@ -8,7 +8,7 @@ import {
 } from './fingerprint.js';
 
 /** First bytes of every hashed description; the version changes with the encoding. */
-const DOMAIN = 'vyre-cache fingerprint v1\n';
+const DOMAIN = Buffer.from('vyre-cache fingerprint v1\n', 'utf8');
 /** Value of the field `schema`; changes whenever the meaning of a field changes. */
 export const FINGERPRINT_SCHEMA = 'vyre-cache.fingerprint/1';
 
@@ -43,7 +43,7 @@ export function numbered(group: 'arg' | 'key' | 'output', index: number): string
  * @throws Error on two fields of one name: a bug of the caller.
  */
 export function encodeFields(fields: readonly Field[]): Uint8Array[] {
-  return [Buffer.from(DOMAIN, 'utf8'), encoded(sortedFields(fields))];
+  return [DOMAIN, encoded(sortedFields(fields))];
 }
 
 function sortedFields(fields: readonly Field[]): readonly Field[] {
@@ -154,7 +154,7 @@ export function sharedBlockOf(fields: readonly Field[]): FieldBlock | null {
 export function fingerprintOfBlocks(blocks: readonly FieldBlock[], hash: HashChunks): Fingerprint {
   const compare = blocks.every((block) => block.isPlain) ? comparePlainNames : compareNames;
   const sorted = blocks.toSorted((a, b) => compare(a.first, b.first));
-  const chunks: Uint8Array[] = [Buffer.from(DOMAIN, 'utf8')];
+  const chunks: Uint8Array[] = [DOMAIN];
   let before: FieldBlock | null = null;
   for (const block of sorted) {
     const isApart = before === null || compare(before.last, block.first) < 0;

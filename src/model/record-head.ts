@@ -132,7 +132,7 @@ export function readHead(reader: Reader) {
     fingerprint: readFingerprint(reader.text('fingerprint')),
     createdAtMs: reader.count('createdAtMs'),
     compiler: reader.text('compiler'),
-    command: reader.list('command', readText),
+    command: reader.texts('command'),
     cost: reader.objectOrNull('cost', readCost) ?? mismatch('record.cost is null'),
     stdout: readBytes(reader.text('stdout')),
     stderr: readBytes(reader.text('stderr')),
@@ -184,10 +184,6 @@ function readFingerprint(text: string): Fingerprint {
 
 export function readDigest(text: string): Digest {
   return isDigest(text) ? text : mismatch('not 64 lowercase hex digits');
-}
-
-function readText(value: unknown, path: string): string {
-  return typeof value === 'string' ? value : mismatch(`${path} is not a string`);
 }
 
 function readBytes(text: string): Uint8Array {

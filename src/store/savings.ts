@@ -26,6 +26,23 @@ export interface Saving {
   readonly hits: number;
 }
 
+/** What a process has noted and not yet written: one for each slot, however many entries have saved something. */
+export class NotedSavings {
+  readonly #bySlot = new Map<number, Saving>();
+
+  add(saving: Saving): void {
+    const at = slotAt(saving);
+    this.#bySlot.set(at, merge(this.#bySlot.get(at) ?? null, saving));
+  }
+
+  /** All of them, which are forgotten then. */
+  take(): readonly Saving[] {
+    const taken = [...this.#bySlot.values()];
+    this.#bySlot.clear();
+    return taken;
+  }
+}
+
 /**
  * Which entries have saved the most time: a file of 192 KiB in the private state of a home, a read and a write of one
  * slot per entry and process, or of the whole file for many. Of two entries that share a slot the one that saves more stays, what the other saves is

@@ -3,6 +3,8 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import { currentSets, type DependencySet } from '../../src/compile/dependency-sets.js';
+import type { Plan } from '../../src/compile/plan.js';
+import type { CommandPattern } from '../../src/compile/planned-command.js';
 import { FileDigests } from '../../src/compile/file-digests.js';
 import { SharedLooks } from '../../src/compile/shared-looks.js';
 import { Stamps } from '../../src/compile/stamps.js';
@@ -35,6 +37,37 @@ class Bench {
     return this.looks.from(cwd, () => currentSets(this.#host, digests, cwd))(set);
   }
 }
+
+/** Of a job of the second command line on; patterns are told apart by what they are. */
+const planOf = (pattern: CommandPattern | null): Pick<Plan, 'pattern'> => ({ pattern });
+
+function aPattern(): CommandPattern {
+  const facts = { relocatable: true, uncacheable: null, furtherOutputs: [], machineModel: false };
+  return { facts, discovers: true };
+}
+
+describe('the set that a batch tries first', () => {
+  const [one, other] = [setOf('x'), setOf('y')];
+
+  it('is the one that two jobs of a command in a row have had', () => {
+    const looks = new SharedLooks(new FakeClock());
+    const plan = planOf(aPattern());
+    const tried = [looks.likelySet(plan)];
+    for (const set of [one, one, other, one, one]) {
+      looks.keepSet(plan, set);
+      tried.push(looks.likelySet(plan));
+    }
+    assert.deepEqual(tried, [null, null, one, null, null, one]);
+  });
+
+  it('belongs to one command, and to none that stands alone', () => {
+    const looks = new SharedLooks(new FakeClock());
+    const plan = planOf(aPattern());
+    for (const each of [plan, plan, planOf(null), planOf(null)]) looks.keepSet(each, one);
+    const tried = [plan, planOf(aPattern()), planOf(null)].map((each) => looks.likelySet(each));
+    assert.deepEqual(tried, [one, null, null]);
+  });
+});
 
 describe('looks that a batch shares', () => {
   it('are made once for many jobs within 20 ms, and again after that', (t) => {

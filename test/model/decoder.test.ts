@@ -24,6 +24,7 @@ const METHODS = {
   amountOrNull: (reader: Reader) => reader.amountOrNull('k'),
   flag: (reader: Reader) => reader.flag('k'),
   list: (reader: Reader) => reader.list('k', (value) => value),
+  texts: (reader: Reader) => reader.texts('k'),
   objectOrNull: (reader: Reader) => reader.objectOrNull('k', (inner) => inner.end()),
 } as const;
 type Method = keyof typeof METHODS;
@@ -42,7 +43,12 @@ const VALUES: readonly (readonly [unknown, readonly Method[]])[] = [
   [NaN, []],
   [true, ['flag']],
   [false, ['flag']],
-  [[], ['list']],
+  [[], ['list', 'texts']],
+  [
+    ['', 'a'],
+    ['list', 'texts'],
+  ],
+  [['', null], ['list']],
   [{}, ['objectOrNull']],
   [{ more: 1 }, []],
   [undefined, []],
@@ -110,6 +116,11 @@ describe('a strict reader', () => {
       reader.list('k', (value, path) => (typeof value === 'string' ? value : mismatch(`${path} is bad`))),
     );
     assert.equal(reason, 'it.k[1] is bad');
+  });
+
+  it('names the place of what is no text in a list of them', () => {
+    const reason = reasonOf({ k: ['a', 'b', 1, null] }, (reader) => reader.texts('k'));
+    assert.equal(reason, 'it.k[2] is not a string');
   });
 
   it('names the place of a nested key', () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, describe, it } from 'node:test';
 import { eventually } from '../support/eventually.js';
 import {
@@ -177,6 +178,45 @@ describe('a batch', () => {
       assert.equal(single.fingerprint, batch.jobs[index]?.fingerprint);
       assert.equal(single.outcome, 'disk');
     }
+  });
+
+  it('finds a job whose notes are gone by what those before it have read, and no other', async (t) => {
+    if (!has(t, 'gcc')) return;
+    const bench = Workbench.make(t);
+    const [KNOWN, JOBS, ODD] = [4, 8, 6];
+    const jobs = Array.from({ length: JOBS }, (_, index): ManifestJob => {
+      const input = `unit${index}.c`;
+      bench.write(
+        input,
+        `#include "${index === ODD ? 'odd' : 'common'}.h"\nint unit${index} = VALUE + ${index};\n`,
+      );
+      const command = ['gcc', '-O1', '-c', '{input}', '-o', '{output}'];
+      return { inputs: [input], outputs: [`unit${index}.o`], command };
+    });
+    bench.write('common.h', '#define VALUE 1\n');
+    bench.write('odd.h', '#define VALUE 2\n');
+    const notes = join(bench.root, '.vyre-cache/deps');
+    const run = async (some: readonly ManifestJob[]): Promise<Batch> => {
+      bench.write('warm.json', JSON.stringify({ jobs: some }));
+      return runBatch(bench, ['--jobs', '1']);
+    };
+    await run(jobs.slice(0, KNOWN));
+    const kept = new Set(readdirSync(notes));
+    const first = await run(jobs);
+    for (const name of readdirSync(notes)) if (!kept.has(name)) rmSync(join(notes, name));
+    const objects = jobs.map(({ outputs: [output = ''] }) => output);
+    const before = objects.map((output) => bench.read(output));
+    for (const output of objects) rmSync(bench.path(output));
+    const second = await run(jobs);
+    assert.deepEqual(
+      second.jobs.map(({ outcome }) => outcome),
+      jobs.map((_, index) => (index === ODD ? 'compiled' : 'disk')),
+    );
+    assert.deepEqual(
+      second.jobs.map(({ fingerprint }) => fingerprint),
+      first.jobs.map(({ fingerprint }) => fingerprint),
+    );
+    for (const [index, output] of objects.entries()) assert.deepEqual(bench.read(output), before[index]);
   });
 
   it('runs nothing when a job has a mistake', async (t) => {

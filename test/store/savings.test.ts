@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'n
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import fc from 'fast-check';
-import { Savings, type Saving } from '../../src/store/savings.js';
+import { NotedSavings, Savings, type Saving } from '../../src/store/savings.js';
 import { fingerprintFrom } from '../support/artifacts.js';
 import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
 import { checkProperty } from '../support/properties.js';
@@ -16,6 +16,34 @@ function saving(digits: string, savedMs: number, hits = 1): Saving {
 function byName(savings: readonly Saving[]): readonly Saving[] {
   return savings.toSorted((a, b) => (a.fingerprint < b.fingerprint ? -1 : 1));
 }
+
+describe('savings that are noted before they are written', () => {
+  it('add up by entry, and are handed out once', () => {
+    const noted = new NotedSavings();
+    for (const each of [saving('a', 100), saving('b', 5), saving('a', 20)]) noted.add(each);
+    assert.deepEqual(byName(noted.take()), [saving('a', 120, 2), saving('b', 5)]);
+    assert.deepEqual(noted.take(), []);
+  });
+
+  it('take the memory of the slots, however many entries there are, and show what the file would', (t) => {
+    const folder = temporaryFolder(t);
+    const amounts = fc.array(fc.tuple(fc.constantFrom('abc0', 'abc1', 'abc2', 'def0'), fc.nat(50)));
+    checkProperty(
+      fc.property(amounts, (pairs) => {
+        const noted = new NotedSavings();
+        const savings = new Savings(fakeHost(), folder);
+        savings.clear();
+        for (const [digits, savedMs] of pairs) {
+          noted.add(saving(digits, savedMs));
+          savings.add([saving(digits, savedMs)]);
+        }
+        const taken = noted.take();
+        assert.ok(taken.length <= 2);
+        assert.deepEqual(byName(taken), byName(savings.read()));
+      }),
+    );
+  });
+});
 
 describe('the savings of single entries', () => {
   it('add up over processes', (t) => {

@@ -85,11 +85,11 @@ class Checks {
     const plan = taken > 0 ? null : this.#plan(job);
     if (plan === null) return null;
     const known = new Set(deps);
-    const { line, program, tools, dependencies } = plan;
+    const { command, program, tools, dependencies } = plan;
     const takenToo =
       countOf(dependencies, ({ name, path }) => !known.has(name) && isTaken('dependency', name, path)) +
       countOf(tools, ({ typed, path }) => isTaken('tool', typed, path));
-    const runsOutput = isTaken('program', line.typed, program.path);
+    const runsOutput = isTaken('program', command.typed, program.path);
     return takenToo > 0 || runsOutput ? null : plan;
   }
 

@@ -39,8 +39,8 @@ export function renderBatchJob(ended: BatchResult, style: JobStyle): Buffer {
   const { result } = ended;
   const output = result === null ? [] : [result.stdout, result.stderr].flatMap(wholeLines);
   const hasFailed = classOf(ended) === 'failed';
-  if (style.quiet && !hasFailed) return Buffer.concat(output);
-  if (!hasFailed && output.length === 0 && (!style.verbose || result === null)) return Buffer.alloc(0);
+  const hasNoLine = style.quiet || (output.length === 0 && (!style.verbose || result === null));
+  if (!hasFailed && hasNoLine) return output.length === 0 ? NOTHING : Buffer.concat(output);
   const job = `job ${ended.index + 1}`;
   const repeated = result === null ? null : repeatWords(result);
   const line =
@@ -67,6 +67,7 @@ function repeatWords({ failedSecondsAgo }: CompileResult): string | null {
 }
 
 const NEWLINE = Buffer.from('\n');
+const NOTHING = Buffer.alloc(0);
 
 function wholeLines(bytes: Uint8Array): readonly Uint8Array[] {
   if (bytes.byteLength === 0) return [];

@@ -43,6 +43,8 @@ export interface Execution {
   readonly listed: Listed | null;
   /** The list that the command itself asked for with `{depfile}`; null where it did not or nothing was written. */
   readonly depfile: Buffer | null;
+  /** When it began, by the clock of the home's file system; 0 where nobody can tell. */
+  readonly startedMs: number;
 }
 
 export interface ExecutionRequest {
@@ -68,7 +70,10 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
   const layout = layoutOf(plan, setting);
   makeFolders(host, layout, setting);
   const before = plan.outputs.map((output) => lstatOrNull(host.files, output.path));
-  const listing = setting.mode === 'caller' ? null : (plan.preset?.listing(plan.line) ?? null);
+  const worker = setting.mode === 'caller' ? null : setting.worker;
+  // Asked before the compiler runs: what it writes in there changes these times as well.
+  const startedMs = worker === null ? 0 : (lstatOrNull(host.files, worker.path)?.ctimeMs ?? 0);
+  const listing = worker === null ? null : (plan.preset?.listing(plan.line) ?? null);
   const result = await withStdoutFile(host, layout, async (stdoutFd) =>
     run(host, runRequest(request, { layout, listing, stdoutFd })),
   );
@@ -77,10 +82,10 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
     return lookAtOutput(host, path, old);
   });
   const listed =
-    listing !== null && setting.mode !== 'caller'
-      ? await collect(host, { layout, listing, worker: setting.worker, request, result })
+    listing !== null && worker !== null
+      ? await collect(host, { layout, listing, worker, request, result })
       : null;
-  return { run: result, outputs, listed, depfile: readDepfile(host, plan, layout) };
+  return { run: result, outputs, listed, depfile: readDepfile(host, plan, layout), startedMs };
 }
 
 /** @param old what lay there before; null where it is of no account. */
@@ -237,8 +242,7 @@ function environmentOf(
     const value = home ?? caller[name];
     if (value !== undefined) variables[name] = value;
   }
-  const active = caller[ACTIVE_VARIABLE];
-  const marks = [active, mark].filter((part) => part !== undefined && part !== null && part !== '');
+  const marks = [caller[ACTIVE_VARIABLE], mark].filter(Boolean);
   if (marks.length > 0) variables[ACTIVE_VARIABLE] = marks.join(':');
   return variables;
 }

@@ -10,6 +10,7 @@ import { activeMark, type WorkerDirectory } from '../store/worker-directory.js';
 import { sameState } from './file-state.js';
 import { expand, namesDepfile } from './placeholders.js';
 import type { Plan } from './plan.js';
+import { missingPathsOf } from './presets/missing-paths.js';
 import type { FailedRun, Listed, Listing, ListingRun } from './presets/preset.js';
 import type { CompileOptions } from './request.js';
 import { run, type RunRequest, type RunResult } from './runner.js';
@@ -269,6 +270,7 @@ async function collect(
     listPath: layout.listPath ?? '',
     workerDirectory: worker.path,
     files: host.files,
+    missing: missingPathsOf(host),
     memoised,
     capture: async (argv) => {
       const [program = '', ...args] = argv;

@@ -6,7 +6,7 @@ import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import { ACTIVE_VARIABLE } from '../model/lifecycle.js';
-import { activeMark, type WorkerDirectory } from '../store/worker-directory.js';
+import { activeMark, WORKER_FOLDERS, type WorkerDirectory } from '../store/worker-directory.js';
 import { sameState } from './file-state.js';
 import { expand, namesDepfile } from './placeholders.js';
 import type { Plan } from './plan.js';
@@ -59,8 +59,7 @@ export interface ExecutionRequest {
   readonly memoised: NonNullable<ListingRun['memoised']>;
 }
 
-/** Subfolders of a worker directory. The owner file and the lists lie beside them. */
-const FOLDERS = { outputs: 'out', home: 'home' } as const;
+/** In a worker directory, beside its folders. */
 const LIST_NAME = 'read';
 const DEPFILE_NAME = 'depfile';
 const STDOUT_NAME = 'stdout';
@@ -135,9 +134,9 @@ function layoutOf(plan: Plan, setting: Setting): Layout {
     return { outputs, home: null, folders: [], listPath: null, depfile: '/dev/null', stdout };
   }
   const root = setting.worker.path;
-  const home = join(root, FOLDERS.home);
-  const outputFolder = join(root, FOLDERS.outputs);
-  const folders = [outputFolder, home];
+  const home = join(root, WORKER_FOLDERS.home);
+  const outputFolder = join(root, WORKER_FOLDERS.outputs);
+  const folders = setting.worker.isHandedOn ? [] : [outputFolder, home];
   const taken = new Set<string>();
   const outputs = plan.outputs.map((output, index) => {
     if (output.isStdout) return join(root, STDOUT_NAME);
@@ -326,9 +325,7 @@ export function judgeExecution(
 /** True when a file lies in the worker directory that nobody declared, or a folder that cannot be looked into. */
 export function leftovers(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
   const declared = new Set(execution.outputs.map((output) => output.path));
-  return [FOLDERS.outputs, FOLDERS.home].some((name) =>
-    holdsStranger(host, join(worker.path, name), declared),
-  );
+  return Object.values(WORKER_FOLDERS).some((name) => holdsStranger(host, join(worker.path, name), declared));
 }
 
 function holdsStranger(host: Host, folder: string, declared: ReadonlySet<string>): boolean {

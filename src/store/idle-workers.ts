@@ -16,7 +16,7 @@ const NOTHING: ReadonlySet<string> = new Set();
  * Worker directories of one process that compilations have left empty and hand on to the next ones: to remove a folder
  * takes some file systems as long as everything else that is done with it. They wait in `new/`, under a name that nobody
  * has been told. Worst effect: a process that has left its compilation unseen, and holds one of the folders open, may
- * put a file into it after the last look; the compilation that it meets finds it left behind, and is repeated.
+ * put a file into it after the last look; the compilation that it meets finds it left behind, and is repeated unstored.
  */
 export class IdleWorkers implements WorkerStock {
   readonly #host: Host;

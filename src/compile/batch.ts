@@ -2,6 +2,7 @@ import { CacheError, errnoOf, messageOf, type ErrorCode } from '../model/error.j
 import { runLanes } from '../schedule/lanes.js';
 import { JobQueue, type Priority } from '../schedule/job-queue.js';
 import { forEachUnit } from '../schedule/units.js';
+import { IdleWorkers } from '../store/idle-workers.js';
 import { compilePlan, type Deferred } from './compile.js';
 import type { Plan } from './plan.js';
 import type { Effort, Looked } from './hit.js';
@@ -61,7 +62,14 @@ export async function compileBatch(
   options: BatchOptions,
 ): Promise<void> {
   const batch = new Batch(session, jobs, options);
-  await batch.run();
+  const idle = new IdleWorkers(session.host, session.paths);
+  session.workerStock = idle;
+  try {
+    await batch.run();
+  } finally {
+    session.workerStock = null;
+    idle.close();
+  }
 }
 
 class Batch {

@@ -28,9 +28,8 @@ export function discover(job: Job, execution: Execution, worker: WorkerDirectory
   if (!discovers(plan)) return { ok: true, set: NO_DEPENDENCIES };
   const names = listedNames(plan, execution);
   if (!names.ok) return names;
-  const startedMs = session.host.files.lstat(worker.path)?.ctimeMs ?? 0;
   const known = new Set([...plan.inputs, ...plan.dependencies].map((file) => resolved(file.path)));
-  const links = new LinkWatch(session.host, startedMs);
+  const links = new LinkWatch(session.host, execution.startedMs);
   const files = new Map<string, Digest>();
   for (const name of names.files) {
     const place = resolvedFrom(plan.request.cwd, name);
@@ -38,7 +37,7 @@ export function discover(job: Job, execution: Execution, worker: WorkerDirectory
     if (known.has(place) && !name.includes('..')) continue;
     if (place.startsWith(`${worker.path}/`)) continue;
     const path = pathOf(plan.request.cwd, name);
-    const digest = links.hasChanged(path) ? null : digestSince(job, path, startedMs);
+    const digest = digestSince(job, path, links);
     if (digest === null) return { ok: false, word: 'input-changed' };
     files.set(name, digest);
   }
@@ -71,11 +70,13 @@ function listedNames(plan: Plan, execution: Execution): Names {
   return { ok: true, files, absent: listed?.absent ?? [] };
 }
 
-/** Null when the file is gone, cannot be read, or changed after `startedMs`. */
-function digestSince(job: Job, path: string, startedMs: number): Digest | null {
-  const found = job.session.digests.digestOrNull(path);
+/** Null when the file is gone, cannot be read, or it or the way to it changed since the compiler was started. */
+function digestSince(job: Job, path: string, links: LinkWatch): Digest | null {
+  const seen = links.look(path);
+  if (seen === 'changed') return null;
+  const found = job.session.digests.digestOrNull(path, seen);
   if (found === null) return null;
-  return Math.max(found.stat.mtimeMs, found.stat.ctimeMs) >= startedMs ? null : found.digest;
+  return Math.max(found.stat.mtimeMs, found.stat.ctimeMs) >= links.startedMs ? null : found.digest;
 }
 
 /** True when every input is still what was hashed before the compiler was started. */
@@ -99,44 +100,60 @@ export async function compilerUnchanged(job: Job): Promise<boolean> {
 
 /** A link or a folder on the way to a file, switched while the compiler ran, leads to another file than was read. */
 class LinkWatch {
+  readonly startedMs: number;
   readonly #host: Host;
-  readonly #startedMs: number;
   readonly #known = new Map<string, boolean>();
 
   constructor(host: Host, startedMs: number) {
     this.#host = host;
-    this.#startedMs = startedMs;
+    this.startedMs = startedMs;
+  }
+
+  /** A file as it is now, if the way to it is what it was; undefined where a link leads to it. */
+  look(path: string): FileStat | 'changed' | undefined {
+    if (this.#hasChanged(dirname(path), 0)) return 'changed';
+    try {
+      const stat = this.#host.files.lstat(path);
+      if (stat?.type === 'file') return stat;
+      return this.#isYoung(path, stat, 0) ? 'changed' : undefined;
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return 'changed';
+    }
   }
 
   /** True when a link in the path, or in the target of one, or a folder that was moved is as young as the compilation. */
-  hasChanged(path: string, depth = 0): boolean {
+  #hasChanged(path: string, depth: number): boolean {
     if (path === '/' || path === '' || depth > MAX_LINKS) return depth > MAX_LINKS;
     const known = this.#known.get(path);
     if (known !== undefined) return known;
     this.#known.set(path, false);
-    const changed = this.hasChanged(dirname(path), depth) || this.#isYoungLink(path, depth);
+    const changed = this.#hasChanged(dirname(path), depth) || this.#isYoungLink(path, depth);
     this.#known.set(path, changed);
     return changed;
   }
 
   /** A rename changes the folder and the one above it; a new file in a folder changes that folder alone. */
   #isMoved(path: string, folder: FileStat): boolean {
-    if (folder.ctimeMs < this.#startedMs) return false;
+    if (folder.ctimeMs < this.startedMs) return false;
     const above = this.#host.files.lstat(dirname(path));
-    return above !== null && above.ctimeMs >= this.#startedMs;
+    return above !== null && above.ctimeMs >= this.startedMs;
   }
 
   #isYoungLink(path: string, depth: number): boolean {
     try {
-      const stat = this.#host.files.lstat(path);
-      if (stat?.type === 'directory') return this.#isMoved(path, stat);
-      if (stat?.type !== 'link') return false;
-      if (stat.ctimeMs >= this.#startedMs) return true;
-      return this.hasChanged(pathOf(dirname(path), this.#host.files.readLink(path)), depth + 1);
+      return this.#isYoung(path, this.#host.files.lstat(path), depth);
     } catch (error) {
       if (errnoOf(error) === null) throw error;
       return true;
     }
+  }
+
+  #isYoung(path: string, stat: FileStat | null, depth: number): boolean {
+    if (stat?.type === 'directory') return this.#isMoved(path, stat);
+    if (stat?.type !== 'link') return false;
+    if (stat.ctimeMs >= this.startedMs) return true;
+    return this.#hasChanged(pathOf(dirname(path), this.#host.files.readLink(path)), depth + 1);
   }
 }
 

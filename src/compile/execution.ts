@@ -6,11 +6,12 @@ import { errnoOf } from '../model/error.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import type { Uncacheable } from '../model/lifecycle.js';
 import { ACTIVE_VARIABLE } from '../model/lifecycle.js';
-import { activeMark, type WorkerDirectory } from '../store/worker-directory.js';
+import { activeMark, WORKER_FOLDERS, type WorkerDirectory } from '../store/worker-directory.js';
 import { sameState } from './file-state.js';
 import { expand, namesDepfile } from './placeholders.js';
 import type { Plan } from './plan.js';
 import { lineOf } from './planned-command.js';
+import { missingPathsOf } from './presets/missing-paths.js';
 import type { FailedRun, Listed, Listing, ListingRun } from './presets/preset.js';
 import type { CompileOptions } from './request.js';
 import { run, type RunRequest, type RunResult } from './runner.js';
@@ -44,6 +45,8 @@ export interface Execution {
   readonly listed: Listed | null;
   /** The list that the command itself asked for with `{depfile}`; null where it did not or nothing was written. */
   readonly depfile: Buffer | null;
+  /** When it began, by the clock of the home's file system; 0 where nobody can tell. */
+  readonly startedMs: number;
 }
 
 export interface ExecutionRequest {
@@ -57,8 +60,7 @@ export interface ExecutionRequest {
   readonly memoised: NonNullable<ListingRun['memoised']>;
 }
 
-/** Subfolders of a worker directory. The owner file and the lists lie beside them. */
-const FOLDERS = { outputs: 'out', home: 'home' } as const;
+/** In a worker directory, beside its folders. */
 const LIST_NAME = 'read';
 const DEPFILE_NAME = 'depfile';
 const STDOUT_NAME = 'stdout';
@@ -69,7 +71,10 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
   const layout = layoutOf(plan, setting);
   makeFolders(host, layout, setting);
   const before = plan.outputs.map((output) => lstatOrNull(host.files, output.path));
-  const listing = setting.mode === 'caller' ? null : (plan.preset?.listing(lineOf(plan)) ?? null);
+  const worker = setting.mode === 'caller' ? null : setting.worker;
+  // Asked before the compiler runs: what it writes in there changes these times as well.
+  const startedMs = worker === null ? 0 : (lstatOrNull(host.files, worker.path)?.ctimeMs ?? 0);
+  const listing = worker === null ? null : (plan.preset?.listing(lineOf(plan)) ?? null);
   const result = await withStdoutFile(host, layout, async (stdoutFd) =>
     run(host, runRequest(request, { layout, listing, stdoutFd })),
   );
@@ -78,10 +83,10 @@ export async function execute(host: Host, request: ExecutionRequest): Promise<Ex
     return lookAtOutput(host, path, old);
   });
   const listed =
-    listing !== null && setting.mode !== 'caller'
-      ? await collect(host, { layout, listing, worker: setting.worker, request, result })
+    listing !== null && worker !== null
+      ? await collect(host, { layout, listing, worker, request, result })
       : null;
-  return { run: result, outputs, listed, depfile: readDepfile(host, plan, layout) };
+  return { run: result, outputs, listed, depfile: readDepfile(host, plan, layout), startedMs };
 }
 
 /** @param old what lay there before; null where it is of no account. */
@@ -130,9 +135,9 @@ function layoutOf(plan: Plan, setting: Setting): Layout {
     return { outputs, home: null, folders: [], listPath: null, depfile: '/dev/null', stdout };
   }
   const root = setting.worker.path;
-  const home = join(root, FOLDERS.home);
-  const outputFolder = join(root, FOLDERS.outputs);
-  const folders = [outputFolder, home];
+  const home = join(root, WORKER_FOLDERS.home);
+  const outputFolder = join(root, WORKER_FOLDERS.outputs);
+  const folders = setting.worker.isHandedOn ? [] : [outputFolder, home];
   const taken = new Set<string>();
   const outputs = plan.outputs.map((output, index) => {
     if (output.isStdout) return join(root, STDOUT_NAME);
@@ -238,8 +243,7 @@ function environmentOf(
     const value = home ?? caller[name];
     if (value !== undefined) variables[name] = value;
   }
-  const active = caller[ACTIVE_VARIABLE];
-  const marks = [active, mark].filter((part) => part !== undefined && part !== null && part !== '');
+  const marks = [caller[ACTIVE_VARIABLE], mark].filter(Boolean);
   if (marks.length > 0) variables[ACTIVE_VARIABLE] = marks.join(':');
   return variables;
 }
@@ -266,6 +270,7 @@ async function collect(
     listPath: layout.listPath ?? '',
     workerDirectory: worker.path,
     files: host.files,
+    missing: missingPathsOf(host),
     memoised,
     capture: async (argv) => {
       const [program = '', ...args] = argv;
@@ -321,9 +326,7 @@ export function judgeExecution(
 /** True when a file lies in the worker directory that nobody declared, or a folder that cannot be looked into. */
 export function leftovers(host: Host, execution: Execution, worker: WorkerDirectory): boolean {
   const declared = new Set(execution.outputs.map((output) => output.path));
-  return [FOLDERS.outputs, FOLDERS.home].some((name) =>
-    holdsStranger(host, join(worker.path, name), declared),
-  );
+  return Object.values(WORKER_FOLDERS).some((name) => holdsStranger(host, join(worker.path, name), declared));
 }
 
 function holdsStranger(host: Host, folder: string, declared: ReadonlySet<string>): boolean {

@@ -42,10 +42,12 @@ export class FileDigests {
     this.stamps = stamps;
   }
 
-  /** Null when `path` is no regular file (links are followed: a compiler reads through them). Throws what reading throws. */
-  digest(path: string): FileDigest | null {
-    const { files, clock } = this.#host;
-    const found = files.stat(path);
+  /**
+   * Null when `path` is no regular file (links are followed: a compiler reads through them). Throws what reading throws.
+   * @param found what a look at it has found just now, links followed.
+   */
+  digest(path: string, found = this.#host.files.stat(path)): FileDigest | null {
+    const { clock } = this.#host;
     if (found === null || found.type !== 'file') return null;
     const known = this.#known.get(path);
     if (known !== undefined && sameState(known.stat, found)) return known;
@@ -77,9 +79,9 @@ export class FileDigests {
   }
 
   /** The same, and null for what cannot be read: a file that cannot be read is not what it was. */
-  digestOrNull(path: string): FileDigest | null {
+  digestOrNull(path: string, found?: FileStat | null): FileDigest | null {
     try {
-      return this.digest(path);
+      return this.digest(path, found);
     } catch (error) {
       if (errnoOf(error) === null) throw error;
       return null;

@@ -187,20 +187,30 @@ async function compileAndPublish(
   const { session, home, description } = job;
   let worker: WorkerDirectory;
   try {
-    worker = createWorkerDirectory(session.host, home.paths, description.primary);
+    worker = createWorkerDirectory(session.host, home.paths, description.primary, session.workerStock);
   } catch (error) {
     return degrade(job, { error, waited: state.waited });
   }
+  let produced: Produced | null = null;
   try {
-    if (job.plan.inWorker) return await compileIn(job, worker, state);
-    return await claimingOutputs(session, job.plan, async (claim) => {
-      // An orphan of somebody who was killed may still write here: his claim died with him, and it did not.
-      await reclaimDead(job, worker);
-      return compileIn({ ...job, claim }, worker, state);
-    });
+    produced = job.plan.inWorker
+      ? await compileIn(job, worker, state)
+      : await claimingOutputs(session, job.plan, async (claim) => {
+          // An orphan of somebody who was killed may still write here: his claim died with him, and it did not.
+          await reclaimDead(job, worker);
+          return compileIn({ ...job, claim }, worker, state);
+        });
+    return produced;
   } finally {
-    worker.remove();
+    if (produced !== null && isStored(produced)) worker.handOn();
+    else worker.remove();
   }
+}
+
+/** True for what nothing speaks against: no child was left running, and no file. */
+function isStored({ product }: Produced): boolean {
+  const isMade = product.outcome === 'compiled' || product.outcome === 'recompiled';
+  return isMade && product.notStored === null;
 }
 
 /** Ends what dead processes left running, whatever they compiled. */

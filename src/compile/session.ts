@@ -17,6 +17,7 @@ import type { Fingerprint } from '../model/fingerprint.js';
 import type { Signing } from '../model/signing.js';
 import type { Host } from '../host/host.js';
 import type { KnownSets } from './dependency-sets.js';
+import type { WorkerStock } from '../store/worker-directory.js';
 import { FileDigests } from './file-digests.js';
 import type { Produced } from './product.js';
 import type { Trouble } from './request.js';
@@ -79,6 +80,8 @@ export class CacheSession {
   onTrouble: ((trouble: Trouble) => void) | null = null;
   /** Called once per note: what a user should know about a miss. */
   onNote: ((line: string) => void) | null = null;
+  /** Takes the worker directories that compilations hand on; null while nobody does, who removes them in the end. */
+  workerStock: WorkerStock | null = null;
   readonly #options: SessionOptions;
   readonly #troubles = new Map<string, Trouble>();
   readonly #notes = new Set<string>();

@@ -39,6 +39,23 @@ export interface OwnedGroup {
   readonly startTicks: number | null;
 }
 
+/** The folders of a compilation in its worker directory. */
+export const WORKER_FOLDERS = { outputs: 'out', home: 'home' } as const;
+
+/** A folder in `new/` with the file that names its owner, open. */
+export interface OwnedFolder {
+  readonly name: string;
+  readonly fd: number;
+}
+
+/** Where worker directories wait that are handed on. */
+export interface WorkerStock {
+  /** One that is like a new one with its folders; null where there is none. */
+  take(): OwnedFolder | null;
+  /** Empties a worker directory and keeps it. @returns false where that fails: it has to be removed. */
+  keep(path: string, fd: number): boolean;
+}
+
 /** One compilation in flight: `worker-dir-prepare-<random>/` of a home, owned through a lock on its file `owner`. */
 export interface WorkerDirectory {
   readonly path: string;
@@ -49,6 +66,13 @@ export interface WorkerDirectory {
    * members are still known by their environment.
    */
   recordGroup(leader: number): void;
+  /** True when an earlier compilation handed it on: {@link WORKER_FOLDERS} are there, and empty. */
+  readonly isHandedOn: boolean;
+  /**
+   * Hands the directory on to a next compilation, where there is a stock, else removes it. For one that was left in order
+   * only: nothing that it has started runs any more, and its folders hold what was expected.
+   */
+  handOn(): void;
   /** Removes the directory and gives up the ownership. Best effort: what stays is swept. */
   remove(): void;
 }
@@ -56,44 +80,69 @@ export interface WorkerDirectory {
 /**
  * Makes a worker directory. It is staged in `new/` with its owner locked and renamed into place, so that no sweep ever
  * meets one that is unlocked and alive.
+ * @param stock null: it is made anew, and removed in the end.
  * @throws the errno error of the step that failed; nothing stays at the top level then.
  */
 export function createWorkerDirectory(
   host: Host,
   paths: HomePaths,
   fingerprint: Fingerprint,
+  stock: WorkerStock | null = null,
 ): WorkerDirectory {
-  const { name, fd } = untilStaged(() => makeOwned(host, paths, fingerprint));
+  const { folder, isHandedOn, ownerBytes } = untilStaged(() => {
+    const used = stock?.take() ?? null;
+    const owned = used ?? makeOwned(host, paths);
+    return {
+      folder: owned,
+      isHandedOn: used !== null,
+      ownerBytes: putInPlace(host, paths, owned, fingerprint),
+    };
+  });
+  const { name, fd } = folder;
   const path = paths.workerDirectory(name);
+  const remove = (): void => {
+    discard(host, paths, path);
+    host.files.close(fd);
+  };
   return {
     path,
     random: name,
+    isHandedOn,
     recordGroup: (leader) => {
-      recordGroup(host, fd, leader);
+      recordGroup(host, { fd, position: ownerBytes }, leader);
     },
-    remove: () => {
-      discard(host, paths, path);
-      host.files.close(fd);
+    handOn: () => {
+      if (stock?.keep(path, fd) !== true) remove();
     },
+    remove,
   };
 }
 
-/** A directory with its owner, locked. */
-function makeOwned(
-  host: Host,
-  paths: HomePaths,
-  fingerprint: Fingerprint,
-): { readonly name: string; readonly fd: number } {
-  const { files, locks, random } = host;
-  const name = random.hex(8);
+/** A directory in `new/` with a file for its owner. */
+function makeOwned(host: Host, paths: HomePaths): OwnedFolder {
+  const name = host.random.hex(8);
   const staged = paths.staged(name);
   makeStaged(host, paths, staged);
-  const fd = files.open(join(staged, OWNER_FILE), 'createNew');
+  return { name, fd: host.files.open(join(staged, OWNER_FILE), 'createNew') };
+}
+
+/** Locks and names the owner and brings the directory to the top level. @returns the bytes of the owner's line. */
+function putInPlace(
+  host: Host,
+  paths: HomePaths,
+  { name, fd }: OwnedFolder,
+  fingerprint: Fingerprint,
+): number {
+  const { files, locks } = host;
+  const staged = paths.staged(name);
+  const line = Buffer.from(`${JSON.stringify(ownerDocument(host, fingerprint))}\n`, 'utf8');
   try {
     locks.tryLock(fd, WHOLE_FILE);
-    files.write(fd, Buffer.from(`${JSON.stringify(ownerDocument(host, fingerprint))}\n`, 'utf8'));
+    files.writeAt(fd, line, 0);
+    // Without the group of the compilation before.
+    files.truncate(fd, line.byteLength);
     files.rename(staged, paths.workerDirectory(name));
-    return { name, fd };
+    return line.byteLength;
   } catch (error) {
     files.close(fd);
     removeQuietly(host, staged);
@@ -102,10 +151,14 @@ function makeOwned(
 }
 
 /** One write behind the line of the owner. */
-function recordGroup(host: Host, fd: number, leader: number): void {
+function recordGroup(
+  host: Host,
+  owner: { readonly fd: number; readonly position: number },
+  leader: number,
+): void {
   const group: OwnedGroup = { group: leader, startTicks: host.processes.info(leader)?.startTicks ?? null };
   try {
-    host.files.write(fd, Buffer.from(`${JSON.stringify(group)}\n`, 'utf8'));
+    host.files.writeAt(owner.fd, Buffer.from(`${JSON.stringify(group)}\n`, 'utf8'), owner.position);
   } catch (error) {
     // Best effort, see above: a full disk must not end a compilation.
     if (errnoOf(error) === null) throw error;
@@ -159,7 +212,7 @@ function discard(host: Host, paths: HomePaths, path: string): void {
   removeQuietly(host, staged);
 }
 
-function removeQuietly(host: Host, path: string): void {
+export function removeQuietly(host: Host, path: string): void {
   try {
     host.files.removeTree(path);
   } catch {

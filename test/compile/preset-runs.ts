@@ -11,8 +11,10 @@ import { tmpdir } from 'node:os';
 import { dirname, join, relative } from 'node:path';
 import { after } from 'node:test';
 import { spawnSync } from 'node:child_process';
+import { systemClock } from '../../src/host/clock.js';
 import { systemFiles } from '../../src/host/files.js';
 import type { Captured } from '../../src/host/processes.js';
+import { MissingPaths } from '../../src/compile/presets/missing-paths.js';
 import type { CommandLine, Facts, Listed, Preset } from '../../src/compile/presets/preset.js';
 
 export const SEARCH_PATH = '/usr/local/bin:/usr/bin:/bin';
@@ -110,9 +112,9 @@ export async function compileListed(
       stderr: Buffer.from(answer.stderr),
     };
   };
-  const listed =
-    (await listing?.collect({ line, listPath, workerDirectory: worker, files: systemFiles, capture })) ??
-    null;
+  const missing = new MissingPaths({ files: systemFiles, clock: systemClock });
+  const run = { line, listPath, workerDirectory: worker, files: systemFiles, missing, capture };
+  const listed = (await listing?.collect(run)) ?? null;
   return { facts: preset.facts(line), ran, listed };
 }
 

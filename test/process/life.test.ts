@@ -306,6 +306,11 @@ describe('what changes while the compiler runs is delivered and not stored', () 
       'cp "$1" "$2"\necho "out.txt: dep.txt" > "$3"\necho more >> dep.txt',
       [...CALL, '{depfile}'],
     ],
+    [
+      'a file that the compiler lists, some time before it does',
+      'cp "$1" "$2"\necho more >> dep.txt\nuntil [ new -nt dep.txt ]; do touch new; done\necho "out.txt: dep.txt" > "$3"',
+      [...CALL, '{depfile}'],
+    ],
   ];
   for (const [name, script, call] of cases) {
     it(name, async (t) => {

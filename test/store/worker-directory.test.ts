@@ -103,10 +103,10 @@ describe('a worker directory', () => {
     const paths = makeHome(t);
     let writes = 0;
     const files = failingFiles({
-      write: (fd, bytes) => {
+      writeAt: (fd, bytes, position) => {
         writes += 1;
         if (writes > 1) throw errnoError('ENOSPC');
-        systemFiles.write(fd, bytes);
+        systemFiles.writeAt(fd, bytes, position);
       },
     });
     const worker = createWorkerDirectory(fakeHost({ files }), paths, A);
@@ -164,7 +164,7 @@ describe('a worker directory', () => {
     worker.remove();
   });
 
-  for (const primitive of ['makeDirectory', 'open', 'write', 'rename'] as const) {
+  for (const primitive of ['makeDirectory', 'open', 'writeAt', 'truncate', 'rename'] as const) {
     it(`that cannot be made leaves nothing at the top level: ${primitive}`, (t) => {
       const paths = makeHome(t);
       const before = readdirSync(paths.root);

@@ -11,7 +11,8 @@ import { HitLog } from '../../src/store/hit-log.js';
 import { fingerprintByte, LockFile } from '../../src/store/lock-file.js';
 import { notePending } from '../../src/store/pending-list.js';
 import { PrivateState } from '../../src/store/private-state.js';
-import { createWorkerDirectory } from '../../src/store/worker-directory.js';
+import { IdleWorkers } from '../../src/store/idle-workers.js';
+import { createWorkerDirectory, WORKER_FOLDERS } from '../../src/store/worker-directory.js';
 import { makeArtifact } from './artifacts.js';
 
 /** What a test lets another process do: each task talks in lines, and waits where it reads one. */
@@ -90,6 +91,16 @@ const TASKS = {
     say(worker.path);
     await wait();
     worker.remove();
+  },
+  /** Compiles nothing twice in one worker directory. */
+  twoWorkers: async (root: string, first: string, second: string) => {
+    const paths = new HomePaths(root);
+    const idle = new IdleWorkers(host, paths);
+    const worker = createWorkerDirectory(host, paths, fingerprintOf(first), idle);
+    for (const folder of Object.values(WORKER_FOLDERS)) host.files.makeDirectory(join(worker.path, folder));
+    worker.handOn();
+    say(createWorkerDirectory(host, paths, fingerprintOf(second), idle).path);
+    await wait();
   },
   /** Replaces one entry over and over, each time with other bytes. */
   publish: async (root: string, fingerprint: string, seed: string, times: string) => {

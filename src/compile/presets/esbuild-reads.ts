@@ -26,7 +26,7 @@ export class EsbuildReads {
 
   constructor(run: ListingRun) {
     this.#run = run;
-    this.#search = new ShadowSearch(run.files, { cwd: run.line.cwd, quoted: [], folders: [] }, []);
+    this.#search = new ShadowSearch(run.missing, { cwd: run.line.cwd, quoted: [], folders: [] }, []);
     this.#resolution = new EsbuildResolution(run, this.#search);
   }
 

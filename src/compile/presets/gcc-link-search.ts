@@ -15,7 +15,7 @@ export async function linkerShadows(
   linked: readonly string[],
 ): Promise<readonly string[]> {
   const folders = [...valuesOf(parsed, '-L'), ...(await gccFolders(run, parsed))];
-  const search = new ShadowSearch(run.files, { cwd: run.line.cwd, quoted: [], folders }, linked);
+  const search = new ShadowSearch(run.missing, { cwd: run.line.cwd, quoted: [], folders }, linked);
   for (const path of linked) {
     const name = basename(path);
     const library = /^(lib.+)\.(?:so|a)$/.exec(name)?.[1];

@@ -59,7 +59,7 @@ export class GccReads {
     const searched = await includeFolders(this.#run, this.#options);
     const sources = parsed.sources.map((source) => source.path).filter((path) => path !== '-');
     const listed = [...new Set([...read.preprocessed, ...sources])];
-    const search = new ShadowSearch(this.#run.files, { cwd, ...searched }, listed);
+    const search = new ShadowSearch(this.#run.missing, { cwd, ...searched }, listed);
     for (const folder of searched.missing) search.addIfAbsent(folder);
     for (const path of listed) {
       this.#files.add(path);

@@ -1,7 +1,8 @@
 import { dirname } from 'node:path';
-import { statOrNull, type Files, type FileStat } from '../../host/files.js';
-import { pathOf, resolvedFrom } from '../file-names.js';
+import type { FileStat } from '../../host/files.js';
+import { resolvedFrom } from '../file-names.js';
 import type { CInclude } from './c-source.js';
+import type { MissingPaths, PathLook } from './missing-paths.js';
 
 /** The folders in which a preprocessor looks, in order. Relative ones are relative to `cwd`. */
 export interface IncludeFolders {
@@ -16,20 +17,19 @@ export interface IncludeFolders {
  * A folder that has the name of a header is passed over by compilers; that it becomes a file is not noticed.
  */
 export class ShadowSearch {
-  readonly #files: Files;
+  readonly #look: PathLook;
   readonly #include: IncludeFolders;
   /** All of them, and how the resolved paths of the files in each begin. */
   readonly #folders: readonly string[];
   readonly #prefixes: readonly string[];
   /** Absolute paths of the files that were read. */
   readonly #listed: ReadonlySet<string>;
-  readonly #stats = new Map<string, FileStat['type'] | null>();
   /** Those to which a directive leads. */
   readonly #explained = new Set<string>();
   readonly #absent = new Set<string>();
 
-  constructor(files: Files, include: IncludeFolders, listed: readonly string[]) {
-    this.#files = files;
+  constructor(missing: MissingPaths, include: IncludeFolders, listed: readonly string[]) {
+    this.#look = missing.look(include.cwd);
     this.#include = include;
     this.#folders = [...include.quoted, ...include.folders];
     this.#prefixes = this.#folders.map((folder) => this.#prefix(folder));
@@ -49,13 +49,14 @@ export class ShadowSearch {
       const absolute = resolvedFrom(this.#include.cwd, candidate);
       if (this.#listed.has(absolute)) {
         this.#explained.add(absolute);
-        reached = missing.length + 1;
+        reached = missing.length;
         if (!include.next) break;
-      } else if (this.typeOf(candidate) === null) {
-        missing.push(candidate);
+      } else {
+        const part = this.#look.missingPart(candidate);
+        if (part !== null) missing.push(part);
       }
     }
-    for (const candidate of missing.slice(0, Math.max(0, reached - 1))) this.#add(candidate);
+    for (const part of missing.slice(0, reached)) this.#absent.add(part);
   }
 
   /** True when a directive that was added leads to a file. */
@@ -71,8 +72,7 @@ export class ShadowSearch {
     const found: string[] = [];
     for (const candidate of this.#candidates(include, includer)) {
       const precompiled = `${candidate}.gch`;
-      if (this.typeOf(precompiled) === null) this.#add(precompiled);
-      else found.push(precompiled);
+      if (!this.addIfAbsent(precompiled)) found.push(precompiled);
       if (this.#listed.has(resolvedFrom(this.#include.cwd, candidate))) break;
     }
     return found;
@@ -82,9 +82,7 @@ export class ShadowSearch {
   addProbe(include: CInclude, includer: string): readonly string[] {
     const found: string[] = [];
     for (const candidate of this.#candidates(include, includer)) {
-      const type = this.typeOf(candidate);
-      if (type === null) this.#add(candidate);
-      if (type !== 'file') continue;
+      if (this.addIfAbsent(candidate) || this.typeOf(candidate) !== 'file') continue;
       found.push(candidate);
       // Behind which folder `__has_include_next` begins is not known.
       if (!include.next) break;
@@ -103,9 +101,11 @@ export class ShadowSearch {
     }
   }
 
-  /** Marks a path as one that must stay empty; ignored when something is there. */
-  addIfAbsent(path: string): void {
-    if (this.typeOf(path) === null) this.#add(path);
+  /** Marks a path as one that must stay empty, by its shallowest missing part. @returns false when something is there. */
+  addIfAbsent(path: string): boolean {
+    const part = this.#look.missingPart(path);
+    if (part !== null) this.#absent.add(part);
+    return part !== null;
   }
 
   #prefix(folder: string): string {
@@ -125,28 +125,9 @@ export class ShadowSearch {
     for (const folder of this.#include.folders) yield join(folder, include.name);
   }
 
-  /** The shallowest missing part of a missing path. */
-  #add(path: string): void {
-    let missing = path;
-    for (
-      let folder = dirname(path);
-      folder !== missing && folder !== '.' && folder !== '/';
-      folder = dirname(folder)
-    ) {
-      if (this.typeOf(folder) !== null) break;
-      missing = folder;
-    }
-    this.#absent.add(missing);
-  }
-
-  /** What lies at a path, links followed; null when nothing does. Asked once per path. */
+  /** What lies at a path, links followed; null when nothing does. */
   typeOf(path: string): FileStat['type'] | null {
-    const known = this.#stats.get(path);
-    if (known !== undefined) return known;
-    // A path that the system refuses (too long, no permission) is refused to the compiler, too.
-    const type = statOrNull(this.#files, pathOf(this.#include.cwd, path))?.type ?? null;
-    this.#stats.set(path, type);
-    return type;
+    return this.#look.typeOf(path);
   }
 }
 

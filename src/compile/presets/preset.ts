@@ -1,6 +1,7 @@
 import type { Captured } from '../../host/processes.js';
 import type { Files } from '../../host/files.js';
 import type { Uncacheable } from '../../model/lifecycle.js';
+import type { MissingPaths } from './missing-paths.js';
 
 /** A command as a person would run it without us: placeholders replaced by the paths that were given. */
 export interface CommandLine {
@@ -58,6 +59,8 @@ export interface ListingRun {
   /** Paths in here are the compilation's own temporary files. */
   readonly workerDirectory: string;
   readonly files: Files;
+  /** What earlier compilations of this process have found missing. */
+  readonly missing: MissingPaths;
   /** Runs a program in the folder and environment of the compilation. The first element is the program. */
   capture(argv: readonly string[]): Promise<Captured>;
   /** As `capture`, for questions whose answer stays while the files of `dependsOn` do (`DelegateContext.memoised`). */

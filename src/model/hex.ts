@@ -7,15 +7,13 @@ const DIGITS = Uint8Array.from({ length: 128 }, (_, code) => {
   return digit < 0 ? NO_DIGIT : digit;
 });
 
-function digitAt(text: string, index: number): number {
-  return DIGITS[text.charCodeAt(index)] ?? NO_DIGIT;
-}
-
 /** True when the `length` characters of a text from `start` on are lowercase hex digits. */
 export function hasHexAt(text: string, start: number, length: number): boolean {
   const end = start + length;
   if (text.length < end) return false;
-  for (let index = start; index < end; index += 1) if (digitAt(text, index) === NO_DIGIT) return false;
+  for (let index = start; index < end; index += 1) {
+    if ((DIGITS[text.charCodeAt(index)] ?? NO_DIGIT) === NO_DIGIT) return false;
+  }
   return true;
 }
 
@@ -26,8 +24,8 @@ export function hasHexAt(text: string, start: number, length: number): boolean {
 export function writeHex(text: string, target: Uint8Array, start: number, length: number): boolean {
   if (length % 2 !== 0 || length > text.length) return false;
   for (let index = 0; index < length; index += 2) {
-    const high = digitAt(text, index);
-    const low = digitAt(text, index + 1);
+    const high = DIGITS[text.charCodeAt(index)] ?? NO_DIGIT;
+    const low = DIGITS[text.charCodeAt(index + 1)] ?? NO_DIGIT;
     if (((high | low) & NO_DIGIT) !== 0) return false;
     target[start + (index >> 1)] = (high << 4) | low;
   }

@@ -97,6 +97,28 @@ describe('verify of a clean home', () => {
     if (statSync(first).atimeMs === 1_000_000_000) t.diagnostic('this file system keeps no times of reading');
   });
 
+  it('judges entries of every size, one after another', async (t) => {
+    const folder = join(temporaryFolder(t), 'pipelines');
+    const sizes = [0, 1, 4096, 4096, 5, 131_039, 131_040, 131_041, 131_072, 131_073, 262_144, 300_000, 4096];
+    const names = manyNames(3 * sizes.length);
+    const wrong: string[] = [];
+    for (const [index, name] of names.entries()) {
+      const bytes = entryBytes(Buffer.alloc(sizes[index % sizes.length] ?? 0, index));
+      // Whole, with another footer, with another payload where there is one.
+      const kind = Math.floor(index / sizes.length);
+      const at = kind === 1 ? bytes.length - 1 : 0;
+      if (kind > 0) bytes[at] = (bytes[at] ?? 0) ^ 1;
+      if (kind > 0) wrong.push(`pipelines/${name}.bin bad-checksum`);
+      write(join(folder, `${name}.bin`), bytes);
+    }
+    const report = await verify(sessionOf(t, dirname(folder)), ALL);
+    assert.equal(report.valid, sizes.length);
+    assert.deepEqual(
+      report.problems.map(({ path, reason }) => `${path} ${reason}`),
+      wrong,
+    );
+  });
+
   it('tells how far it is', async (t) => {
     const home = new TestHome(t);
     home.place(makeArtifact(A, 'first'));

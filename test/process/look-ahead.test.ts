@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
-import { systemFiles, type DirectoryItem } from '../../src/host/files.js';
+import { systemFiles, type DirectoryItem, type Files } from '../../src/host/files.js';
 import { hashChunks } from '../../src/host/hash.js';
 import { portableBlake3 } from '../../src/host/portable-hash.js';
 import type { Host } from '../../src/host/host.js';
@@ -14,6 +14,7 @@ import { verify } from '../../src/maintenance/verify.js';
 import { entryChunks } from '../../src/model/entry.js';
 import { NO_RULES } from '../../src/model/retention.js';
 import { MANY_ARTIFACTS } from '../../src/maintenance/inventory.js';
+import { entryBytes } from '../support/artifacts.js';
 import { failingFiles, fakeHost } from '../support/fake-host.js';
 import { sessionOf } from '../support/homes.js';
 import { manyNames } from '../support/store-files.js';
@@ -25,10 +26,12 @@ const DAY_SECONDS = 86_400;
 /** What the threads were asked first: to go ahead. */
 let ahead: BulkOrder | null = null;
 
+const SCRIPT = new URL('../../dist/bulk-thread.cjs', import.meta.url);
+
 /** The built threads, which take the sources' orders as those of the program. */
 const threads: Host['threads'] = {
   start: () => {
-    const thread = systemThreads.start(new URL('../../dist/bulk-thread.cjs', import.meta.url));
+    const thread = systemThreads.start(SCRIPT);
     return thread === null
       ? null
       : { ask: async (order) => noted(thread, order), stop: async () => thread.stop() };
@@ -133,6 +136,61 @@ describe('artifacts that are looked at while others are still listed', () => {
       report.problems.map(({ path, reason }) => `${path} ${reason}`),
       wrong.toSorted(),
     );
+  });
+});
+
+/** Threads, and how many were started and asked. */
+function countedThreads(): {
+  readonly some: Host['threads'];
+  readonly counts: { started: number; asked: number };
+} {
+  const counts = { started: 0, asked: 0 };
+  const start = (): Thread | null => {
+    const thread = systemThreads.start(SCRIPT);
+    if (thread === null) return null;
+    counts.started += 1;
+    return {
+      ask: async (order) => {
+        counts.asked += 1;
+        return thread.ask(order);
+      },
+      stop: async () => thread.stop(),
+    };
+  };
+  return { some: { start }, counts };
+}
+
+/** Every folder seems to hold thousands of names. */
+function inLargeFolders(parts: Partial<Host>): Host {
+  const lstat: Files['lstat'] = (path) => {
+    const stat = systemFiles.lstat(path);
+    return stat?.type === 'directory' ? { ...stat, bytes: 2 ** 24 } : stat;
+  };
+  const machine = { ...fakeHost().machine, processors: 2 };
+  return fakeHost({ ...parts, machine, files: failingFiles({ lstat }) });
+}
+
+describe('a folder that was large once', () => {
+  it('starts a thread, which is asked nothing and keeps nobody', async (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(join(folder, 'pipelines'));
+    for (const name of manyNames(3))
+      writeFileSync(join(folder, `pipelines/${name}.bin`), entryBytes('small'));
+    const { some, counts } = countedThreads();
+    const session = sessionOf(t, folder, { host: inLargeFolders({ threads: some }) });
+    assert.equal((await verify(session, { fingerprints: null })).valid, 3);
+    assert.deepEqual(counts, { started: 1, asked: 0 });
+  });
+
+  it('asks it for its share where the few artifacts are large', async (t) => {
+    const folder = temporaryFolder(t);
+    mkdirSync(join(folder, 'pipelines'));
+    const large = entryBytes(Buffer.alloc(1_000_000));
+    for (const name of manyNames(40)) writeFileSync(join(folder, `pipelines/${name}.bin`), large);
+    const { some, counts } = countedThreads();
+    const session = sessionOf(t, folder, { host: inLargeFolders({ threads: some }) });
+    assert.equal((await verify(session, { fingerprints: null })).valid, 40);
+    assert.deepEqual(counts, { started: 1, asked: 1 });
   });
 });
 

@@ -5,6 +5,7 @@ import type { Host } from '../host/host.js';
 import { decoding, parseJson, Reader } from '../model/decoder.js';
 import { entryChunks, FOOTER_BYTES, splitEntry } from '../model/entry.js';
 import { errnoOf } from '../model/error.js';
+import type { Signing } from '../model/signing.js';
 
 /** Documents by their checksum: the same bytes say the same. The least recently added goes first. */
 export class KnownDocuments<T> {
@@ -29,28 +30,37 @@ export class KnownDocuments<T> {
 }
 
 /**
- * A small JSON document of our private state: the text, then its 32-byte BLAKE3, like an entry. Anything damaged is as if
- * it were not there.
+ * A small JSON document of our private state: the text, then its 32-byte BLAKE3, like an entry, or with `signing` its
+ * MAC. Anything damaged is as if it were not there.
  */
 export function readChecked<T>(
   host: Host,
-  file: { readonly path: string; readonly maxBytes: number; readonly known?: KnownDocuments<T> },
+  file: {
+    readonly path: string;
+    readonly maxBytes: number;
+    readonly known?: KnownDocuments<T>;
+    readonly signing?: Signing | null;
+  },
   decode: (reader: Reader) => T,
 ): T | null {
-  return withRegularFile(host.files, file, (read) =>
-    decodeChecked(host, { read, known: file.known }, decode),
-  );
+  const { known, signing = null } = file;
+  return withRegularFile(host.files, file, (read) => decodeChecked(host, { read, known, signing }, decode));
 }
 
 function decodeChecked<T>(
   host: Host,
-  file: { readonly read: SmallRead; readonly known: KnownDocuments<T> | undefined },
+  file: {
+    readonly read: SmallRead;
+    readonly known: KnownDocuments<T> | undefined;
+    readonly signing: Signing | null;
+  },
   decode: (reader: Reader) => T,
 ): T | null {
-  const { read, known: documents } = file;
+  const { read, known: documents, signing } = file;
   if (!read.ok || read.bytes.byteLength < FOOTER_BYTES) return null;
   const { payload, footer } = splitEntry(read.bytes);
-  if (!host.hash.matches(payload, footer)) return null;
+  const isWhole = signing === null ? host.hash.matches(payload, footer) : signing.accepts([payload], footer);
+  if (!isWhole) return null;
   const known = documents?.get(footer);
   if (known !== undefined) return known;
   const decoded = decodeDocument(payload.toString('utf8'), decode);
@@ -68,9 +78,14 @@ export function decodeDocument<T>(text: string, decode: (reader: Reader) => T): 
  * Writes a document whole, by rename. Of two writers the last one wins. Best effort: what is not remembered is found
  * out again. @returns false when it could not be written.
  */
-export function writeChecked(host: Host, file: StagedFile, document: unknown): boolean {
+export function writeChecked(
+  host: Host,
+  file: StagedFile & { readonly signing?: Signing | null },
+  document: unknown,
+): boolean {
   const body = Buffer.from(JSON.stringify(document), 'utf8');
-  return replaceFile(host, file, entryChunks(body, hashChunks(host.hash, [body])));
+  const footer = file.signing?.mac([body]) ?? hashChunks(host.hash, [body]);
+  return replaceFile(host, file, entryChunks(body, footer));
 }
 
 export interface StagedFile {

@@ -4,6 +4,8 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, wr
 import { join } from 'node:path';
 import { describe, it } from 'node:test';
 import type { Reader } from '../../src/model/decoder.js';
+import { keyedHash } from '../../src/host/hash.js';
+import { isSigningKey, Signing } from '../../src/model/signing.js';
 import { KnownDocuments, readChecked, writeChecked } from '../../src/store/checked-file.js';
 import { entryBytes } from '../support/artifacts.js';
 import { errnoError, failingFiles, fakeHost } from '../support/fake-host.js';
@@ -51,6 +53,24 @@ describe('a checked document', () => {
     const place = makePlace(t);
     writeChecked(host, place, { text: 'x' });
     assert.deepEqual(readFileSync(place.path), entryBytes('{"text":"x"}'));
+  });
+
+  it('with a key is the text and its MAC, and nobody without that key reads or makes one', (t) => {
+    const place = makePlace(t);
+    const keyOf = (byte: number): Signing => {
+      const key = new Uint8Array(32).fill(byte);
+      assert.ok(isSigningKey(key));
+      return new Signing([key], (own, chunks) => keyedHash(host.hash, own, chunks));
+    };
+    const [ours, theirs] = [keyOf(1), keyOf(2)];
+    const readWith = (signing: Signing | null): string | null =>
+      readChecked(host, { path: place.path, maxBytes: 1000, signing }, decode);
+    for (const signing of [ours, theirs, null]) {
+      writeChecked(host, { ...place, signing }, { text: 'x' });
+      for (const reader of [ours, theirs, null]) {
+        assert.equal(readWith(reader), reader === signing ? 'x' : null);
+      }
+    }
   });
 
   it('is as if it were not there when any bit is flipped', (t) => {

@@ -108,7 +108,6 @@ function validSmall(artifact: ArtifactReader, files: Files, fd: number): Checked
 function streamPayload(artifact: ArtifactReader, files: Files, fd: number): PayloadCheck {
   const { buffer, host } = artifact;
   const stat = files.fstat(fd);
-  artifact.bytesRead = 0;
   if (stat.type !== 'file') return { ok: false, verdict: damaged('not-a-file') };
   const size = judgeEntrySize(stat.bytes, artifact.maxPayloadBytes);
   if (!size.ok) return { ok: false, verdict: damaged(size.reason) };

@@ -111,8 +111,12 @@ describe('a manifest of 500 real compilations', { concurrency: false }, () => {
     for (const [index, job] of batch.jobs.entries()) {
       const reads = isC(project.jobs[index] ?? assert.fail()) && usesSharedHeader(index);
       assert.equal(job.outcome, reads ? 'compiled' : 'disk', `job ${index + 1}`);
-      assert.equal(job.reason, reads ? 'dependency-changed' : null);
+      const reasons = reads ? ['dependency-changed', 'absent'] : [null];
+      assert.ok(reasons.includes(job.reason), `job ${index + 1}: ${job.reason}`);
     }
+    // One that was published in the last moment before the kill lacks its dependency set, and was found without it.
+    const absent = batch.jobs.filter(({ reason }) => reason === 'absent').length;
+    assert.ok(absent <= 2, `expected up to 2 jobs of which nothing is known, got ${absent}`);
   });
 
   it('with ten broken sources among them, does the others and tells of the ten', async (t) => {

@@ -111,7 +111,7 @@ describe('a manifest of 500 real compilations', { concurrency: false }, () => {
     for (const [index, job] of batch.jobs.entries()) {
       const reads = isC(project.jobs[index] ?? assert.fail()) && usesSharedHeader(index);
       assert.equal(job.outcome, reads ? 'compiled' : 'disk', `job ${index + 1}`);
-      const reasons = reads ? ['dependency-changed', 'absent'] : [null];
+      const reasons: readonly (string | null)[] = reads ? ['dependency-changed', 'absent'] : [null];
       assert.ok(reasons.includes(job.reason), `job ${index + 1}: ${job.reason}`);
     }
     // One that was published in the last moment before the kill lacks its dependency set, and was found without it.

@@ -133,9 +133,12 @@ class LinkWatch {
     return changed;
   }
 
-  /** A rename changes the folder and the one above it; a new file in a folder changes that folder alone. */
+  /**
+   * A rename changes the ctime of the folder, but not its mtime, and the folder above it. What comes or goes in a folder, as
+   * the objects of a build beside their sources, changes both of its times at once.
+   */
   #isMoved(path: string, folder: FileStat): boolean {
-    if (folder.ctimeMs < this.startedMs) return false;
+    if (folder.ctimeMs < this.startedMs || folder.ctimeMs === folder.mtimeMs) return false;
     const above = this.#host.files.lstat(dirname(path));
     return above !== null && above.ctimeMs >= this.startedMs;
   }

@@ -335,6 +335,25 @@ describe('what changes while the compiler runs is delivered and not stored', () 
     assert.equal((await bench.compile(CALL)).notStored, 'input-changed');
   });
 
+  const readsLib = 'cat lib/part.txt "$1" > "$2"\nprintf "out.txt: lib/part.txt\\n" > "$3"\n';
+
+  it('a folder of a listed file that is moved out of its place', async (t) => {
+    const bench = withTool(t, `${readsLib}mv lib old\nmv other lib`);
+    bench.write('lib/part.txt', 'one');
+    bench.write('other/part.txt', 'two');
+    const job = await bench.compile([...CALL, '{depfile}']);
+    assert.deepEqual([job.exitCode, job.notStored], [0, 'input-changed']);
+  });
+
+  it('but not what others make meanwhile in the folder of a listed file, and in the one above it', async (t) => {
+    const bench = withTool(t, `${readsLib}touch lib/other.o other.o`);
+    bench.write('lib/part.txt', 'one');
+    for (const outcome of ['compiled', 'disk']) {
+      const job = await bench.compile([...CALL, '{depfile}']);
+      assert.deepEqual([job.exitCode, job.notStored, job.outcome], [0, null, outcome]);
+    }
+  });
+
   it('a link to an input that is switched', async (t) => {
     const bench = withTool(
       t,

@@ -21,6 +21,7 @@ import { unpackOutputs } from './stored-outputs.js';
 
 const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/1';
 const NEWLINE = 0x0a;
+const NO_BYTES = new Uint8Array(0);
 /** Some 100 bytes for each header. */
 export const MAX_SHORTCUT_BYTES = 4_194_304;
 /** Now and then a call goes the long way, so that what it reads there counts as used. */
@@ -84,7 +85,7 @@ export function shortcutName(host: Host, root: string, call: TypedCall): string 
   const { platform, arch } = machine;
   const caller = [SHORTCUT_SCHEMA, version, platform, arch, user.uid, host.groups()];
   const text = JSON.stringify([...caller, root, cwd, argv, variables]);
-  return host.checksum(Buffer.from(text, 'utf8'));
+  return host.checksum(Buffer.from(text));
 }
 
 /** True for a folder that is the user's alone. */
@@ -107,14 +108,15 @@ export function readShortcut(host: Host, folder: string, name: string): Shortcut
 /** A shortcut as it lies in its file: a line of JSON, and the checksum of that line. */
 export function shortcutBytes(host: Host, shortcut: Shortcut): Uint8Array {
   const line = JSON.stringify({ schema: SHORTCUT_SCHEMA, ...shortcut });
-  return Buffer.from(`${line}\n${host.checksum(Buffer.from(line, 'utf8'))}`, 'utf8');
+  return Buffer.from(`${line}\n${host.checksum(Buffer.from(line))}`);
 }
 
 /** The JSON; null where it is not what was written. */
 function wholeText(host: Host, bytes: Buffer): string | null {
   const end = bytes.lastIndexOf(NEWLINE);
-  if (end < 0 || host.checksum(bytes.subarray(0, end)) !== bytes.toString('latin1', end + 1)) return null;
-  return bytes.toString('utf8', 0, end);
+  if (end < 0) return null;
+  const line = bytes.subarray(0, end);
+  return host.checksum(line) === bytes.subarray(end + 1).toString() ? line.toString() : null;
 }
 
 function decode(reader: Reader): Shortcut {
@@ -212,7 +214,7 @@ async function take(
   const hit = { fingerprint: shortcut.fingerprint, savedMs, hits: 1 };
   if (!new HitLog(host, paths.private).add(hit)) await call.countElsewhere(hit);
   const isKept = outputs.some(({ isStdout }) => isStdout);
-  return { stdout: isKept ? new Uint8Array(0) : product.stdout, stderr: product.stderr };
+  return { stdout: isKept ? NO_BYTES : product.stdout, stderr: product.stderr };
 }
 
 /** What a shortcut leads to, verified; null where entry and record are not what they were when it was left. */
@@ -226,11 +228,16 @@ function productAt(host: Host, store: StorePaths, shortcut: Shortcut): Product |
   if (outputs === null) return null;
   markEntryUsed(host, path, entry.stat.mtimeMs);
   const record = {
-    stdout: Buffer.from(stdout, 'base64'),
-    stderr: Buffer.from(stderr, 'base64'),
+    stdout: bytesOf(stdout),
+    stderr: bytesOf(stderr),
     cost: { wallSeconds },
   };
   return productOf({ tier: 'disk', fingerprint, outputs, record });
+}
+
+/** Most compilers say nothing. */
+function bytesOf(base64: string): Uint8Array {
+  return base64 === '' ? NO_BYTES : Buffer.from(base64, 'base64');
 }
 
 /** Nothing or a file: what is delivered there may be delivered once more by the long way, which nobody would notice. */

@@ -57,7 +57,7 @@ function readUmask(): number | null {
     const status = Buffer.allocUnsafe(STATUS_BYTES);
     // Not readFileSync: a hit is too short for what Node loads with it.
     const fd = openSync('/proc/self/status', 'r');
-    const text = status.toString('latin1', 0, readAndClose(fd, status));
+    const text = status.subarray(0, readAndClose(fd, status)).toString();
     const at = text.indexOf(UMASK);
     const umask = at < 0 ? Number.NaN : Number.parseInt(text.slice(at + UMASK.length), 8);
     return Number.isNaN(umask) ? null : umask;

@@ -39,7 +39,7 @@ export class HitLog {
       return withFile(files, { path: this.#path, flags: 'append' }, (fd) => {
         const { type, bytes } = files.fstat(fd);
         if (type !== 'file' || bytes >= MAX_BYTES) return false;
-        files.write(fd, Buffer.from(`\n${fingerprint} ${savedMs}.`, 'latin1'));
+        files.write(fd, Buffer.from(`\n${fingerprint} ${savedMs}.`));
         return true;
       });
     } catch (error) {

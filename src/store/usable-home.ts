@@ -43,7 +43,7 @@ export function readMarker({ files }: Host, paths: HomePaths): 'home' | 'newer-h
  * for one it would put the home out of use for good.
  */
 function isNewerMarker(bytes: Buffer): boolean {
-  const text = bytes.toString('utf8');
+  const text = bytes.toString();
   if (text === MARKER_TEXT) return false;
   const version = /"schema"\s*:\s*"vyre-cache\.home\/([1-9][0-9]{0,8})"/.exec(text)?.[1] ?? '1';
   return Number(version) > 1 && text.replace(`${MARKER_PREFIX}${version}`, MARKER.schema) !== MARKER_TEXT;

@@ -241,7 +241,7 @@ export class CacheSession {
    */
   openLock(options: { readonly make: boolean } = { make: false }): LockFile | null {
     if (this.#lock === undefined) {
-      const path = new PrivateState(this.host, this.paths.private).lockPath;
+      const path = this.paths.lock;
       const isHome = this.#isHome();
       const mayMake = options.make && this.#isOwner();
       if (isHome && !mayMake && this.host.files.lstat(path) === null) return null;

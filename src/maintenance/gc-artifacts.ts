@@ -7,7 +7,6 @@ import { errnoOf } from '../model/error.js';
 import { isExpiredFailure } from '../model/failure.js';
 import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
 import { DiskTier } from '../store/disk-tier.js';
-import { PrivateState } from '../store/private-state.js';
 import { lookNow, removeArtifact } from './artifact-files.js';
 import type { HomeLocks } from './home-locks.js';
 import {
@@ -185,8 +184,7 @@ export class ArtifactGarbage {
   #willHaveLock(home: string | null): boolean {
     const { host, root } = this.#root;
     if (home !== root || !isOwner(this.#root)) return false;
-    const { lockPath } = new PrivateState(host, new HomePaths(root).private);
-    return host.locks.available && lstatOrNull(host.files, lockPath) === null;
+    return host.locks.available && lstatOrNull(host.files, new HomePaths(root).lock) === null;
   }
 
   /** What cannot be looked at may be there, and its record with it. */

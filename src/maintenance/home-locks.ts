@@ -3,7 +3,6 @@ import { HomePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
 import { isFingerprint } from '../model/fingerprint.js';
 import { fingerprintByte, LOCK_BYTES, LockFile, type Held } from '../store/lock-file.js';
-import { PrivateState } from '../store/private-state.js';
 import type { NamedArtifact } from './inventory.js';
 import type { MaintainedRoot } from './maintained-root.js';
 
@@ -49,7 +48,7 @@ export class HomeLocks {
   #open(home: string): LockFile | null {
     const { host } = this.#root;
     const { uid } = host.user;
-    const path = new PrivateState(host, new HomePaths(home).private).lockPath;
+    const path = new HomePaths(home).lock;
     const isMine = uid === 0 || statOrNull(host.files, home)?.uid === uid;
     if (!isMine || lstatOrNull(host.files, path) === null) return null;
     try {

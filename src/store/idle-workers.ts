@@ -38,16 +38,17 @@ export class IdleWorkers implements WorkerStock {
   }
 
   keep(path: string, fd: number): boolean {
-    const name = this.#host.random.hex(8);
+    const { clock, files, random } = this.#host;
     try {
       this.#empty(path);
-      this.#host.files.rename(path, this.#paths.staged(name));
+      const name = random.hex(8);
+      files.rename(path, this.#paths.staged(name));
+      this.#idle.push({ name, fd, sinceMs: clock.monotonicMs() });
+      return true;
     } catch (error) {
       if (errnoOf(error) === null) throw error;
       return false;
     }
-    this.#idle.push({ name, fd, sinceMs: this.#host.clock.monotonicMs() });
-    return true;
   }
 
   /** Removes them all. Best effort: what stays is swept. */

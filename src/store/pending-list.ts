@@ -5,7 +5,6 @@ import type { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
 import { isFingerprint, type Fingerprint } from '../model/fingerprint.js';
 import { FINGERPRINT_BYTES, LOCK_BYTES, type LockFile } from './lock-file.js';
-import { PrivateState } from './private-state.js';
 
 /** A list this long means "every entry": flush then syncs all. Some 16,000 notes. */
 const MAX_PENDING_BYTES = 1_048_576;
@@ -198,8 +197,7 @@ function leaveSuccessor(host: Host, paths: HomePaths, notes: Notes): string | nu
  */
 function isQuiet(host: Host, paths: HomePaths): boolean {
   const { files, locks } = host;
-  const path = new PrivateState(host, paths.private).lockPath;
-  return withFile(files, { path, flags: 'createReadWrite' }, (fd) => {
+  return withFile(files, { path: paths.lock, flags: 'createReadWrite' }, (fd) => {
     const range = { ...FINGERPRINT_BYTES, shared: true };
     const isFree = locks.tryLock(fd, range);
     if (isFree) locks.unlock(fd, range);

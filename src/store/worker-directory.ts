@@ -202,14 +202,15 @@ function ownStartTicks(processes: Processes): number | null {
 
 /** Renamed back to `new/` first: a process killed while it removes leaves no directory without owner at the top level. */
 function discard(host: Host, paths: HomePaths, path: string): void {
-  const staged = paths.staged(host.random.hex(8));
+  let left = path;
   try {
+    const staged = paths.staged(host.random.hex(8));
     host.files.rename(path, staged);
+    left = staged;
   } catch {
-    removeQuietly(host, path);
-    return;
+    // Best effort: removed where it is.
   }
-  removeQuietly(host, staged);
+  removeQuietly(host, left);
 }
 
 export function removeQuietly(host: Host, path: string): void {

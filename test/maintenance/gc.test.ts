@@ -27,6 +27,7 @@ import type { Fingerprint } from '../../src/model/fingerprint.js';
 import { encodeRecord } from '../../src/model/record.js';
 import { fingerprintByte, LOCK_BYTES } from '../../src/store/lock-file.js';
 import { PrivateState } from '../../src/store/private-state.js';
+import { shortcutsIn } from '../../src/store/state-folders.js';
 import { ACTIVE_VARIABLE } from '../../src/model/lifecycle.js';
 import { activeMark, membersOf } from '../../src/store/worker-directory.js';
 import { entryBytes, fingerprintFrom, hashOf, makeArtifact, makeRecord } from '../support/artifacts.js';
@@ -457,7 +458,15 @@ describe('gc of a home', () => {
     it(`${isRemoved ? 'removes' : 'keeps'} notes last used: ${name}`, async (t) => {
       const home = new TestHome(t);
       const now = 1_700_000_000_000;
-      const paths = [home.paths.request(A), home.paths.dependencies(A)];
+      const shortcuts = shortcutsIn(home.stateDirectory);
+      mkdirSync(shortcuts, { recursive: true });
+      // Named by the hash of Node, and by that of the executable.
+      const names = [fakeHost().checksum(Buffer.from(A)), A];
+      const paths = [
+        home.paths.request(A),
+        home.paths.dependencies(A),
+        ...names.map((checksum) => join(shortcuts, checksum)),
+      ];
       for (const path of paths) {
         writeFileSync(path, 'x');
         utimesSync(path, (now - read) / 1000, (now - written) / 1000);
@@ -465,7 +474,7 @@ describe('gc of a home', () => {
       const report = await gc(home, fakeHost({ clock: new FakeClock(now) }));
       assert.deepEqual(
         rows(report).map(([, reason]) => reason),
-        isRemoved ? ['unused-state', 'unused-state'] : [],
+        isRemoved ? paths.map(() => 'unused-state') : [],
       );
       for (const path of paths) assert.equal(existsSync(path), !isRemoved);
     });

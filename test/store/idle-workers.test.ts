@@ -126,6 +126,21 @@ describe('a worker directory that is handed on', () => {
     });
   }
 
+  it('is removed, and nothing is thrown, where the system gives no random name', (t) => {
+    const host = fakeHost();
+    let isBroken = false;
+    const hex = (bytes: number): string => {
+      if (isBroken) throw errnoError('EIO');
+      return host.random.hex(bytes);
+    };
+    const { paths, create } = makeIdle(t, { ...host, random: { ...host.random, hex } });
+    const worker = used(create());
+    isBroken = true;
+    worker.handOn();
+    assert.ok(!existsSync(worker.path));
+    assert.deepEqual(readdirSync(paths.staging), []);
+  });
+
   it('is not used when it has waited so long that a sweep may come for it', (t) => {
     for (const [waitedMs, isHandedOn] of [
       [HOUR_MS - 1, true],

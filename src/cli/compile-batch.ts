@@ -1,23 +1,38 @@
 import type { BatchJob, BatchResult } from '../compile/batch.js';
+import { RecordedLooks } from '../compile/recorded-looks.js';
+import type { CacheSession } from '../compile/session.js';
 import { CacheError } from '../model/error.js';
+import type { Fingerprint } from '../model/fingerprint.js';
+import { isHit } from '../model/lifecycle.js';
 import type { Priority } from '../schedule/job-queue.js';
 import { bareRun } from './bare-run.js';
 import { startBatchProgress, type BatchProgress } from './batch-progress.js';
-import type { Call } from './command.js';
+import { withHost, type Call } from './command.js';
 import { jobOptions, REQUEST_OPTIONS } from './compile-request.js';
-import { rootOf, withSession, type Context } from './context.js';
+import { openContext, rootOf, withSession, type Context } from './context.js';
 import { EXIT } from './failure.js';
 import { loadBatch } from './manifest/load-batch.js';
+import { rememberBatch, rememberedBatch, type RememberedBatch } from './remembered-batch.js';
 import { BatchReport, jobName, renderBatchJob } from './rendering/batch.js';
 
 /** Compiles everything that a manifest describes. @throws CacheError `usage` for a manifest with a mistake in it. */
-export async function runManifest(context: Context, source: string): Promise<number> {
-  const { call } = context;
+export async function runManifest(call: Call, source: string): Promise<number> {
+  const recorded = new RecordedLooks(call.host);
+  const context = await openContext(withHost(call, recorded.host));
   refuseCommand(call);
   const limits = readLimits(context);
-  const { host, environment, cwd, signal } = call;
-  const jobs = await loadBatch({ host, environment, priority: readPriority(call) }, { source, cwd, signal });
-  const run = new BatchRun(context, jobs, await startBatchProgress(context, jobs.length));
+  const priority = readPriority(call);
+  const remembered = rememberedBatch(call.host, context, { source, recorded });
+  if (remembered === null) recorded.giveUp();
+  const { environment, cwd, signal } = call;
+  const load = async (): Promise<readonly BatchJob[]> =>
+    loadBatch({ host: recorded.host, environment, priority, recorded }, { source, cwd, signal });
+  // Before anything is written the mistakes of a manifest are told: it is not read where each job is what it was.
+  const known = remembered?.known ?? null;
+  const jobs = known !== null && known.jobs.length === known.total ? null : await load();
+  const total = jobs?.length ?? known?.total ?? 0;
+  const progress = await startBatchProgress(context, total);
+  const run = new BatchRun(context, { total, jobs, load, remembered }, progress);
   const troubled = await run.work(limits);
   run.finish();
   return run.exitCode(troubled);
@@ -63,18 +78,33 @@ function readLimits({ settings, call }: Context): Limits {
   throw new CacheError('usage', `expected at least ${jobs} for --jobs-hard, as for --jobs, got ${hardJobs}`);
 }
 
+interface BatchWork {
+  /** Jobs of the manifest. */
+  readonly total: number;
+  /** Null where they have not been read yet. */
+  readonly jobs: readonly BatchJob[] | null;
+  readonly load: () => Promise<readonly BatchJob[]>;
+  readonly remembered: RememberedBatch | null;
+}
+
 /** One batch on its way: what the user sees of it. */
 class BatchRun {
   readonly #context: Context;
-  readonly #jobs: readonly BatchJob[];
+  readonly #total: number;
+  readonly #load: BatchWork['load'];
+  readonly #remembered: RememberedBatch | null;
   readonly #progress: BatchProgress;
   readonly #report: BatchReport;
   readonly #startMs: number;
+  #jobs: readonly BatchJob[] | null;
   #hasBrokenEnvironment = false;
 
-  constructor(context: Context, jobs: readonly BatchJob[], progress: BatchProgress) {
+  constructor(context: Context, work: BatchWork, progress: BatchProgress) {
     this.#context = context;
-    this.#jobs = jobs;
+    this.#total = work.total;
+    this.#jobs = work.jobs;
+    this.#load = work.load;
+    this.#remembered = work.remembered;
     this.#progress = progress;
     this.#report = new BatchReport({ keepsRows: context.json });
     this.#startMs = context.call.host.clock.monotonicMs();
@@ -99,24 +129,67 @@ class BatchRun {
       context,
       { root: rootOf(context), memory: MEMORY_OF_BATCH, stderr },
       async (session) => {
-        const options = { jobs, hardJobs, compile: jobOptions(context), onResult: this.#add };
-        await compileBatch(session, this.#jobs, options);
-        return session.troubles.length > 0;
+        const taken = await this.#takeKnown(session);
+        if (this.#context.call.signal.aborted) this.#tellStopped(taken);
+        if (this.#report.done === this.#total) return session.troubles.length > 0;
+        const loaded = (this.#jobs ??= await this.#load());
+        const hits = new Map<number, Fingerprint>();
+        await compileBatch(session, loaded, {
+          jobs,
+          hardJobs,
+          compile: jobOptions(context),
+          onResult: (ended) => {
+            const { outcome = null, fingerprint = null } = ended.result ?? {};
+            if (outcome !== null && isHit(outcome) && fingerprint !== null)
+              hits.set(ended.index, fingerprint);
+            this.#add(ended);
+          },
+          done: taken,
+          recorded: this.#remembered?.recorded ?? null,
+        });
+        const isTroubled = session.troubles.length > 0;
+        const { maxPayloadBytes } = session;
+        if (this.#remembered !== null && !isTroubled)
+          rememberBatch(this.#remembered, { jobs: loaded, hits, maxPayloadBytes, taken });
+        return isTroubled;
       },
     );
+  }
+
+  /** @returns the indices of the jobs that have ended. */
+  async #takeKnown(session: CacheSession): Promise<ReadonlySet<number>> {
+    const taken = new Set<number>();
+    const { host, known } = this.#remembered ?? { known: null };
+    if (known === null) return taken;
+    const { takeKnownJobs } = await import('../compile/take-known.js');
+    await takeKnownJobs(host, session, {
+      jobs: known.jobs,
+      looks: known.looks,
+      signal: this.#context.call.signal,
+      onTaken: ({ index, name }, result) => {
+        taken.add(index);
+        this.#tell({ index, result, error: null }, name);
+      },
+    });
+    return taken;
+  }
+
+  #tellStopped(done: ReadonlySet<number>): void {
+    for (let index = 0; index < this.#total; index += 1)
+      if (!done.has(index)) this.#tell({ index, result: null, error: null }, '');
   }
 
   /** The cache is switched off: the commands run as if we were not there, with our stderr for both their streams. */
   async #bare({ jobs }: Limits): Promise<false> {
     const { forEachUnit } = await import('../schedule/units.js');
-    await forEachUnit(this.#jobs.length, jobs, async ({ start, end }) => {
+    await forEachUnit(this.#total, jobs, async ({ start, end }) => {
       for (let index = start; index < end; index += 1) this.#add(await this.#runBare(index));
     });
     return false;
   }
 
   async #runBare(index: number): Promise<BatchResult> {
-    const job = this.#jobs[index];
+    const job = this.#jobs?.[index];
     const context = { ...this.#context, json: true };
     if (job === undefined || context.call.signal.aborted) return { index, result: null, error: null };
     try {
@@ -130,20 +203,23 @@ class BatchRun {
   }
 
   readonly #add = (ended: BatchResult): void => {
+    const { plan } = this.#jobs?.[ended.index] ?? {};
+    this.#tell(ended, plan === undefined ? '' : jobName(plan));
+  };
+
+  #tell(ended: BatchResult, name: string): void {
     const { call, verbose, quiet } = this.#context;
-    const { plan } = this.#jobs[ended.index] ?? {};
     // Who is interrupted knows why its compilers ended.
     const isStopped = call.signal.aborted && (ended.result?.exitCode ?? 0) !== 0;
     const told = isStopped ? { ...ended, result: null } : ended;
     if (told.error?.code === 'environment') this.#hasBrokenEnvironment = true;
     this.#report.add(told);
-    const name = plan === undefined ? '' : jobName(plan);
     this.#show();
     this.#progress.stderr.write(renderBatchJob(told, { name, verbose, quiet }));
-  };
+  }
 
   readonly #show = (): void => {
-    this.#progress.show({ done: this.#report.done, total: this.#jobs.length, hits: this.#report.hits });
+    this.#progress.show({ done: this.#report.done, total: this.#total, hits: this.#report.hits });
   };
 
   /** The last words: the document, or one line. */

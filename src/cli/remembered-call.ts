@@ -30,5 +30,6 @@ export function rememberCall(
   const list = looks.listBeside(paths);
   const recorded = list === null ? null : recordedOf(host, artifact, outputs);
   if (list === null || recorded === null) return;
-  leaveShortcut(host, place, { leftAtMs: host.clock.nowMs(), ...recorded, looks: list });
+  const leftAtMs = host.clock.nowMs();
+  leaveShortcut(host, place, { leftAtMs, maxPayloadBytes, ...recorded, looks: list });
 }

@@ -1,15 +1,19 @@
 import { CacheError, errnoOf, messageOf, type ErrorCode } from '../model/error.js';
+import { Breath } from '../schedule/breath.js';
 import { runLanes } from '../schedule/lanes.js';
 import { JobQueue, type Priority } from '../schedule/job-queue.js';
 import { forEachUnit } from '../schedule/units.js';
 import { IdleWorkers } from '../store/idle-workers.js';
 import { compilePlan, type Deferred } from './compile.js';
+import { identityOf } from './description.js';
 import type { Plan } from './plan.js';
 import type { Effort, Looked } from './hit.js';
+import type { Identity } from './identity.js';
+import type { RecordedLooks } from './recorded-looks.js';
 import type { CompileOptions, CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
 import { SharedLooks } from './shared-looks.js';
-import { takeHit } from './take-hit.js';
+import { isAsked, takeHit } from './take-hit.js';
 
 /** One compilation of a batch. */
 export interface BatchJob {
@@ -38,14 +42,14 @@ export interface BatchOptions {
   readonly hardJobs: number;
   /** Called once per job, as it ends. */
   onResult(result: BatchResult): void;
+  /** Those that have ended before the batch was asked for them, by their indices. */
+  readonly done?: ReadonlySet<number>;
+  /** Told which look was made for which job, and that none counts where one of them was no hit. */
+  readonly recorded?: RecordedLooks | null;
 }
 
 /** The counters are written this often, so that a batch that is killed loses little. */
 const COUNTERS_MS = 10_000;
-
-/** Signals and compilers that have ended wait for lookups this long at most, besides the one that is going on. */
-const BREATH_MS = 1;
-const BREATH_JOBS = 64;
 
 /** A compiler that the machine cannot start for want of processes, memory or descriptors is tried this often. */
 const MAX_DEATHS = 5;
@@ -82,9 +86,9 @@ class Batch {
   /** After a bug nothing more is begun. */
   #isBroken = false;
   #savedAtMs: number;
-  #breathedAtMs = 0;
-  #sinceBreath = 0;
+  readonly #breath: Breath;
   readonly #looks: SharedLooks;
+  readonly #hitOptions: CompileOptions;
 
   constructor(session: CacheSession, jobs: readonly BatchJob[], options: BatchOptions) {
     this.#session = session;
@@ -92,7 +96,15 @@ class Batch {
     this.#options = options;
     this.#told = new Uint8Array(jobs.length);
     this.#savedAtMs = session.host.clock.monotonicMs();
-    this.#looks = new SharedLooks(session.host.clock);
+    this.#breath = new Breath(session.host.clock);
+    const { compile, recorded = null, done = [] } = options;
+    const { clock } = session.host;
+    this.#looks =
+      recorded === null
+        ? new SharedLooks(clock)
+        : new SharedLooks(clock, (work) => recorded.forAllJobs(work));
+    this.#hitOptions = recorded === null ? compile : { ...compile, onFound: () => recorded.pause() };
+    for (const index of done) this.#told[index] = 1;
   }
 
   async run(): Promise<void> {
@@ -108,10 +120,17 @@ class Batch {
       await forEachUnit(order.length, this.#options.jobs, async ({ start, end }) => {
         for (const index of order.subarray(start, end)) {
           if (this.#isStopped) return;
-          const looked = home === null ? null : this.#takeHit(index, home);
+          if (this.#told[index] === 1) continue;
+          const { plan } = this.#job(index);
+          const isAsking = home !== null && isAsked(plan, this.#options.compile);
+          const identity = isAsking
+            ? (this.#looks.identity(plan.pattern) ?? (await this.#identify(plan)))
+            : null;
+          const looked =
+            isAsking && identity !== null ? this.#takeHit(index, { home, plan, identity }) : null;
           if (looked !== 'done') await this.#lookUp(index, looked);
           if (this.#mustSaveCounters()) await this.#saveCounters();
-          if (this.#mustBreathe()) await this.#breathe();
+          if (this.#breath.isDue) await this.#breath.take();
         }
       });
     } finally {
@@ -131,18 +150,16 @@ class Batch {
     }
   }
 
-  /** A turn of the event loop for each hit would cost as much as its system calls. */
-  #mustBreathe(): boolean {
-    this.#sinceBreath += 1;
-    if (this.#sinceBreath >= BREATH_JOBS) return true;
-    return this.#session.host.clock.monotonicMs() - this.#breathedAtMs >= BREATH_MS;
-  }
-
-  async #breathe(): Promise<void> {
-    const { clock } = this.#session.host;
-    await clock.breathe();
-    this.#breathedAtMs = clock.monotonicMs();
-    this.#sinceBreath = 0;
+  /** Null where something is in the way. */
+  async #identify(plan: Plan): Promise<Identity | null> {
+    try {
+      const identity = await identityOf(this.#session, plan, this.#options.compile.signal);
+      this.#looks.keepIdentity(plan.pattern, identity);
+      return identity;
+    } catch (error) {
+      if (error instanceof CacheError || errnoOf(error) !== null || this.#isStopReason(error)) return null;
+      throw error;
+    }
   }
 
   /** Critical jobs first: what they miss is in the queue before anything else is. */
@@ -160,11 +177,15 @@ class Batch {
   }
 
   /** Hits need nothing that has to be waited for. What was looked up in vain is not looked up again at once. */
-  #takeHit(index: number, home: Home): Looked | 'done' | null {
-    const { plan } = this.#job(index);
-    const options = this.#optionsOf(index);
+  #takeHit(
+    index: number,
+    job: { readonly home: Home; readonly plan: Plan; readonly identity: Identity },
+  ): Looked | 'done' | null {
+    const { recorded = null } = this.#options;
+    const asked = { ...job, options: this.#hitOptions };
+    const work = (): ReturnType<typeof takeHit> => takeHit(this.#session, asked, this.#looks);
     try {
-      const taken = takeHit(this.#session, { home, plan, options }, this.#looks);
+      const taken = recorded === null ? work() : recorded.inTurnOf(index, work);
       if (taken === null || 'looked' in taken) return taken?.looked ?? null;
       this.#tell({ index, result: taken.result, error: null });
     } catch (error) {
@@ -174,6 +195,7 @@ class Batch {
   }
 
   async #lookUp(index: number, looked: Looked | null): Promise<void> {
+    this.#options.recorded?.giveUp();
     const answer = await this.#attempt(index, 'look', looked);
     if (answer === 'done') return;
     const { priority } = this.#job(index);

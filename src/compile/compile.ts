@@ -319,13 +319,18 @@ async function finish(
     // The compiler was not run: its status is not known.
     if (product.outcome !== null && isHit(product.outcome)) throw delivery.error;
   }
-  return resultOf(session, plan, { produced, product, delivery, startMs, stopped });
+  return resultOf(session, keepsStdout(plan), { produced, product, delivery, startMs, stopped });
+}
+
+/** True where what the compiler prints on stdout is an output. */
+export function keepsStdout({ outputs }: Pick<Plan, 'outputs'>): boolean {
+  return outputs.some(({ isStdout }) => isStdout);
 }
 
 /** Counts a request that has ended, and tells what it came to. */
 export function resultOf(
   session: CacheSession,
-  plan: Plan,
+  isStdoutKept: boolean,
   ended: {
     readonly produced: Produced;
     /** As this caller gets it. */
@@ -347,7 +352,7 @@ export function resultOf(
     notStored: product.notStored,
     outputs: delivery.outputs,
     exitCode: delivery.error === null ? product.exitCode : product.exitCode || 1,
-    stdout: plan.request.stdoutFile === null ? product.stdout : new Uint8Array(0),
+    stdout: isStdoutKept ? new Uint8Array(0) : product.stdout,
     stderr: product.stderr,
     wallSeconds,
     savedSeconds,

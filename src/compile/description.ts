@@ -69,7 +69,7 @@ export async function describe(
   { signal, looks }: { readonly signal?: AbortSignal; readonly looks?: SharedLooks } = {},
 ): Promise<Description> {
   const identity = await identityOf(session, plan, signal);
-  if (plan.pattern !== null) looks?.keepIdentity(plan.pattern, identity);
+  looks?.keepIdentity(plan.pattern, identity);
   return describeAs(session, plan, identity);
 }
 

@@ -13,12 +13,10 @@ import {
   isOwnFolder,
   MAX_SHORTCUT_BYTES,
   shortcutBytes,
+  type KnownArtifact,
   type Shortcut,
 } from './shortcut.js';
 import { isSettled } from './stamps.js';
-
-/** What a shortcut holds of the artifact that it leads to. */
-type Recorded = Omit<Shortcut, 'leftAtMs' | 'looks'>;
 
 /**
  * What the record of an artifact says of the outputs of a call. Null where there is none, it tells of other outputs, or
@@ -28,9 +26,9 @@ export function recordedOf(
   host: Host,
   artifact: { readonly store: StorePaths } & Pick<Shortcut, 'fingerprint' | 'maxPayloadBytes'>,
   planned: readonly PlannedOutput[],
-): Recorded | null {
+): KnownArtifact | null {
   const { store: paths, fingerprint, maxPayloadBytes } = artifact;
-  const read = new EntryReader(host, { paths, maxPayloadBytes }).readRecord(fingerprint);
+  const read = new EntryReader(host, { paths, maxPayloadBytes }).readSummary(fingerprint);
   if (!read.ok || !isSettled(read.stat, host.clock.nowMs())) return null;
   const { record, stat } = read;
   const outputs = record.outputs.flatMap(({ executable }, index) => {
@@ -42,7 +40,6 @@ export function recordedOf(
   if (!entry.ok || entry.digest !== record.payloadDigest) return null;
   return {
     fingerprint,
-    maxPayloadBytes,
     outputs,
     record: answerOf('lstat', stat),
     entryChecksum: host.checksum(entry.bytes),
@@ -52,20 +49,26 @@ export function recordedOf(
   };
 }
 
+/** Where a shortcut lies. */
+interface Place {
+  readonly folder: string;
+  readonly name: string;
+}
+
 /** Writes what the next call of this name begins with. Best effort: without it that call goes the long way. */
-export function leaveShortcut(
-  host: Host,
-  place: { readonly folder: string; readonly name: string },
-  shortcut: Shortcut,
-): void {
+export function leaveShortcut(host: Host, place: Place, shortcut: Shortcut): void {
+  if (shortcut.looks.length <= MAX_SHORTCUT_BYTES / 2) leaveBytes(host, place, shortcutBytes(host, shortcut));
+}
+
+/** The same for a shortcut as it lies in its file. */
+export function leaveBytes(host: Host, place: Place, bytes: Uint8Array): void {
   const { folder, name } = place;
-  if (shortcut.looks.length > MAX_SHORTCUT_BYTES / 2) return;
   // Where others may write nobody would read it, and a link would lead elsewhere.
   if (lstatOrNull(host.files, folder) !== null && !isOwnFolder(host, folder)) return;
   try {
     // Named like one that nobody takes: what a killed process leaves goes with the old ones.
     const file = { folder, path: join(folder, name), staged: join(folder, host.random.hex(32)) };
-    replaceFile(host, file, [shortcutBytes(host, shortcut)]);
+    replaceFile(host, file, [bytes]);
   } catch (error) {
     if (errnoOf(error) === null) throw error;
   }

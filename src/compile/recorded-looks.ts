@@ -13,6 +13,24 @@ interface Seen {
   readonly answer: string;
   /** False where a later look may see the same although something has changed. */
   readonly isProof: boolean;
+  /** The job of a batch in whose turns alone it was looked at; {@link ANY_JOB} for other looks. */
+  readonly job: number;
+}
+
+const ANY_JOB = -1;
+
+/** What a job of a batch names and no other job does. */
+export interface OwnFiles {
+  /** What it reads. */
+  readonly read: ReadonlySet<string>;
+  readonly outputs: ReadonlySet<string>;
+}
+
+export interface BatchLooks {
+  /** What all jobs depend on. */
+  readonly shared: string;
+  /** By job, what it depends on besides; none where its looks prove nothing. */
+  readonly own: ReadonlyMap<number, string>;
 }
 
 /** What opens a file to read what is in it. */
@@ -32,7 +50,10 @@ export class RecordedLooks {
   readonly #given: Host;
   readonly #seen = new Map<string, Seen>();
   #isOver = false;
+  #isPaused = false;
   #hasAsked = false;
+  #job = ANY_JOB;
+  #isJudged: (path: string) => boolean = () => false;
 
   constructor(host: Host) {
     this.#given = host;
@@ -48,36 +69,105 @@ export class RecordedLooks {
     this.#isOver = true;
   }
 
+  /** What is looked at meanwhile is looked at for this job of a batch. `work` waits for nothing. */
+  inTurnOf<T>(job: number, work: () => T): T {
+    this.#job = job;
+    try {
+      return work();
+    } finally {
+      this.#job = ANY_JOB;
+      this.#isPaused = false;
+    }
+  }
+
+  /** What is looked at meanwhile is remembered for other jobs, too. */
+  forAllJobs<T>(work: () => T): T {
+    const job = this.#job;
+    this.#job = ANY_JOB;
+    try {
+      return work();
+    } finally {
+      this.#job = job;
+    }
+  }
+
+  /** What is looked at in the rest of a turn is what was delivered. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** What the cache itself judges whenever it is used need not be noted from now on. */
+  leaveOut(home: HomePaths): void {
+    this.#isJudged = judging(home);
+  }
+
+  /** Nobody will ask for a list. */
+  giveUp(): void {
+    this.#isOver = true;
+    this.#hasAsked = true;
+    this.#seen.clear();
+  }
+
   /**
    * The list of all looks but those at what the cache itself judges whenever it is used; null where it would prove
    * nothing.
    */
   listBeside(home: HomePaths): string | null {
-    if (this.#hasAsked || !this.#isOver) return null;
-    const isJudged = judging(home);
-    const counted = [...this.#seen.values()].filter(({ path }) => !isJudged(path));
+    const counted = this.#counted(home);
     if (!counted.every(isListable) || !this.#areLocal(counted)) return null;
-    return this.#shortened(counted)
-      .map(({ kind, path, answer }) => [kind, path, answer].join(PART_END))
-      .join(LOOK_END);
+    const places = counted.filter(({ kind }) => kind === 'folder').map(({ path }) => path);
+    return this.#listed(counted, places);
   }
 
-  /** Fewer looks that see as much. */
-  #shortened(seen: readonly Seen[]): readonly Seen[] {
-    return this.#withFoldersForAbsent(withoutTargets(seen));
+  /**
+   * {@link listBeside} for the jobs of a batch: a file that one job alone names, and that was looked at in its turns only,
+   * is its own. What lies in the place of an output is judged by who delivers it.
+   */
+  listsBeside(home: HomePaths, files: ReadonlyMap<number, OwnFiles>): BatchLooks | null {
+    const counted = this.#counted(home);
+    if (!this.#areLocal(counted.filter(isListable))) return null;
+    const shared: Seen[] = [];
+    const own = new Map<number, Seen[]>([...files.keys()].map((job) => [job, []]));
+    for (const look of counted) {
+      const named = files.get(look.job);
+      if (named?.outputs.has(look.path) === true) continue;
+      const isOwn = named !== undefined && isOwnLook(look, named, home);
+      const list = isOwn ? own.get(look.job) : shared;
+      list?.push(look);
+    }
+    if (!shared.every(isListable)) return null;
+    const places = new Set<string>();
+    for (const { read, outputs } of files.values())
+      for (const path of [...read, ...outputs]) places.add(dirname(path));
+    const proven = [...own].filter(([, looks]) => looks.every(isListable));
+    return {
+      shared: this.#listed(shared, [...places].map(inside)),
+      own: new Map(proven.map(([job, looks]) => [job, listOf(looks)])),
+    };
+  }
+
+  /** What a list is made of; nothing that proves anything where a program was asked or looks go on. */
+  #counted(home: HomePaths): readonly Seen[] {
+    if (this.#hasAsked || !this.#isOver) return [UNPROVEN];
+    const isJudged = judging(home);
+    return [...this.#seen.values()].filter(({ path }) => !isJudged(path));
+  }
+
+  /** Fewer looks that see as much. @param places where people work. */
+  #listed(seen: readonly Seen[], places: readonly string[]): string {
+    return listOf(this.#withFoldersForAbsent(withoutTargets(seen), places));
   }
 
   /**
    * Many names that are absent from one folder are absent as long as its names are as they are. Not from the folders in
    * which people work: there they change with each output.
    */
-  #withFoldersForAbsent(seen: readonly Seen[]): readonly Seen[] {
+  #withFoldersForAbsent(seen: readonly Seen[], places: readonly string[]): readonly Seen[] {
     const absent = new Map<string, Seen[]>();
     for (const each of seen.filter(isAbsence)) {
       const folder = dirname(each.path);
       absent.set(folder, [...(absent.get(folder) ?? []), each]);
     }
-    const places = seen.filter(({ kind }) => kind === 'folder').map(({ path }) => path);
     const lists = [...absent]
       .filter(([, looks]) => looks.length >= FOLDER_IS_SHORTER)
       .filter(([folder]) => !places.some((place) => place.startsWith(folder === '/' ? '/' : `${folder}/`)))
@@ -93,7 +183,7 @@ export class RecordedLooks {
     if (stat?.type !== 'directory' || !this.#isSettled(stat)) return [];
     // Something may have appeared since it was looked for.
     if (!absent.every(({ path }) => statOrNull(files, path) === null)) return [];
-    return [{ kind: 'list', path: folder, answer: answerOf('list', stat), isProof: true }];
+    return [{ kind: 'list', path: folder, answer: answerOf('list', stat), isProof: true, job: ANY_JOB }];
   }
 
   /**
@@ -136,7 +226,7 @@ export class RecordedLooks {
       lstat: (path) => this.#look('lstat', path, () => files.lstat(path)),
       open: (path, flags, mode) => {
         const kind = READING.get(flags);
-        if (kind === undefined) return files.open(path, flags, mode);
+        if (kind === undefined || this.#isBlindTo(path)) return files.open(path, flags, mode);
         const fd = this.#trying(kind, path, () => files.open(path, flags, mode));
         const stat = files.fstat(fd);
         const isProof = stat.type === 'file' && this.#isSettled(stat);
@@ -178,6 +268,7 @@ export class RecordedLooks {
 
   #look(kind: 'stat' | 'lstat', path: string, look: () => FileStat | null): FileStat | null {
     const stat = this.#trying(kind, path, look);
+    if (this.#isBlindTo(path)) return stat;
     const hasTimes = stat?.type === 'file' || stat?.type === 'link';
     this.#note(kind, path, answerOf(kind, stat), !hasTimes || this.#isSettled(stat));
     return stat;
@@ -203,12 +294,18 @@ export class RecordedLooks {
     }
   }
 
+  #isBlindTo(path: string): boolean {
+    return this.#isOver || this.#isPaused || this.#isJudged(path);
+  }
+
   #note(kind: LookKind, path: string, answer: string, isProof: boolean): void {
-    if (this.#isOver) return;
+    if (this.#isBlindTo(path)) return;
     const key = `${kind}${PART_END}${path}`;
     const before = this.#seen.get(key);
+    if (before?.isProof === isProof && before.answer === answer && before.job === this.#job) return;
     const isSame = before === undefined || (before.isProof && before.answer === answer);
-    this.#seen.set(key, { kind, path, answer, isProof: isProof && isSame });
+    const job = before === undefined || before.job === this.#job ? this.#job : ANY_JOB;
+    this.#seen.set(key, { kind, path, answer, isProof: isProof && isSame, job });
   }
 
   #isSettled(stat: FileStat): boolean {
@@ -218,6 +315,19 @@ export class RecordedLooks {
 
 /** From so many on. */
 const FOLDER_IS_SHORTER = 3;
+
+/** Stands for a look that proves nothing. */
+const UNPROVEN: Seen = { kind: 'stat', path: '', answer: '', isProof: false, job: ANY_JOB };
+
+function listOf(seen: readonly Seen[]): string {
+  return seen.map(({ kind, path, answer }) => [kind, path, answer].join(PART_END)).join(LOOK_END);
+}
+
+/** A file that a job reads, where its links lead, and what was noted of its compilations. */
+function isOwnLook({ kind, path, answer }: Seen, { read }: OwnFiles, home: HomePaths): boolean {
+  if (path.startsWith(inside(home.dependencySets))) return true;
+  return read.has(path) && (kind === 'real' || answer.startsWith('file '));
+}
 
 function isAbsence({ kind, answer }: Seen): boolean {
   return kind === 'stat' && answer === NOTHING;

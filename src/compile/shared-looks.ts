@@ -9,7 +9,7 @@ import type { CommandPattern } from './planned-command.js';
  * so each gets what was true after it was asked for. Worst effect: a file that changes within this time is taken for
  * what it was, as one that changes between a look and the delivery. {@link IdentityFields} holds as long.
  */
-const SHARED_MS = 20;
+export const SHARED_MS = 20;
 
 /** The set of the last compilation whose set had to be found out. */
 interface LastSet {
@@ -18,28 +18,33 @@ interface LastSet {
   readonly isLikely: boolean;
 }
 
+type ForAllJobs = <T>(work: () => T) => T;
+
 /** What the lookups of one batch have in common: the same headers in the same folder are looked at once for many jobs. */
 export class SharedLooks {
   readonly #clock: Clock;
+  readonly #forAllJobs: ForAllJobs;
   /** By working directory. */
   readonly #looks = new Map<string, IsCurrent>();
   readonly #identities = new Map<CommandPattern, Identity>();
   readonly #sets = new Map<CommandPattern, LastSet>();
   #sinceMs = 0;
 
-  constructor(clock: Clock) {
+  /** @param forAllJobs does work whose looks count for others, too. */
+  constructor(clock: Clock, forAllJobs: ForAllJobs = (work) => work()) {
     this.#clock = clock;
+    this.#forAllJobs = forAllJobs;
   }
 
   /** What identifies the compiler of all these commands; null where it has to be looked at. */
-  identity(pattern: CommandPattern): Identity | null {
-    const known = this.#identities.get(pattern);
+  identity(pattern: CommandPattern | null): Identity | null {
+    const known = pattern === null ? undefined : this.#identities.get(pattern);
     if (known === undefined || this.#clock.monotonicMs() - known.checkedAtMs >= SHARED_MS) return null;
     return known;
   }
 
-  keepIdentity(pattern: CommandPattern, identity: Identity): void {
-    this.#identities.set(pattern, identity);
+  keepIdentity(pattern: CommandPattern | null, identity: Identity): void {
+    if (pattern !== null) this.#identities.set(pattern, identity);
   }
 
   /**
@@ -69,7 +74,7 @@ export class SharedLooks {
     const answers = new Map<DependencySet, boolean>();
     const look = begin();
     const isCurrent = (set: DependencySet): boolean => {
-      const answer = answers.get(set) ?? look(set);
+      const answer = answers.get(set) ?? this.#forAllJobs(() => look(set));
       answers.set(set, answer);
       return answer;
     };

@@ -42,12 +42,9 @@ export interface ShortOutput extends PlannedOutput {
   readonly executable: boolean;
 }
 
-/** What a call came to, and everything that was looked at on the way: it comes to the same while all of that is as it was. */
-export interface Shortcut {
-  /** Milliseconds since 1970. */
-  readonly leftAtMs: number;
+/** An artifact that was verified, and what a hit needs of its record. */
+export interface KnownArtifact {
   readonly fingerprint: Fingerprint;
-  readonly maxPayloadBytes: number;
   readonly outputs: readonly ShortOutput[];
   /** As {@link answerOf} sees the record of the artifact; what it says follows. */
   readonly record: string;
@@ -58,6 +55,13 @@ export interface Shortcut {
   /** What the compiler printed, in base64. */
   readonly stdout: string;
   readonly stderr: string;
+}
+
+/** What a call came to, and everything that was looked at on the way: it comes to the same while all of that is as it was. */
+export interface Shortcut extends KnownArtifact {
+  /** Milliseconds since 1970. */
+  readonly leftAtMs: number;
+  readonly maxPayloadBytes: number;
   /** As {@link isAsSeen} reads them. */
   readonly looks: string;
 }
@@ -74,8 +78,8 @@ export const CHANGING_VARIABLES: ReadonlySet<string> = new Set([
   'SHLVL',
 ]);
 
-/** The name under which the shortcut of a call on a root lies. */
-export function shortcutName(host: Host, root: string, call: TypedCall): string {
+/** The name under which the shortcut of a call on a root lies. @param schema what it is written in. */
+export function shortcutName(host: Host, root: string, call: TypedCall, schema = SHORTCUT_SCHEMA): string {
   const { machine, user } = host;
   const { version, argv, cwd, environment } = call;
   const variables = Object.keys(environment)
@@ -83,7 +87,7 @@ export function shortcutName(host: Host, root: string, call: TypedCall): string 
     .toSorted()
     .map((name) => [name, environment[name]]);
   const { platform, arch } = machine;
-  const caller = [SHORTCUT_SCHEMA, version, platform, arch, user.uid, host.groups()];
+  const caller = [schema, version, platform, arch, user.uid, host.groups()];
   const text = JSON.stringify([...caller, root, cwd, argv, variables]);
   return host.checksum(Buffer.from(text));
 }
@@ -98,54 +102,76 @@ export function isOwnFolder({ files, user }: Host, folder: string): boolean {
 export function readShortcut(host: Host, folder: string, name: string): Shortcut | null {
   if (!isOwnFolder(host, folder)) return null;
   const file = { path: `${folder}/${name}`, maxBytes: MAX_SHORTCUT_BYTES };
-  const text = withRegularFile(host.files, file, (read) => (read.ok ? wholeText(host, read.bytes) : null));
+  const text = withRegularFile(host.files, file, (read) =>
+    read.ok ? (checkedPart(host, read.bytes)?.toString() ?? null) : null,
+  );
   const shortcut = text === null ? null : decodeDocument(text, decode);
-  if (shortcut === null) return null;
-  const ageMs = host.clock.nowMs() - shortcut.leftAtMs;
-  return ageMs >= 0 && ageMs < MAX_AGE_MS ? shortcut : null;
+  return shortcut !== null && isYoung(host, shortcut) ? shortcut : null;
+}
+
+/** False from the day on when the long way is gone once more. */
+export function isYoung({ clock }: Host, { leftAtMs }: Pick<Shortcut, 'leftAtMs'>): boolean {
+  const ageMs = clock.nowMs() - leftAtMs;
+  return ageMs >= 0 && ageMs < MAX_AGE_MS;
 }
 
 /** A shortcut as it lies in its file: a line of JSON, and the checksum of that line. */
 export function shortcutBytes(host: Host, shortcut: Shortcut): Uint8Array {
-  const line = JSON.stringify({ schema: SHORTCUT_SCHEMA, ...shortcut });
-  return Buffer.from(`${line}\n${host.checksum(Buffer.from(line))}`);
+  return withChecksum(host, JSON.stringify({ schema: SHORTCUT_SCHEMA, ...shortcut }));
 }
 
-/** The JSON; null where it is not what was written. */
-function wholeText(host: Host, bytes: Buffer): string | null {
+/** A text, and its checksum on a line of its own. */
+export function withChecksum(host: Host, text: string): Buffer {
+  return Buffer.from(`${text}\n${host.checksum(Buffer.from(text))}`);
+}
+
+/** The bytes of the text; null where it is not what was written. */
+export function checkedPart(host: Host, bytes: Buffer): Buffer | null {
   const end = bytes.lastIndexOf(NEWLINE);
   if (end < 0) return null;
-  const line = bytes.subarray(0, end);
-  return host.checksum(line) === bytes.subarray(end + 1).toString() ? line.toString() : null;
+  const text = bytes.subarray(0, end);
+  return host.checksum(text) === bytes.subarray(end + 1).toString() ? text : null;
 }
 
 function decode(reader: Reader): Shortcut {
   if (reader.text('schema') !== SHORTCUT_SCHEMA) mismatch('unknown schema');
-  const fingerprint = reader.text('fingerprint');
-  if (!isFingerprint(fingerprint)) mismatch('the fingerprint is none');
   const shortcut = {
     leftAtMs: reader.count('leftAtMs'),
-    fingerprint,
     maxPayloadBytes: reader.count('maxPayloadBytes'),
+    ...decodeArtifact(reader),
+    looks: decodeLooks(reader),
+  };
+  reader.end();
+  return shortcut;
+}
+
+export function decodeArtifact(reader: Reader): KnownArtifact {
+  const fingerprint = reader.text('fingerprint');
+  if (!isFingerprint(fingerprint)) mismatch('the fingerprint is none');
+  return {
+    fingerprint,
     outputs: reader.list('outputs', decodeOutput),
     record: reader.text('record'),
     entryChecksum: reader.text('entryChecksum'),
     wallSeconds: reader.amount('wallSeconds'),
     stdout: reader.text('stdout'),
     stderr: reader.text('stderr'),
-    looks: reader.text('looks'),
   };
-  reader.end();
-  const paths = shortcut.outputs.flatMap(({ name, path }) => [name, path]);
-  if ([shortcut.looks, ...paths].some((text) => text.includes('\0'))) mismatch('a path contains NUL');
-  return shortcut;
+}
+
+export function decodeLooks(reader: Reader): string {
+  return withoutNul(reader.text('looks'));
+}
+
+function withoutNul(paths: string): string {
+  return paths.includes('\0') ? mismatch('a path contains NUL') : paths;
 }
 
 function decodeOutput(value: unknown, path: string): ShortOutput {
   const item = new Reader(value, path);
   const output = {
-    name: item.text('name'),
-    path: item.text('path'),
+    name: withoutNul(item.text('name')),
+    path: withoutNul(item.text('path')),
     isStdout: item.flag('isStdout'),
     executable: item.flag('executable'),
   };
@@ -205,7 +231,7 @@ async function take(
 ): Promise<Pick<Product, 'stdout' | 'stderr'> | null> {
   const { host, paths } = home;
   const { outputs } = shortcut;
-  const product = productAt(host, new StorePaths(paths.store), shortcut);
+  const product = productAt(host, new StorePaths(paths.store), shortcut, shortcut.maxPayloadBytes);
   if (product === null) return null;
   const request = { plan: { outputs, inWorker: true }, options: call };
   await deliverAll(home, request, product);
@@ -218,13 +244,18 @@ async function take(
 }
 
 /** What a shortcut leads to, verified; null where entry and record are not what they were when it was left. */
-function productAt(host: Host, store: StorePaths, shortcut: Shortcut): Product | null {
-  const { fingerprint, maxPayloadBytes, wallSeconds, stdout, stderr } = shortcut;
+export function productAt(
+  host: Host,
+  store: StorePaths,
+  known: KnownArtifact,
+  maxPayloadBytes: number,
+): Product | null {
+  const { fingerprint, wallSeconds, stdout, stderr } = known;
   const path = store.entry(fingerprint);
   const entry = readRegularFile(host.files, path, maxPayloadBytes + FOOTER_BYTES);
-  if (!entry.ok || host.checksum(entry.bytes) !== shortcut.entryChecksum) return null;
-  if (answerOf('lstat', host.files.lstat(store.record(fingerprint))) !== shortcut.record) return null;
-  const outputs = unpackOutputs(splitEntry(entry.bytes).payload, shortcut);
+  if (!entry.ok || host.checksum(entry.bytes) !== known.entryChecksum) return null;
+  if (answerOf('lstat', host.files.lstat(store.record(fingerprint))) !== known.record) return null;
+  const outputs = unpackOutputs(splitEntry(entry.bytes).payload, known);
   if (outputs === null) return null;
   markEntryUsed(host, path, entry.stat.mtimeMs);
   const record = {
@@ -241,7 +272,7 @@ function bytesOf(base64: string): Uint8Array {
 }
 
 /** Nothing or a file: what is delivered there may be delivered once more by the long way, which nobody would notice. */
-function isPlain({ files }: Host, path: string): boolean {
+export function isPlain({ files }: Host, path: string): boolean {
   const there = files.lstat(path);
   return there === null || there.type === 'file';
 }

@@ -1,8 +1,9 @@
 import { CacheError, errnoOf } from '../model/error.js';
-import { flightOf, isActive, resultOf } from './compile.js';
+import { flightOf, isActive, keepsStdout, resultOf } from './compile.js';
 import { describeAs } from './description.js';
 import { handOverNow } from './handover.js';
 import { hit, type Looked } from './hit.js';
+import type { Identity } from './identity.js';
 import { findNow } from './lookup-store.js';
 import type { Plan } from './plan.js';
 import type { CompileOptions, CompileResult } from './request.js';
@@ -12,15 +13,24 @@ import type { SharedLooks } from './shared-looks.js';
 /** What a lookup at once came to: `null` for what has to be waited for, or is no plain hit or miss. */
 type Taken = { readonly result: CompileResult } | { readonly looked: Looked } | null;
 
+/** A job that may be answered by what is stored. */
+interface AskedJob {
+  readonly home: Home;
+  readonly plan: Plan;
+  readonly identity: Identity;
+  readonly options: CompileOptions;
+}
+
+/** False where the cache is not asked. */
+export function isAsked({ uncacheable }: Plan, { noCache, refresh }: CompileOptions): boolean {
+  return !noCache && !refresh && uncacheable === null;
+}
+
 /**
  * Looks a job of a batch up and delivers what is found without waiting for anything: a promise for each step of a hit
  * would cost as much as its system calls. What is found is what `compilePlan` would find, which goes on with all else.
  */
-export function takeHit(
-  session: CacheSession,
-  job: { readonly home: Home; readonly plan: Plan; readonly options: CompileOptions },
-  looks: SharedLooks,
-): Taken {
+export function takeHit(session: CacheSession, job: AskedJob, looks: SharedLooks): Taken {
   try {
     return take(session, job, looks);
   } catch (error) {
@@ -30,16 +40,9 @@ export function takeHit(
   }
 }
 
-function take(
-  session: CacheSession,
-  job: { readonly home: Home; readonly plan: Plan; readonly options: CompileOptions },
-  looks: SharedLooks,
-): Taken {
-  const { home, plan, options } = job;
+function take(session: CacheSession, job: AskedJob, looks: SharedLooks): Taken {
+  const { home, plan, identity, options } = job;
   const startMs = options.startedAtMs ?? session.host.clock.monotonicMs();
-  const identity = plan.pattern === null ? null : looks.identity(plan.pattern);
-  const isAsked = !options.noCache && !options.refresh && plan.uncacheable === null;
-  if (identity === null || !isAsked) return null;
   const description = describeAs(session, plan, identity);
   if (description.uncacheable !== null || isActive(plan, description)) return null;
   const { flights } = session;
@@ -53,5 +56,7 @@ function take(
   const outputs = handOverNow(session, plan, product);
   if (outputs === null) return null;
   const delivery = { outputs, error: null };
-  return { result: resultOf(session, plan, { produced, product, delivery, startMs, stopped: false }) };
+  return {
+    result: resultOf(session, keepsStdout(plan), { produced, product, delivery, startMs, stopped: false }),
+  };
 }

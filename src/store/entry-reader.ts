@@ -19,6 +19,10 @@ export type RecordRead =
   | { readonly ok: true; readonly record: ArtifactRecord; readonly stat: FileStat }
   | { readonly ok: false; readonly reason: RecordMiss };
 
+export type SummaryRead =
+  | { readonly ok: true; readonly record: ArtifactSummary; readonly stat: FileStat }
+  | { readonly ok: false; readonly reason: RecordMiss };
+
 type StoredRead =
   | { readonly ok: true; readonly record: StoredRecord; readonly stat: FileStat }
   | { readonly ok: false; readonly reason: RecordMiss };
@@ -72,13 +76,13 @@ export class EntryReader {
   }
 
   /** What a hit needs of a record; all of it is decoded only where that does not do. */
-  #readSummary(
-    fingerprint: Fingerprint,
-  ): { readonly ok: true; readonly record: ArtifactSummary } | (RecordRead & { readonly ok: false }) {
+  readSummary(fingerprint: Fingerprint): SummaryRead {
     return this.#withRecordFile(fingerprint, (read) => {
       const isBelieved = read.ok && this.#doubt(read.bytes) === null;
       const summary = isBelieved ? decodeSummary(read.bytes, this.#hashChunks) : null;
-      return summary === null ? artifactIn(this.#decode(read)) : { ok: true, record: summary };
+      return read.ok && summary !== null
+        ? { ok: true, record: summary, stat: read.stat }
+        : artifactIn(this.#decode(read));
     });
   }
 
@@ -111,7 +115,7 @@ export class EntryReader {
   readPair(fingerprint: Fingerprint): TierRead {
     const entry = this.readEntry(fingerprint);
     if (!entry.ok) return { hit: false, reason: entry.reason };
-    const read = this.#readSummary(fingerprint);
+    const read = this.readSummary(fingerprint);
     if (read.ok && !belongs(read.record, fingerprint, entry))
       return { hit: false, reason: 'record-mismatch' };
     // Nobody has signed what has no record of its own.

@@ -55,7 +55,7 @@ async function run(call: Call): Promise<number> {
   const manifest = call.options.text('manifest');
   if (manifest !== null) {
     const { runManifest } = await import('../compile-batch.js');
-    return runManifest(await openContext(call), manifest);
+    return runManifest(call, manifest);
   }
   refuseBatchOptions(call);
   const program = requireCommand(call)[0] ?? '';

@@ -2,6 +2,7 @@ import { basename, dirname, join } from 'node:path';
 import type { BatchJob } from '../../compile/batch.js';
 import { pathOf } from '../../compile/file-names.js';
 import { makePlan, type Plan } from '../../compile/plan.js';
+import type { RecordedLooks } from '../../compile/recorded-looks.js';
 import { SharedPlans, type Found } from '../../compile/shared-plans.js';
 import { lstatOrNull, statOrNull, type FileStat } from '../../host/files.js';
 import type { Host } from '../../host/host.js';
@@ -24,16 +25,23 @@ export interface CheckedJobs {
 export async function checkJobs(
   host: Host,
   jobs: readonly ManifestJob[],
-  options: { readonly signal?: AbortSignal } = {},
+  options: { readonly signal?: AbortSignal; readonly recorded?: RecordedLooks | null } = {},
 ): Promise<CheckedJobs> {
   const checks = new Checks(host);
+  const { recorded = null } = options;
+  const inTurnOf = <T>({ number }: ManifestJob, work: () => T): T =>
+    recorded === null ? work() : recorded.inTurnOf(number - 1, work);
   for await (const piece of breathing(host.clock, jobs, options)) {
-    for (const job of piece) checks.addOutputs(job);
+    for (const job of piece) {
+      inTurnOf(job, () => {
+        checks.addOutputs(job);
+      });
+    }
   }
   const planned: BatchJob[] = [];
   for await (const piece of breathing(host.clock, jobs, options)) {
     for (const job of piece) {
-      const plan = checks.check(job);
+      const plan = inTurnOf(job, () => checks.check(job));
       const { priority, timeoutMs, memoryBytes } = job;
       if (plan !== null) planned.push({ plan, priority, timeoutMs, memoryBytes });
     }

@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import { dirname } from 'node:path';
 import { addAbortSignal, type Readable } from 'node:stream';
 import { pathOf } from '../../compile/file-names.js';
-import type { FileStat } from '../../host/files.js';
+import { statOrNull, type FileStat } from '../../host/files.js';
 import { readRegularFile } from '../../host/regular-file.js';
 import type { Host } from '../../host/host.js';
 import { CacheError, errnoOf } from '../../model/error.js';
@@ -56,7 +56,7 @@ export async function readManifest(host: Host, options: ManifestSource): Promise
   if (stat.type === 'directory')
     throw new CacheError('usage', `expected a manifest, found a directory at ${name}`);
   const bytes = await reading(name, async () => readAny(host, { ...options, path, stat, maxBytes }));
-  const hasFolder = stat.type === 'file' && !DESCRIPTOR.test(path);
+  const hasFolder = stat.type === 'file' && !isDescriptor(path);
   const folder = await folderAt(host, hasFolder ? dirname(path) : cwd);
   return { name, folder, text: decode(name, bytes, maxBytes) };
 }
@@ -66,7 +66,15 @@ async function folderAt(host: Host, path: string): Promise<string> {
 }
 
 /** `/dev/stdin` and its like lie beside no source. */
-const DESCRIPTOR = /^\/(?:dev|proc)\//;
+function isDescriptor(path: string): boolean {
+  return /^\/(?:dev|proc)\//.test(path);
+}
+
+/** True for a manifest that is the same as long as its file is. */
+export function isManifestFile({ files }: Host, { source, cwd }: ManifestSource): boolean {
+  const path = pathOf(cwd, source);
+  return source !== '-' && !isDescriptor(path) && statOrNull(files, path)?.type === 'file';
+}
 
 /** Null when there is more than the bound. */
 type Bytes = Uint8Array | null;

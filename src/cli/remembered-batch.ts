@@ -35,7 +35,7 @@ export function rememberedBatch(
   if (place === null || !isManifestFile(host, { source, cwd: context.call.cwd })) return null;
   recorded.leaveOut(new HomePaths(place.root));
   const left = readBatchShortcut(host, place);
-  const jobs = left === null ? [] : standingJobs(host.files, left);
+  const jobs = left === null ? [] : standingJobs(host, left);
   return { host, place, recorded, known: left === null || jobs.length === 0 ? null : { ...left, jobs } };
 }
 

@@ -8,13 +8,32 @@ import { handOverNow } from './handover.js';
 import { isAsSeen } from './looks.js';
 import type { CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
-import { isPlain, productAt } from './shortcut.js';
+import { productAt } from './shortcut.js';
 import { SHARED_MS } from './shared-looks.js';
 
 /** The jobs of which nothing has changed; none where something has that all of them depend on. */
-export function standingJobs(files: Files, { looks, jobs }: BatchShortcut): readonly KnownJob[] {
+export function standingJobs({ files }: Host, { looks, jobs }: BatchShortcut): readonly KnownJob[] {
   if (!isAsSeen(files, looks)) return [];
-  return jobs.filter((job) => isAsSeen(files, job.looks));
+  return jobs.filter((job) => isStanding(files, job) && job.outputs.every(({ path }) => isFree(files, path)));
+}
+
+/** What a job looked at alone; there is nothing where others have looked at all of it, too. */
+function isStanding(files: Files, { looks }: KnownJob): boolean {
+  return looks === '' || isAsSeen(files, looks);
+}
+
+/**
+ * Nothing, or a file of one name. A folder is a mistake of the manifest, and what else lies there may be what another job
+ * names: those are told before anything is written.
+ */
+function isFree(files: Files, path: string): boolean {
+  try {
+    const there = files.lstat(path);
+    return there === null || (there.type === 'file' && there.links === 1);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
 }
 
 /** What taking the jobs of a shortcut needs. */
@@ -32,8 +51,8 @@ export interface KnownJobs {
  * @param host as it is, where the session's notes what is looked at.
  */
 export async function takeKnownJobs(host: Host, session: CacheSession, known: KnownJobs): Promise<void> {
-  const access = await session.openHome();
-  if (!access.ok) return;
+  const home = await session.homeOrNull();
+  if (home === null) return;
   const { clock, files } = host;
   const breath = new Breath(clock);
   let checkedAtMs = Number.NEGATIVE_INFINITY;
@@ -43,8 +62,9 @@ export async function takeKnownJobs(host: Host, session: CacheSession, known: Kn
       if (!isAsSeen(files, known.looks)) return;
       checkedAtMs = clock.monotonicMs();
     }
-    const result = takeQuietly(host, { session, home: access.home }, job);
+    const result = takeQuietly(host, { session, home }, job);
     if (result !== null) known.onTaken(job, result);
+    if (session.mustSaveCounters) await session.saveCounters();
     if (breath.isDue) await breath.take();
   }
 }
@@ -66,8 +86,8 @@ function takeQuietly(host: Host, opened: Opened, job: KnownJob): CompileResult |
 
 function take(host: Host, { session, home }: Opened, job: KnownJob): CompileResult | null {
   const startMs = host.clock.monotonicMs();
-  const { outputs, looks } = job;
-  if (!isAsSeen(host.files, looks) || !outputs.every(({ path }) => isPlain(host, path))) return null;
+  const { outputs } = job;
+  if (!isStanding(host.files, job)) return null;
   const product = productAt(host, home.disk.paths, job, session.maxPayloadBytes);
   if (product === null) return null;
   const claimant = { host, paths: session.paths, openLock: () => session.openLock() };

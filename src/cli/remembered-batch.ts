@@ -76,11 +76,14 @@ export function rememberBatch(
     looks: recorded,
     paths: new HomePaths(place.root),
     maxPayloadBytes,
-    plans: jobs.map(({ plan }) => plan),
+    all: jobs,
     hits: jobs.flatMap(({ plan }, index) => {
       const fingerprint = hits.get(index);
       return fingerprint === undefined ? [] : [{ index, plan, fingerprint, name: jobName(plan) }];
     }),
-    taken: { looks: known?.looks ?? '', jobs: known?.jobs.filter(({ index }) => taken.has(index)) ?? [] },
+    taken:
+      known === null || taken.size === 0
+        ? null
+        : { ...known, jobs: known.jobs.filter(({ index }) => taken.has(index)) },
   });
 }

@@ -90,11 +90,11 @@ interface BatchWork {
 /** One batch on its way: what the user sees of it. */
 class BatchRun {
   readonly #context: Context;
-  readonly #total: number;
+  #total: number;
   readonly #load: BatchWork['load'];
   readonly #remembered: RememberedBatch | null;
   readonly #progress: BatchProgress;
-  readonly #report: BatchReport;
+  #report: BatchReport;
   readonly #startMs: number;
   #jobs: readonly BatchJob[] | null;
   #hasBrokenEnvironment = false;
@@ -132,7 +132,7 @@ class BatchRun {
         const taken = await this.#takeKnown(session);
         if (this.#context.call.signal.aborted) this.#tellStopped(taken);
         if (this.#report.done === this.#total) return session.troubles.length > 0;
-        const loaded = (this.#jobs ??= await this.#load());
+        const loaded = this.#jobs ?? (await this.#loadAfter(taken));
         const hits = new Map<number, Fingerprint>();
         await compileBatch(session, loaded, {
           jobs,
@@ -156,8 +156,18 @@ class BatchRun {
     );
   }
 
+  /** For what could not be taken. A manifest that has changed meanwhile is begun anew: its jobs may be others. */
+  async #loadAfter(taken: Set<number>): Promise<readonly BatchJob[]> {
+    this.#jobs = await this.#load();
+    if (this.#remembered?.isSameManifest() !== false) return this.#jobs;
+    taken.clear();
+    this.#total = this.#jobs.length;
+    this.#report = new BatchReport({ keepsRows: this.#context.json });
+    return this.#jobs;
+  }
+
   /** @returns the indices of the jobs that have ended. */
-  async #takeKnown(session: CacheSession): Promise<ReadonlySet<number>> {
+  async #takeKnown(session: CacheSession): Promise<Set<number>> {
     const taken = new Set<number>();
     const { host, known } = this.#remembered ?? { known: null };
     if (known === null) return taken;

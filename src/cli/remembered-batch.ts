@@ -1,15 +1,17 @@
 import type { BatchJob } from '../compile/batch.js';
 import { BATCH_SHORTCUT_SCHEMA, readBatchShortcut, type BatchShortcut } from '../compile/batch-shortcut.js';
 import { leaveBatchShortcut } from '../compile/leave-batch-shortcut.js';
+import { sameState } from '../compile/file-state.js';
 import type { RecordedLooks } from '../compile/recorded-looks.js';
 import { shortcutName } from '../compile/shortcut.js';
 import { standingJobs } from '../compile/take-known.js';
+import type { FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { HomePaths } from '../layouts/vyre/home-paths.js';
 import type { Fingerprint } from '../model/fingerprint.js';
 import { shortcutsIn } from '../store/state-folders.js';
 import { rootOf, type Context } from './context.js';
-import { isManifestFile } from './manifest/read-manifest.js';
+import { manifestFile } from './manifest/read-manifest.js';
 import { jobName } from './rendering/batch.js';
 import { stateDirectory } from './settings/environment.js';
 import type { ShortcutPlace } from './shortcut.js';
@@ -23,6 +25,8 @@ export interface RememberedBatch {
   readonly recorded: RecordedLooks;
   /** What an earlier call has left, with the jobs that are as they were. */
   readonly known: BatchShortcut | null;
+  /** Whether the manifest is the one that it was before the jobs were looked at. */
+  isSameManifest(): boolean;
 }
 
 /** Null where nothing may be taken for what it was. */
@@ -32,11 +36,18 @@ export function rememberedBatch(
   { source, recorded }: { readonly source: string; readonly recorded: RecordedLooks },
 ): RememberedBatch | null {
   const place = isRemembering(context) ? placeOf(host, context) : null;
-  if (place === null || !isManifestFile(host, { source, cwd: context.call.cwd })) return null;
+  const manifest = (): FileStat | null => manifestFile(host, { source, cwd: context.call.cwd });
+  const before = manifest();
+  if (place === null || before === null) return null;
   recorded.leaveOut(new HomePaths(place.root));
   const left = readBatchShortcut(host, place);
   const jobs = left === null ? [] : standingJobs(host, left);
-  return { host, place, recorded, known: left === null || jobs.length === 0 ? null : { ...left, jobs } };
+  const isSameManifest = (): boolean => {
+    const now = manifest();
+    return now !== null && sameState(now, before);
+  };
+  const known = left === null || jobs.length === 0 ? null : { ...left, jobs };
+  return { host, place, recorded, known, isSameManifest };
 }
 
 function isRemembering({ settings, call }: Context): boolean {

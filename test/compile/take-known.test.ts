@@ -6,10 +6,9 @@ import { compileBatch } from '../../src/compile/batch.js';
 import { recordedOf } from '../../src/compile/leave-shortcut.js';
 import { makePlan } from '../../src/compile/plan.js';
 import { takeKnownJobs } from '../../src/compile/take-known.js';
-import type { Host } from '../../src/host/host.js';
 import { StorePaths } from '../../src/layouts/vyre/home-paths.js';
 import { COMPILE } from '../support/compile-options.js';
-import { errnoError, failingFiles, FakeClock, fakeHost } from '../support/fake-host.js';
+import { errnoError, FakeClock, fakeHost } from '../support/fake-host.js';
 import { sessionOf } from '../support/homes.js';
 import { LATER_MS } from '../support/looks-bench.js';
 import { Workbench } from '../support/workbench.js';
@@ -78,14 +77,9 @@ describe('jobs that a shortcut answers', () => {
 
   it('are left to the long way where the home cannot be opened', async (t) => {
     const { bench, jobs } = await compiled(t, ['a']);
-    const broken: Host = fakeHost({
-      files: failingFiles({
-        open: () => {
-          throw errnoError('EIO');
-        },
-      }),
-    });
-    const session = sessionOf(t, bench.root, { host: broken });
+    const session = sessionOf(t, bench.root);
+    const openHome = async (): Promise<never> => Promise.reject(errnoError('EIO'));
+    Object.assign(session, { openHome });
     const onTaken = (): never => assert.fail('expected none');
     await takeKnownJobs(fakeHost(), session, { jobs, looks: LOOKS, signal: NEVER, onTaken });
     assert.ok(existsSync(bench.path('a.out')));

@@ -67,11 +67,13 @@ function takeQuietly(host: Host, opened: Opened, job: KnownJob): CompileResult |
 function take(host: Host, { session, home }: Opened, job: KnownJob): CompileResult | null {
   const startMs = host.clock.monotonicMs();
   const { outputs, looks } = job;
-  if (!isAsSeen(host.files, looks) || !outputs.every(({ path }) => isPlain(host, path))) return null;
+  if (!isAsSeen(host.files, looks)) return null;
   const product = productAt(host, home.disk.paths, job, session.maxPayloadBytes);
   if (product === null) return null;
   const claimant = { host, paths: session.paths, openLock: () => session.openLock() };
-  const delivered = handOverNow(claimant, { outputs, inWorker: true }, product);
+  const delivered = handOverNow(claimant, { outputs, inWorker: true }, product, (path) =>
+    isPlain(host, path),
+  );
   if (delivered === null) return null;
   const produced = { product, waited: false, degraded: false };
   const delivery = { outputs: delivered, error: null };

@@ -14,7 +14,12 @@ import { SHARED_MS } from './shared-looks.js';
 /** The jobs of which nothing has changed; none where something has that all of them depend on. */
 export function standingJobs(files: Files, { looks, jobs }: BatchShortcut): readonly KnownJob[] {
   if (!isAsSeen(files, looks)) return [];
-  return jobs.filter((job) => isAsSeen(files, job.looks));
+  return jobs.filter((job) => isStanding(files, job));
+}
+
+/** A job all of whose files other jobs name as well has no looks of its own. */
+function isStanding(files: Files, { looks }: KnownJob): boolean {
+  return looks === '' || isAsSeen(files, looks);
 }
 
 /** What taking the jobs of a shortcut needs. */
@@ -66,8 +71,8 @@ function takeQuietly(host: Host, opened: Opened, job: KnownJob): CompileResult |
 
 function take(host: Host, { session, home }: Opened, job: KnownJob): CompileResult | null {
   const startMs = host.clock.monotonicMs();
-  const { outputs, looks } = job;
-  if (!isAsSeen(host.files, looks)) return null;
+  const { outputs } = job;
+  if (!isStanding(host.files, job)) return null;
   const product = productAt(host, home.disk.paths, job, session.maxPayloadBytes);
   if (product === null) return null;
   const claimant = { host, paths: session.paths, openLock: () => session.openLock() };

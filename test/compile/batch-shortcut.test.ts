@@ -135,8 +135,8 @@ describe('of the jobs of a shortcut', () => {
   const ABSENT = 'stat\t/vyre-cache-none\tabsent';
   const OTHER = 'stat\t/\tabsent';
 
-  it('those stand whose looks see what they saw', () => {
-    const jobs = [jobOf(0, ABSENT), jobOf(1, OTHER), jobOf(2, ABSENT)];
+  it('those stand whose looks see what they saw, and those without any', () => {
+    const jobs = [jobOf(0, ABSENT), jobOf(1, OTHER), jobOf(2)];
     const standing = standingJobs(host.files, shortcutWith(jobs, ABSENT));
     assert.deepEqual(
       standing.map(({ index }) => index),

@@ -2,8 +2,6 @@ import type { BatchJob, BatchResult } from '../compile/batch.js';
 import { RecordedLooks } from '../compile/recorded-looks.js';
 import type { CacheSession } from '../compile/session.js';
 import { CacheError } from '../model/error.js';
-import type { Fingerprint } from '../model/fingerprint.js';
-import { isHit } from '../model/lifecycle.js';
 import type { Priority } from '../schedule/job-queue.js';
 import { bareRun } from './bare-run.js';
 import { startBatchProgress, type BatchProgress } from './batch-progress.js';
@@ -12,7 +10,7 @@ import { jobOptions, REQUEST_OPTIONS } from './compile-request.js';
 import { openContext, rootOf, withSession, type Context } from './context.js';
 import { EXIT } from './failure.js';
 import { loadBatch } from './manifest/load-batch.js';
-import { rememberBatch, rememberedBatch, type RememberedBatch } from './remembered-batch.js';
+import { rememberedBatch, type RememberedBatch } from './remembered-batch.js';
 import { BatchReport, jobName, renderBatchJob } from './rendering/batch.js';
 
 /** Compiles everything that a manifest describes. @throws CacheError `usage` for a manifest with a mistake in it. */
@@ -133,24 +131,20 @@ class BatchRun {
         if (this.#context.call.signal.aborted) this.#tellStopped(taken);
         if (this.#report.done === this.#total) return session.troubles.length > 0;
         const loaded = (this.#jobs ??= await this.#load());
-        const hits = new Map<number, Fingerprint>();
+        const remembered = this.#remembered;
         await compileBatch(session, loaded, {
           jobs,
           hardJobs,
           compile: jobOptions(context),
-          onResult: (ended) => {
-            const { outcome = null, fingerprint = null } = ended.result ?? {};
-            if (outcome !== null && isHit(outcome) && fingerprint !== null)
-              hits.set(ended.index, fingerprint);
-            this.#add(ended);
+          onResult: this.#add,
+          onHit: (index, plan, found) => {
+            remembered?.addHit(index, plan, found);
           },
           done: taken,
-          recorded: this.#remembered?.recorded ?? null,
+          recorded: remembered?.recorded ?? null,
         });
         const isTroubled = session.troubles.length > 0;
-        const { maxPayloadBytes } = session;
-        if (this.#remembered !== null && !isTroubled)
-          rememberBatch(this.#remembered, { jobs: loaded, hits, maxPayloadBytes, taken });
+        if (!isTroubled) remembered?.leave(loaded, taken);
         return isTroubled;
       },
     );

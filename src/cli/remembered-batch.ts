@@ -1,12 +1,13 @@
 import type { BatchJob } from '../compile/batch.js';
 import { BATCH_SHORTCUT_SCHEMA, readBatchShortcut, type BatchShortcut } from '../compile/batch-shortcut.js';
-import { leaveBatchShortcut } from '../compile/leave-batch-shortcut.js';
+import { artifactFound, leaveBatchShortcut } from '../compile/leave-batch-shortcut.js';
+import type { Found } from '../compile/lookup-store.js';
+import type { Plan } from '../compile/plan.js';
 import type { RecordedLooks } from '../compile/recorded-looks.js';
-import { shortcutName } from '../compile/shortcut.js';
+import { shortcutName, type KnownArtifact } from '../compile/shortcut.js';
 import { standingJobs } from '../compile/take-known.js';
 import type { Host } from '../host/host.js';
-import { HomePaths } from '../layouts/vyre/home-paths.js';
-import type { Fingerprint } from '../model/fingerprint.js';
+import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { shortcutsIn } from '../store/state-folders.js';
 import { rootOf, type Context } from './context.js';
 import { isManifestFile } from './manifest/read-manifest.js';
@@ -16,13 +17,56 @@ import type { ShortcutPlace } from './shortcut.js';
 import { VERSION } from './version.js';
 
 /** A batch whose answers may be remembered from one call of the same words to the next. */
-export interface RememberedBatch {
+export class RememberedBatch {
   /** As it is, where that of the context notes what is looked at. */
   readonly host: Host;
-  readonly place: ShortcutPlace;
   readonly recorded: RecordedLooks;
   /** What an earlier call has left, with the jobs that are as they were. */
   readonly known: BatchShortcut | null;
+  readonly #place: ShortcutPlace;
+  readonly #paths: HomePaths;
+  readonly #store: StorePaths;
+  /** By the index of the job; null where nothing can be left for it. */
+  readonly #hits = new Map<number, KnownArtifact | null>();
+
+  constructor(host: Host, place: ShortcutPlace, recorded: RecordedLooks) {
+    this.host = host;
+    this.recorded = recorded;
+    this.#place = place;
+    this.#paths = new HomePaths(place.root);
+    this.#store = new StorePaths(this.#paths.store);
+    recorded.leaveOut(this.#paths);
+    this.known = this.#read();
+  }
+
+  #read(): BatchShortcut | null {
+    const left = readBatchShortcut(this.host, this.#place);
+    const jobs = left === null ? [] : standingJobs(this.host.files, left);
+    return left === null || jobs.length === 0 ? null : { ...left, jobs };
+  }
+
+  /** Notes what was found for a job by the long way. */
+  addHit(index: number, plan: Plan, found: Found): void {
+    if (!this.recorded.isProof) return;
+    this.#hits.set(index, artifactFound(this.host, this.#store, found, plan.outputs));
+  }
+
+  /** Leaves a shortcut where every job was a hit. @param taken the indices of those that {@link known} has answered. */
+  leave(jobs: readonly BatchJob[], taken: ReadonlySet<number>): void {
+    if (this.#hits.size + taken.size < jobs.length) return;
+    const { known, recorded } = this;
+    recorded.stop();
+    leaveBatchShortcut(this.host, this.#place, {
+      looks: recorded,
+      paths: this.#paths,
+      plans: jobs.map(({ plan }) => plan),
+      hits: jobs.flatMap(({ plan }, index) => {
+        const artifact = this.#hits.get(index) ?? null;
+        return artifact === null ? [] : [{ index, plan, artifact, name: jobName(plan) }];
+      }),
+      taken: { looks: known?.looks ?? '', jobs: known?.jobs.filter(({ index }) => taken.has(index)) ?? [] },
+    });
+  }
 }
 
 /** Null where nothing may be taken for what it was. */
@@ -33,10 +77,7 @@ export function rememberedBatch(
 ): RememberedBatch | null {
   const place = isRemembering(context) ? placeOf(host, context) : null;
   if (place === null || !isManifestFile(host, { source, cwd: context.call.cwd })) return null;
-  recorded.leaveOut(new HomePaths(place.root));
-  const left = readBatchShortcut(host, place);
-  const jobs = left === null ? [] : standingJobs(host.files, left);
-  return { host, place, recorded, known: left === null || jobs.length === 0 ? null : { ...left, jobs } };
+  return new RememberedBatch(host, place, recorded);
 }
 
 function isRemembering({ settings, call }: Context): boolean {
@@ -56,31 +97,4 @@ function placeOf(host: Host, context: Context): ShortcutPlace | null {
     folder: shortcutsIn(state),
     name: shortcutName(host, root, call, BATCH_SHORTCUT_SCHEMA),
   };
-}
-
-/** Leaves a shortcut where every job was a hit: those of `hits` by the long way. */
-export function rememberBatch(
-  { host, place, recorded, known }: RememberedBatch,
-  ended: {
-    readonly jobs: readonly BatchJob[];
-    /** By the index of the job. */
-    readonly hits: ReadonlyMap<number, Fingerprint>;
-    readonly maxPayloadBytes: number;
-    readonly taken: ReadonlySet<number>;
-  },
-): void {
-  const { jobs, hits, maxPayloadBytes, taken } = ended;
-  if (hits.size + taken.size < jobs.length) return;
-  recorded.stop();
-  leaveBatchShortcut(host, place, {
-    looks: recorded,
-    paths: new HomePaths(place.root),
-    maxPayloadBytes,
-    plans: jobs.map(({ plan }) => plan),
-    hits: jobs.flatMap(({ plan }, index) => {
-      const fingerprint = hits.get(index);
-      return fingerprint === undefined ? [] : [{ index, plan, fingerprint, name: jobName(plan) }];
-    }),
-    taken: { looks: known?.looks ?? '', jobs: known?.jobs.filter(({ index }) => taken.has(index)) ?? [] },
-  });
 }

@@ -6,6 +6,7 @@ import { forEachUnit } from '../schedule/units.js';
 import { IdleWorkers } from '../store/idle-workers.js';
 import { compilePlan, type Deferred } from './compile.js';
 import { identityOf } from './description.js';
+import type { Found } from './lookup-store.js';
 import type { Plan } from './plan.js';
 import type { Effort, Looked } from './hit.js';
 import type { Identity } from './identity.js';
@@ -46,6 +47,8 @@ export interface BatchOptions {
   readonly done?: ReadonlySet<number>;
   /** Told which look was made for which job, and that none counts where one of them was no hit. */
   readonly recorded?: RecordedLooks | null;
+  /** Told of each plain hit what was found, in the moment after it was. */
+  onHit?(index: number, plan: Plan, found: Found): void;
 }
 
 /** The counters are written this often, so that a batch that is killed loses little. */
@@ -187,6 +190,7 @@ class Batch {
     try {
       const taken = recorded === null ? work() : recorded.inTurnOf(index, work);
       if (taken === null || 'looked' in taken) return taken?.looked ?? null;
+      this.#options.onHit?.(index, job.plan, taken.found);
       this.#tell({ index, result: taken.result, error: null });
     } catch (error) {
       if (!this.#isStopReason(error)) this.#tellError(index, error);

@@ -1,29 +1,31 @@
+import { lstatOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
-import { StorePaths, type HomePaths } from '../layouts/vyre/home-paths.js';
-import type { Fingerprint } from '../model/fingerprint.js';
+import type { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import {
   batchShortcutBytes,
   MAX_BATCH_SHORTCUT_BYTES,
   type BatchShortcut,
   type KnownJob,
 } from './batch-shortcut.js';
-import { isChanging, leaveBytes, recordedOf } from './leave-shortcut.js';
-import { LOOK_END } from './looks.js';
-import type { Plan } from './plan.js';
+import { isChanging, leaveBytes } from './leave-shortcut.js';
+import type { Found } from './lookup-store.js';
+import { answerOf, LOOK_END } from './looks.js';
+import type { Plan, PlannedOutput } from './plan.js';
 import type { BatchLooks, OwnFiles, RecordedLooks } from './recorded-looks.js';
+import type { KnownArtifact } from './shortcut.js';
+import { isSettled } from './stamps.js';
 
 /** A job that was a hit. */
 export interface HitJob {
   readonly index: number;
   readonly plan: Plan;
-  readonly fingerprint: Fingerprint;
+  readonly artifact: KnownArtifact;
   readonly name: string;
 }
 
 export interface HitBatch {
   readonly looks: RecordedLooks;
   readonly paths: HomePaths;
-  readonly maxPayloadBytes: number;
   /** Of all jobs of the manifest. */
   readonly plans: readonly Plan[];
   /** Those that went the long way. */
@@ -42,7 +44,7 @@ export function leaveBatchShortcut(
   const looks = recorded.listsBeside(paths, ownFiles(plans));
   const shared = looks === null ? null : united(taken.jobs.length === 0 ? '' : taken.looks, looks.shared);
   if (looks === null || shared === null) return;
-  const found = hits.flatMap((hit) => knownJob(host, { ...batch, looks }, hit) ?? []);
+  const found = hits.flatMap((hit) => knownJob(looks, hit) ?? []);
   if (found.length === 0) return;
   const jobs = [...taken.jobs, ...found].toSorted((one, other) => one.index - other.index);
   const shortcut = { leftAtMs: host.clock.nowMs(), total: plans.length, looks: shared, jobs };
@@ -50,18 +52,39 @@ export function leaveBatchShortcut(
   if (bytes.byteLength <= MAX_BATCH_SHORTCUT_BYTES) leaveBytes(host, place, bytes);
 }
 
-/** Null for a job whose answer depends on what no look sees, and for one whose artifact may still change unseen. */
-function knownJob(
-  host: Host,
-  { looks, paths, maxPayloadBytes }: Omit<HitBatch, 'looks'> & { readonly looks: BatchLooks },
-  { index, plan, fingerprint, name }: HitJob,
-): KnownJob | null {
+/** Null for a job whose answer depends on what no look sees. */
+function knownJob(looks: BatchLooks, { index, plan, artifact, name }: HitJob): KnownJob | null {
   const { deps, env } = plan.request;
   const own = looks.own.get(index);
   if (own === undefined || deps.length > 0 || env.some(isChanging)) return null;
-  const artifact = { store: new StorePaths(paths.store), fingerprint, maxPayloadBytes };
-  const recorded = recordedOf(host, artifact, plan.outputs);
-  return recorded === null ? null : { index, name, ...recorded, looks: own };
+  return { index, name, ...artifact, looks: own };
+}
+
+/**
+ * What was found a moment ago as a shortcut holds it. Null where its record is so young that it could change once more
+ * without a change of its times.
+ */
+export function artifactFound(
+  host: Host,
+  store: StorePaths,
+  { fingerprint, artifact, record, outputs }: Found,
+  planned: readonly PlannedOutput[],
+): KnownArtifact | null {
+  const stat = lstatOrNull(host.files, store.record(fingerprint));
+  if (stat?.type !== 'file' || !isSettled(stat, host.clock.nowMs())) return null;
+  const { payload, digest } = artifact;
+  return {
+    fingerprint,
+    outputs: planned.map((output, index) => ({
+      ...output,
+      executable: outputs[index]?.executable === true,
+    })),
+    record: answerOf('lstat', stat),
+    entryChecksum: host.checksum(Buffer.concat([payload, Buffer.from(digest, 'hex')])),
+    wallSeconds: record.cost.wallSeconds,
+    stdout: Buffer.from(record.stdout).toString('base64'),
+    stderr: Buffer.from(record.stderr).toString('base64'),
+  };
 }
 
 /** Both lists; null where they have seen different things at one path. */

@@ -102,6 +102,11 @@ export class RecordedLooks {
     this.#isJudged = judging(home);
   }
 
+  /** False after something that no look sees: then there is no list. */
+  get isProof(): boolean {
+    return !this.#hasAsked;
+  }
+
   /** Nobody will ask for a list. */
   giveUp(): void {
     this.#isOver = true;

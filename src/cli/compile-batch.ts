@@ -1,6 +1,9 @@
 import type { BatchJob, BatchResult } from '../compile/batch.js';
+import type { KnownJob } from '../compile/batch-shortcut.js';
 import { RecordedLooks } from '../compile/recorded-looks.js';
+import type { CompileResult } from '../compile/request.js';
 import type { CacheSession } from '../compile/session.js';
+import type { KnownHits } from '../compile/take-known.js';
 import { CacheError } from '../model/error.js';
 import type { Priority } from '../schedule/job-queue.js';
 import { bareRun } from './bare-run.js';
@@ -127,9 +130,9 @@ class BatchRun {
       context,
       { root: rootOf(context), memory: MEMORY_OF_BATCH, stderr },
       async (session) => {
-        const taken = await this.#takeKnown(session);
-        if (this.#context.call.signal.aborted) this.#tellStopped(taken);
-        if (this.#report.done === this.#total) return session.troubles.length > 0;
+        const known = await this.#knownHits(session);
+        if (known !== null && this.#jobs === null && (await this.#takeAll(known)))
+          return session.troubles.length > 0;
         const loaded = (this.#jobs ??= await this.#load());
         const remembered = this.#remembered;
         await compileBatch(session, loaded, {
@@ -140,37 +143,35 @@ class BatchRun {
           onHit: (index, plan, found) => {
             remembered?.addHit(index, plan, found);
           },
-          done: taken,
+          known,
           recorded: remembered?.recorded ?? null,
         });
         const isTroubled = session.troubles.length > 0;
-        if (!isTroubled) remembered?.leave(loaded, taken);
+        if (!isTroubled) remembered?.leave(loaded, known?.taken ?? new Set());
         return isTroubled;
       },
     );
   }
 
-  /** @returns the indices of the jobs that have ended. */
-  async #takeKnown(session: CacheSession): Promise<ReadonlySet<number>> {
-    const taken = new Set<number>();
+  async #knownHits(session: CacheSession): Promise<KnownHits | null> {
     const { host, known } = this.#remembered ?? { known: null };
-    if (known === null) return taken;
-    const { takeKnownJobs } = await import('../compile/take-known.js');
-    await takeKnownJobs(host, session, {
-      jobs: known.jobs,
-      looks: known.looks,
-      signal: this.#context.call.signal,
-      onTaken: ({ index, name }, result) => {
-        taken.add(index);
-        this.#tell({ index, result, error: null }, name);
-      },
-    });
-    return taken;
+    if (known === null) return null;
+    const { KnownHits } = await import('../compile/take-known.js');
+    return new KnownHits(host, session, known);
   }
 
-  #tellStopped(done: ReadonlySet<number>): void {
-    for (let index = 0; index < this.#total; index += 1)
-      if (!done.has(index)) this.#tell({ index, result: null, error: null }, '');
+  /** @returns whether every job has ended. */
+  async #takeAll(known: KnownHits): Promise<boolean> {
+    const { signal } = this.#context.call;
+    const onTaken = ({ index, name }: KnownJob, result: CompileResult): void => {
+      this.#tell({ index, result, error: null }, name);
+    };
+    await known.takeAll({ signal, onTaken });
+    if (signal.aborted) {
+      for (let index = 0; index < this.#total; index += 1)
+        if (!known.taken.has(index)) this.#tell({ index, result: null, error: null }, '');
+    }
+    return this.#report.done === this.#total;
   }
 
   /** The cache is switched off: the commands run as if we were not there, with our stderr for both their streams. */

@@ -64,7 +64,10 @@ export class RememberedBatch {
         const artifact = this.#hits.get(index) ?? null;
         return artifact === null ? [] : [{ index, plan, artifact, name: jobName(plan) }];
       }),
-      taken: { looks: known?.looks ?? '', jobs: known?.jobs.filter(({ index }) => taken.has(index)) ?? [] },
+      taken:
+        known === null || taken.size === 0
+          ? null
+          : { ...known, jobs: known.jobs.filter(({ index }) => taken.has(index)) },
     });
   }
 }

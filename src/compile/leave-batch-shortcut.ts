@@ -30,8 +30,8 @@ export interface HitBatch {
   readonly plans: readonly Plan[];
   /** Those that went the long way. */
   readonly hits: readonly HitJob[];
-  /** Those that a shortcut has answered, and what all of them depend on. */
-  readonly taken: Pick<BatchShortcut, 'looks' | 'jobs'>;
+  /** Those that an earlier shortcut has answered, with what all of them depend on; null without one. */
+  readonly taken: Pick<BatchShortcut, 'leftAtMs' | 'looks' | 'jobs'> | null;
 }
 
 /** Leaves a shortcut for the next batch of this name, where what all jobs depend on was looked at and has long been as it is. */
@@ -42,12 +42,14 @@ export function leaveBatchShortcut(
 ): void {
   const { looks: recorded, paths, plans, hits, taken } = batch;
   const looks = recorded.listsBeside(paths, ownFiles(plans));
-  const shared = looks === null ? null : united(taken.jobs.length === 0 ? '' : taken.looks, looks.shared);
+  const shared = looks === null ? null : united(taken?.looks ?? '', looks.shared);
   if (looks === null || shared === null) return;
   const found = hits.flatMap((hit) => knownJob(looks, hit) ?? []);
   if (found.length === 0) return;
-  const jobs = [...taken.jobs, ...found].toSorted((one, other) => one.index - other.index);
-  const shortcut = { leftAtMs: host.clock.nowMs(), total: plans.length, looks: shared, jobs };
+  const jobs = [...(taken?.jobs ?? []), ...found].toSorted((one, other) => one.index - other.index);
+  // Those that were left before go the long way no later for it.
+  const leftAtMs = taken?.leftAtMs ?? host.clock.nowMs();
+  const shortcut = { leftAtMs, total: plans.length, looks: shared, jobs };
   const bytes = batchShortcutBytes(host, shortcut);
   if (bytes.byteLength <= MAX_BATCH_SHORTCUT_BYTES) leaveBytes(host, place, bytes);
 }

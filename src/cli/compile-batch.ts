@@ -91,11 +91,11 @@ interface BatchWork {
 /** One batch on its way: what the user sees of it. */
 class BatchRun {
   readonly #context: Context;
-  readonly #total: number;
+  #total: number;
   readonly #load: BatchWork['load'];
   readonly #remembered: RememberedBatch | null;
   readonly #progress: BatchProgress;
-  readonly #report: BatchReport;
+  #report: BatchReport;
   readonly #startMs: number;
   #jobs: readonly BatchJob[] | null;
   #hasBrokenEnvironment = false;
@@ -133,7 +133,7 @@ class BatchRun {
         const known = await this.#knownHits(session);
         if (known !== null && this.#jobs === null && (await this.#takeAll(known)))
           return session.troubles.length > 0;
-        const loaded = (this.#jobs ??= await this.#load());
+        const loaded = this.#jobs ?? (await this.#loadAfter(known));
         const remembered = this.#remembered;
         await compileBatch(session, loaded, {
           jobs,
@@ -151,6 +151,16 @@ class BatchRun {
         return isTroubled;
       },
     );
+  }
+
+  /** For what could not be taken. A manifest that has changed meanwhile is begun anew: its jobs may be others. */
+  async #loadAfter(known: KnownHits | null): Promise<readonly BatchJob[]> {
+    this.#jobs = await this.#load();
+    if (this.#remembered?.isSameManifest() !== false) return this.#jobs;
+    known?.taken.clear();
+    this.#total = this.#jobs.length;
+    this.#report = new BatchReport({ keepsRows: this.#context.json });
+    return this.#jobs;
   }
 
   async #knownHits(session: CacheSession): Promise<KnownHits | null> {

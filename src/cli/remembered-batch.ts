@@ -1,16 +1,18 @@
 import type { BatchJob } from '../compile/batch.js';
 import { BATCH_SHORTCUT_SCHEMA, readBatchShortcut, type BatchShortcut } from '../compile/batch-shortcut.js';
+import { sameState } from '../compile/file-state.js';
 import { artifactFound, leaveBatchShortcut } from '../compile/leave-batch-shortcut.js';
 import type { Found } from '../compile/lookup-store.js';
 import type { Plan } from '../compile/plan.js';
 import type { RecordedLooks } from '../compile/recorded-looks.js';
 import { shortcutName, type KnownArtifact } from '../compile/shortcut.js';
 import { standingJobs } from '../compile/take-known.js';
+import type { FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { shortcutsIn } from '../store/state-folders.js';
 import { rootOf, type Context } from './context.js';
-import { isManifestFile } from './manifest/read-manifest.js';
+import { manifestFile } from './manifest/read-manifest.js';
 import { jobName } from './rendering/batch.js';
 import { stateDirectory } from './settings/environment.js';
 import type { ShortcutPlace } from './shortcut.js';
@@ -23,15 +25,22 @@ export class RememberedBatch {
   readonly recorded: RecordedLooks;
   /** What an earlier call has left, with the jobs that are as they were. */
   readonly known: BatchShortcut | null;
+  /** Whether the manifest is the one that it was before the jobs were looked at. */
+  readonly isSameManifest: () => boolean;
   readonly #place: ShortcutPlace;
   readonly #paths: HomePaths;
   readonly #store: StorePaths;
   /** By the index of the job; null where nothing can be left for it. */
   readonly #hits = new Map<number, KnownArtifact | null>();
 
-  constructor(host: Host, place: ShortcutPlace, recorded: RecordedLooks) {
+  constructor(
+    host: Host,
+    place: ShortcutPlace,
+    { recorded, isSameManifest }: Pick<RememberedBatch, 'recorded' | 'isSameManifest'>,
+  ) {
     this.host = host;
     this.recorded = recorded;
+    this.isSameManifest = isSameManifest;
     this.#place = place;
     this.#paths = new HomePaths(place.root);
     this.#store = new StorePaths(this.#paths.store);
@@ -41,7 +50,7 @@ export class RememberedBatch {
 
   #read(): BatchShortcut | null {
     const left = readBatchShortcut(this.host, this.#place);
-    const jobs = left === null ? [] : standingJobs(this.host.files, left);
+    const jobs = left === null ? [] : standingJobs(this.host, left);
     return left === null || jobs.length === 0 ? null : { ...left, jobs };
   }
 
@@ -59,7 +68,7 @@ export class RememberedBatch {
     leaveBatchShortcut(this.host, this.#place, {
       looks: recorded,
       paths: this.#paths,
-      plans: jobs.map(({ plan }) => plan),
+      all: jobs,
       hits: jobs.flatMap(({ plan }, index) => {
         const artifact = this.#hits.get(index) ?? null;
         return artifact === null ? [] : [{ index, plan, artifact, name: jobName(plan) }];
@@ -79,8 +88,14 @@ export function rememberedBatch(
   { source, recorded }: { readonly source: string; readonly recorded: RecordedLooks },
 ): RememberedBatch | null {
   const place = isRemembering(context) ? placeOf(host, context) : null;
-  if (place === null || !isManifestFile(host, { source, cwd: context.call.cwd })) return null;
-  return new RememberedBatch(host, place, recorded);
+  const manifest = (): FileStat | null => manifestFile(host, { source, cwd: context.call.cwd });
+  const before = manifest();
+  if (place === null || before === null) return null;
+  const isSameManifest = (): boolean => {
+    const now = manifest();
+    return now !== null && sameState(now, before);
+  };
+  return new RememberedBatch(host, place, { recorded, isSameManifest });
 }
 
 function isRemembering({ settings, call }: Context): boolean {

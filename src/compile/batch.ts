@@ -52,9 +52,6 @@ export interface BatchOptions {
   onHit?(index: number, plan: Plan, found: Found): void;
 }
 
-/** The counters are written this often, so that a batch that is killed loses little. */
-const COUNTERS_MS = 10_000;
-
 /** A compiler that the machine cannot start for want of processes, memory or descriptors is tried this often. */
 const MAX_DEATHS = 5;
 const SHORTAGE: ReadonlySet<string> = new Set(['EAGAIN', 'ENOMEM', 'EMFILE', 'ENFILE']);
@@ -89,7 +86,6 @@ class Batch {
   readonly #told: Uint8Array;
   /** After a bug nothing more is begun. */
   #isBroken = false;
-  #savedAtMs: number;
   readonly #breath: Breath;
   readonly #looks: SharedLooks;
   readonly #hitOptions: CompileOptions;
@@ -99,7 +95,6 @@ class Batch {
     this.#jobs = jobs;
     this.#options = options;
     this.#told = new Uint8Array(jobs.length);
-    this.#savedAtMs = session.host.clock.monotonicMs();
     this.#breath = new Breath(session.host.clock);
     const { compile, recorded = null, known } = options;
     const { clock } = session.host;
@@ -120,29 +115,18 @@ class Batch {
   async #lookUpAll(): Promise<void> {
     const order = this.#lookupOrder();
     try {
-      const home = await this.#openHome();
+      // Where it cannot be used each job finds that out in its turn.
+      const home = this.#options.compile.noCache ? null : await this.#session.homeOrNull();
       await forEachUnit(order.length, this.#options.jobs, async ({ start, end }) => {
         for (const index of order.subarray(start, end)) {
           if (this.#isStopped) return;
           if (this.#told[index] === 0) await this.#lookAt(index, home);
-          if (this.#mustSaveCounters()) await this.#saveCounters();
+          if (this.#session.mustSaveCounters) await this.#session.saveCounters();
           if (this.#breath.isDue) await this.#breath.take();
         }
       });
     } finally {
       this.#queue.close();
-    }
-  }
-
-  /** Null where the cache is not asked or cannot be used: each job finds that out in its turn. */
-  async #openHome(): Promise<Home | null> {
-    if (this.#options.compile.noCache) return null;
-    try {
-      const access = await this.#session.openHome();
-      return access.ok ? access.home : null;
-    } catch (error) {
-      if (errnoOf(error) === null) throw error;
-      return null;
     }
   }
 
@@ -253,7 +237,7 @@ class Batch {
       if (isShortage(error)) return 'no-start';
       if (!this.#isStopReason(error)) this.#tellError(index, error);
     } finally {
-      if (this.#mustSaveCounters()) await this.#saveCounters();
+      if (this.#session.mustSaveCounters) await this.#session.saveCounters();
     }
     return 'done';
   }
@@ -295,15 +279,6 @@ class Batch {
     if (this.#told[result.index] === 1) return;
     this.#told[result.index] = 1;
     this.#options.onResult(result);
-  }
-
-  #mustSaveCounters(): boolean {
-    return this.#session.host.clock.monotonicMs() - this.#savedAtMs >= COUNTERS_MS;
-  }
-
-  async #saveCounters(): Promise<void> {
-    this.#savedAtMs = this.#session.host.clock.monotonicMs();
-    await this.#session.saveCounters();
   }
 }
 

@@ -41,19 +41,17 @@ export async function handOver(
 }
 
 /**
- * {@link handOver} where nothing has to be waited for, and nobody is told anything; null where something has, or where
- * {@link mayWrite} refuses a path: then some outputs may be delivered already. @throws DeliveryError
+ * {@link handOver} where nothing has to be waited for, and nobody is told anything; null where something has: then some
+ * outputs may be delivered already. @throws DeliveryError
  */
 export function handOverNow(
   session: Claimant,
   plan: Destination,
   product: Product,
-  mayWrite: (path: string) => boolean = () => true,
 ): readonly DeliveredOutput[] | null {
   const { host } = session;
   const { absent, renewed } = renewOutputs(host, plan, product);
   if (absent.length === 0) return describeOutputs(session, plan, renewed);
-  if (!absent.every(({ path }) => mayWrite(path))) return null;
   const claimed = claimingNow(session, plan, () => absent.every((output) => writeOutputNow(host, output)));
   if (!claimed.held || !claimed.value) return null;
   return describeOutputs(session, plan, renewed);

@@ -7,6 +7,7 @@ import {
   type BatchShortcut,
   type KnownJob,
 } from './batch-shortcut.js';
+import type { BatchJob } from './batch.js';
 import { isChanging, leaveBytes } from './leave-shortcut.js';
 import type { Found } from './lookup-store.js';
 import { answerOf, LOOK_END } from './looks.js';
@@ -26,8 +27,8 @@ export interface HitJob {
 export interface HitBatch {
   readonly looks: RecordedLooks;
   readonly paths: HomePaths;
-  /** Of all jobs of the manifest. */
-  readonly plans: readonly Plan[];
+  /** All of the manifest. */
+  readonly all: readonly Pick<BatchJob, 'plan' | 'priority'>[];
   /** Those that went the long way. */
   readonly hits: readonly HitJob[];
   /** Those that an earlier shortcut has answered, with what all of them depend on; null without one. */
@@ -40,16 +41,16 @@ export function leaveBatchShortcut(
   place: { readonly folder: string; readonly name: string },
   batch: HitBatch,
 ): void {
-  const { looks: recorded, paths, plans, hits, taken } = batch;
-  const looks = recorded.listsBeside(paths, ownFiles(plans));
+  const { looks: recorded, paths, all, hits, taken } = batch;
+  const looks = recorded.listsBeside(paths, ownFiles(all.map(({ plan }) => plan)));
   const shared = looks === null ? null : united(taken?.looks ?? '', looks.shared);
   if (looks === null || shared === null) return;
   const found = hits.flatMap((hit) => knownJob(looks, hit) ?? []);
   if (found.length === 0) return;
-  const jobs = [...(taken?.jobs ?? []), ...found].toSorted((one, other) => one.index - other.index);
+  const jobs = inOrder(all, [...(taken?.jobs ?? []), ...found]);
   // Those that were left before go the long way no later for it.
   const leftAtMs = taken?.leftAtMs ?? host.clock.nowMs();
-  const shortcut = { leftAtMs, total: plans.length, looks: shared, jobs };
+  const shortcut = { leftAtMs, total: all.length, looks: shared, jobs };
   const bytes = batchShortcutBytes(host, shortcut);
   if (bytes.byteLength <= MAX_BATCH_SHORTCUT_BYTES) leaveBytes(host, place, bytes);
 }
@@ -89,6 +90,12 @@ export function artifactFound(
   };
 }
 
+/** As a batch looks them up. */
+function inOrder(all: HitBatch['all'], jobs: readonly KnownJob[]): readonly KnownJob[] {
+  const rank = ({ index }: KnownJob): number => (all[index]?.priority === 'critical' ? 0 : 1);
+  return jobs.toSorted((one, other) => rank(one) - rank(other) || one.index - other.index);
+}
+
 /** Both lists; null where they have seen different things at one path. */
 function united(one: string, other: string): string | null {
   const lines = new Set([...one.split(LOOK_END), ...other.split(LOOK_END)].filter((line) => line !== ''));
@@ -100,7 +107,7 @@ function united(one: string, other: string): string | null {
 function ownFiles(plans: readonly Plan[]): ReadonlyMap<number, OwnFiles> {
   const counts = new Map<string, number>();
   for (const plan of plans) {
-    for (const path of namedBy(plan)) counts.set(path, (counts.get(path) ?? 0) + 1);
+    for (const path of new Set(namedBy(plan))) counts.set(path, (counts.get(path) ?? 0) + 1);
   }
   const own = (files: readonly { readonly path: string }[]): ReadonlySet<string> =>
     new Set(files.map(({ path }) => path).filter((path) => counts.get(path) === 1));
@@ -112,6 +119,8 @@ function ownFiles(plans: readonly Plan[]): ReadonlyMap<number, OwnFiles> {
   );
 }
 
-function namedBy({ inputs, dependencies, outputs, tools, program }: Plan): readonly string[] {
-  return [...inputs, ...dependencies, ...outputs, ...tools, program].map(({ path }) => path);
+/** What a word may name is looked at as well, whatever lies there. */
+function namedBy({ inputs, dependencies, outputs, tools, program, command }: Plan): readonly string[] {
+  const files = [...inputs, ...dependencies, ...outputs, ...tools, program, ...command.candidates];
+  return files.map(({ path }) => path);
 }

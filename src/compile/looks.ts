@@ -7,6 +7,9 @@ import { errnoOf } from '../model/error.js';
  */
 export type LookKind = 'stat' | 'lstat' | 'list' | 'real' | 'folder';
 
+/** Does work whose looks count for all jobs of a batch. */
+export type ForAllJobs = <T>(work: () => T) => T;
+
 /** Between the parts of a look; a path that contains one of these is in no list. */
 export const PART_END = '\t';
 export const LOOK_END = '\n';

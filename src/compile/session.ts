@@ -58,6 +58,8 @@ export type HomeAccess =
   | { readonly ok: true; readonly home: Home }
   | { readonly ok: false; readonly problem: HomeProblem };
 
+/** The counters of a batch are written this often, so that one that is killed loses little. */
+const COUNTERS_MS = 10_000;
 /** Some 10 KiB each. */
 const MAX_KNOWN_SETS = 256;
 
@@ -92,6 +94,7 @@ export class CacheSession {
   #store: DiskTier | null = null;
   /** True once its marker was read. */
   #wasHome = false;
+  #countedAtMs: number;
   /** Undefined until it is asked for. */
   #lock: LockFile | null | undefined;
 
@@ -103,6 +106,7 @@ export class CacheSession {
     this.signing = options.signing ?? null;
     this.paths = new HomePaths(options.root);
     this.stateDirectory = options.stateDirectory;
+    this.#countedAtMs = options.host.clock.monotonicMs();
   }
 
   /** What is known about files. Read when the first is hashed. */
@@ -163,6 +167,17 @@ export class CacheSession {
   async openHome(): Promise<HomeAccess> {
     this.#access ??= this.#openHome();
     return this.#access;
+  }
+
+  /** {@link openHome} for a batch: null where the cache cannot be used. */
+  async homeOrNull(): Promise<Home | null> {
+    try {
+      const access = await this.openHome();
+      return access.ok ? access.home : null;
+    } catch (error) {
+      if (errnoOf(error) === null) throw error;
+      return null;
+    }
   }
 
   async #openHome(): Promise<HomeAccess> {
@@ -312,8 +327,14 @@ export class CacheSession {
     this.#lock?.close();
   }
 
-  /** Adds what was counted since the last time to the counters of the root; a long batch does this now and then. */
+  /** True for a batch that should write its counters now. */
+  get mustSaveCounters(): boolean {
+    return this.host.clock.monotonicMs() - this.#countedAtMs >= COUNTERS_MS;
+  }
+
+  /** Adds what was counted since the last time to the counters of the root. */
   async saveCounters(): Promise<void> {
+    this.#countedAtMs = this.host.clock.monotonicMs();
     if (this.tally.isEmpty) return;
     this.#hasPublished ||= this.tally.values.has('puts');
     const taken = this.tally.take();

@@ -1,6 +1,7 @@
 import type { Clock } from '../host/clock.js';
 import type { DependencySet, IsCurrent } from './dependency-sets.js';
 import type { Identity } from './identity.js';
+import type { ForAllJobs } from './looks.js';
 import type { Plan } from './plan.js';
 import type { CommandPattern } from './planned-command.js';
 
@@ -18,8 +19,6 @@ interface LastSet {
   readonly isLikely: boolean;
 }
 
-type ForAllJobs = <T>(work: () => T) => T;
-
 /** What the lookups of one batch have in common: the same headers in the same folder are looked at once for many jobs. */
 export class SharedLooks {
   readonly #clock: Clock;
@@ -30,7 +29,6 @@ export class SharedLooks {
   readonly #sets = new Map<CommandPattern, LastSet>();
   #sinceMs = 0;
 
-  /** @param forAllJobs does work whose looks count for others, too. */
   constructor(clock: Clock, forAllJobs: ForAllJobs = (work) => work()) {
     this.#clock = clock;
     this.#forAllJobs = forAllJobs;

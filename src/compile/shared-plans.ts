@@ -1,4 +1,5 @@
 import type { FileStat } from '../host/files.js';
+import type { ForAllJobs } from './looks.js';
 import {
   endingsOf,
   literalOf,
@@ -27,10 +28,12 @@ interface KnownCommand {
 export class SharedPlans {
   /** What lies at a path, links followed. */
   readonly typeAt: (path: string) => Found;
+  readonly #forAllJobs: ForAllJobs;
   readonly #commands = new WeakMap<CompileRequest['environment'], Map<string, KnownCommand>>();
 
-  constructor(typeAt: (path: string) => Found) {
+  constructor(typeAt: (path: string) => Found, forAllJobs: ForAllJobs = (work) => work()) {
     this.typeAt = typeAt;
+    this.#forAllJobs = forAllJobs;
   }
 
   isFolder(path: string): boolean {
@@ -47,7 +50,7 @@ export class SharedPlans {
     const key = JSON.stringify([inputs.length, outputs.length, command, cwd, tools, env, compilerVersion]);
     const known = commands.get(key);
     if (known !== undefined) return { command: known.command, pattern: patternFor(known, request) };
-    const planned = plan();
+    const planned = this.#forAllJobs(plan);
     // Where a file of the request is the program, its name decides more than its place in the command.
     if (literalOf(planned.words[0]) !== null) {
       if (commands.size >= MAX_COMMANDS) commands.clear();

@@ -272,7 +272,7 @@ function bytesOf(base64: string): Uint8Array {
 }
 
 /** Nothing or a file: what is delivered there may be delivered once more by the long way, which nobody would notice. */
-export function isPlain({ files }: Host, path: string): boolean {
+function isPlain({ files }: Host, path: string): boolean {
   const there = files.lstat(path);
   return there === null || there.type === 'file';
 }

@@ -8,18 +8,32 @@ import { handOverNow } from './handover.js';
 import { isAsSeen } from './looks.js';
 import type { CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
-import { isPlain, productAt } from './shortcut.js';
+import { productAt } from './shortcut.js';
 import { SHARED_MS } from './shared-looks.js';
 
 /** The jobs of which nothing has changed; none where something has that all of them depend on. */
-export function standingJobs(files: Files, { looks, jobs }: BatchShortcut): readonly KnownJob[] {
+export function standingJobs({ files }: Host, { looks, jobs }: BatchShortcut): readonly KnownJob[] {
   if (!isAsSeen(files, looks)) return [];
-  return jobs.filter((job) => isStanding(files, job));
+  return jobs.filter((job) => isStanding(files, job) && job.outputs.every(({ path }) => isFree(files, path)));
 }
 
-/** A job all of whose files other jobs name as well has no looks of its own. */
+/** What a job looked at alone; there is nothing where others have looked at all of it, too. */
 function isStanding(files: Files, { looks }: KnownJob): boolean {
   return looks === '' || isAsSeen(files, looks);
+}
+
+/**
+ * Nothing, or a file of one name. A folder is a mistake of the manifest, and what else lies there may be what another job
+ * names: those are told before anything is written.
+ */
+function isFree(files: Files, path: string): boolean {
+  try {
+    const there = files.lstat(path);
+    return there === null || (there.type === 'file' && there.links === 1);
+  } catch (error) {
+    if (errnoOf(error) === null) throw error;
+    return false;
+  }
 }
 
 /**
@@ -49,13 +63,14 @@ export class KnownHits {
     readonly signal: AbortSignal;
     onTaken(job: KnownJob, result: CompileResult): void;
   }): Promise<void> {
-    const access = await this.#session.openHome();
-    if (!access.ok) return;
+    const home = await this.#session.homeOrNull();
+    if (home === null) return;
     const breath = new Breath(this.#host.clock);
     for (const job of this.#jobs.values()) {
       if (options.signal.aborted) return;
-      const result = this.take(access.home, job.index);
+      const result = this.take(home, job.index);
       if (result !== null) options.onTaken(job, result);
+      if (this.#session.mustSaveCounters) await this.#session.saveCounters();
       if (breath.isDue) await breath.take();
     }
   }
@@ -93,7 +108,7 @@ export class KnownHits {
     if (product === null) return null;
     const claimant = { host, paths: session.paths, openLock: () => session.openLock() };
     const destination = { outputs: job.outputs, inWorker: true };
-    const outputs = handOverNow(claimant, destination, product, (path) => isPlain(host, path));
+    const outputs = handOverNow(claimant, destination, product);
     if (outputs === null) return null;
     const produced = { product, waited: false, degraded: false };
     const delivery = { outputs, error: null };

@@ -137,7 +137,7 @@ describe('of the jobs of a shortcut', () => {
 
   it('those stand whose looks see what they saw, and those without any', () => {
     const jobs = [jobOf(0, ABSENT), jobOf(1, OTHER), jobOf(2)];
-    const standing = standingJobs(host.files, shortcutWith(jobs, ABSENT));
+    const standing = standingJobs(host, shortcutWith(jobs, ABSENT));
     assert.deepEqual(
       standing.map(({ index }) => index),
       [0, 2],
@@ -145,6 +145,6 @@ describe('of the jobs of a shortcut', () => {
   });
 
   it('none stands where something has changed for all', () => {
-    assert.deepEqual(standingJobs(host.files, shortcutWith([jobOf(0, ABSENT)], OTHER)), []);
+    assert.deepEqual(standingJobs(host, shortcutWith([jobOf(0, ABSENT)], OTHER)), []);
   });
 });

@@ -20,7 +20,7 @@ import { findTool, has, type ToolName } from './tools.js';
 import { Workbench, type Ended, type RunOptions } from './workbench.js';
 
 /** Compilers that run at once while the benches are made. */
-const LANES = 3;
+export const LANES = 3;
 
 /** A script that `--tool` covers: nobody asks it for a version. */
 export const COVERED = ['--tool', 'cat'] as const;

@@ -156,7 +156,7 @@ export class RepeatedCall {
 }
 
 /** As the program makes it: by the hash of its runtime. */
-function checksumOf(line: string): string {
+export function checksumOf(line: string): string {
   if (EXECUTABLE !== null) return createHash('sha256').update(line).digest('hex');
   return systemHost().checksum(Buffer.from(line));
 }

@@ -27,8 +27,8 @@ export async function checkJobs(
   jobs: readonly ManifestJob[],
   options: { readonly signal?: AbortSignal; readonly recorded?: RecordedLooks | null } = {},
 ): Promise<CheckedJobs> {
-  const checks = new Checks(host);
   const { recorded = null } = options;
+  const checks = new Checks(host, recorded);
   const inTurnOf = <T>({ number }: ManifestJob, work: () => T): T =>
     recorded === null ? work() : recorded.inTurnOf(number - 1, work);
   for await (const piece of breathing(host.clock, jobs, options)) {
@@ -63,10 +63,13 @@ class Checks {
   readonly #nowhere: string;
   readonly #shared: SharedPlans;
 
-  constructor(host: Host) {
+  constructor(host: Host, recorded: RecordedLooks | null) {
     this.#host = host;
     this.#places = new Places(host);
-    this.#shared = new SharedPlans((path) => this.#places.typeAt(path));
+    this.#shared = new SharedPlans(
+      (path) => this.#places.typeAt(path),
+      (work) => (recorded === null ? work() : recorded.forAllJobs(work)),
+    );
     this.#nowhere = this.#places.of('/dev/null');
   }
 

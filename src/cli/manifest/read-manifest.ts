@@ -70,10 +70,11 @@ function isDescriptor(path: string): boolean {
   return /^\/(?:dev|proc)\//.test(path);
 }
 
-/** True for a manifest that is the same as long as its file is. */
-export function isManifestFile({ files }: Host, { source, cwd }: ManifestSource): boolean {
+/** The file of a manifest that is the same as long as its file is; null for others. */
+export function manifestFile({ files }: Host, { source, cwd }: ManifestSource): FileStat | null {
   const path = pathOf(cwd, source);
-  return source !== '-' && !isDescriptor(path) && statOrNull(files, path)?.type === 'file';
+  const there = source === '-' || isDescriptor(path) ? null : statOrNull(files, path);
+  return there?.type === 'file' ? there : null;
 }
 
 /** Null when there is more than the bound. */

@@ -52,6 +52,7 @@ export const ROW_IDS = [
   'verify-large',
   'verify-records',
   'batch-hits',
+  'batch-hits-long',
   'hit-node',
   'hit-long',
   'hit-get',

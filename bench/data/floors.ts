@@ -48,6 +48,9 @@ export interface LeftShortcut {
   readonly fingerprint: string;
 }
 
+/** Variables of a call that leaves none and takes none: no folder can be made there. */
+export const NO_SHORTCUTS = { XDG_STATE_HOME: '/dev/null' };
+
 /** The only shortcut, which a hit of ours leaves; null where it leaves none, as on a file system without exact times. */
 export async function leaveShortcut(site: Site, hit: Command): Promise<LeftShortcut | null> {
   const folder = site.path('user', '.local', 'state', 'vyre-cache', 'shortcuts');

@@ -1,12 +1,21 @@
 // batch-hits.cjs THREADS HOME JOBS: what the system must be asked for in each hit of a batch: whether the source is as it was,
-// entry and record (opened, read, closed, hashed, the head of the record parsed), the bytes of the output, its new time; once
-// for all the counters, under their lock. JOBS has a line for each: source, its inode, size, mtime
+// the entry (opened, read, closed, hashed), whether there is a record, the bytes of the output, its new time; once for all
+// the counters, under their lock. JOBS has a line for each: source, its inode, size, mtime
 // and ctime, fingerprint, output, with tabs between them. Fails where anything is not as it was.
 // Left out: reading the manifest and planning, the compiler and its headers, who has saved how much, the report.
 'use strict';
-const { closeSync, constants, openSync, readFileSync, readSync, statSync, writeSync } = require('node:fs');
+const {
+  closeSync,
+  constants,
+  lstatSync,
+  openSync,
+  readFileSync,
+  readSync,
+  statSync,
+  writeSync,
+} = require('node:fs');
 const { isMainThread, workerData } = require('node:worker_threads');
-const { deliver, demand, isRight, readPair } = require('./hit.cjs');
+const { deliver, demand, isRight, read } = require('./hit.cjs');
 const { blake3, locks } = require('./native.cjs');
 const { startThread } = require('./two-threads.cjs');
 
@@ -51,8 +60,10 @@ function hitOne(buffer, [source, inode, bytes, mtimeMs, ctimeMs, fingerprint, ou
     touched !== Number(ctimeMs)
   )
     throw new Error(`expected ${source} as it was`);
-  const pair = readPair({ hash, buffer }, `${home}/pipelines/${fingerprint}`, fingerprint);
-  deliver(buffer, output, pair);
+  const end = read(buffer, `${home}/pipelines/${fingerprint}.bin`, 0);
+  demand(isRight({ hash, buffer }, end), 'a whole entry');
+  demand(lstatSync(`${home}/pipelines/${fingerprint}.json`).isFile(), 'a record');
+  deliver(buffer, output, { payloadBytes: end - FOOTER_BYTES, end });
 }
 
 function addToCounters(hits) {

@@ -167,7 +167,7 @@ function deliver(buffer, output, { payloadBytes, end }) {
   fs.closeSync(fd);
 }
 
-Object.assign(exports, { deliver, demand, isRight, readPair });
+Object.assign(exports, { deliver, demand, isRight, read });
 
 function addon(file) {
   const loaded = { exports: {} };

@@ -1,5 +1,5 @@
 import { compileArgs, makeHome, OUTPUT, REQUEST } from '../data/home.js';
-import { floorCommand, leaveShortcut, NO_SHORTCUT, withoutAddons } from '../data/floors.js';
+import { floorCommand, leaveShortcut, NO_SHORTCUT, NO_SHORTCUTS, withoutAddons } from '../data/floors.js';
 import { quote, shellLoop } from '../data/shell-loop.js';
 import { measureRow } from '../measure.js';
 import type { Floor, Group, Side } from '../row.js';
@@ -7,8 +7,6 @@ import type { Site } from '../site.js';
 
 const SPACE_BYTES = 4_194_304;
 const BOUND = 1.25;
-/** No folder can be made there. */
-const NO_SHORTCUTS = { XDG_STATE_HOME: '/dev/null' };
 
 /** One hit under Node against the start of Node alone. */
 export const hitNode: Group = {

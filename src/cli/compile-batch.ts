@@ -1,9 +1,10 @@
 import type { BatchJob, BatchResult } from '../compile/batch.js';
+import type { KnownJob } from '../compile/batch-shortcut.js';
 import { RecordedLooks } from '../compile/recorded-looks.js';
+import type { CompileResult } from '../compile/request.js';
 import type { CacheSession } from '../compile/session.js';
+import type { KnownHits } from '../compile/take-known.js';
 import { CacheError } from '../model/error.js';
-import type { Fingerprint } from '../model/fingerprint.js';
-import { isHit } from '../model/lifecycle.js';
 import type { Priority } from '../schedule/job-queue.js';
 import { bareRun } from './bare-run.js';
 import { startBatchProgress, type BatchProgress } from './batch-progress.js';
@@ -12,7 +13,7 @@ import { jobOptions, REQUEST_OPTIONS } from './compile-request.js';
 import { openContext, rootOf, withSession, type Context } from './context.js';
 import { EXIT } from './failure.js';
 import { loadBatch } from './manifest/load-batch.js';
-import { rememberBatch, rememberedBatch, type RememberedBatch } from './remembered-batch.js';
+import { rememberedBatch, type RememberedBatch } from './remembered-batch.js';
 import { BatchReport, jobName, renderBatchJob } from './rendering/batch.js';
 
 /** Compiles everything that a manifest describes. @throws CacheError `usage` for a manifest with a mistake in it. */
@@ -129,64 +130,58 @@ class BatchRun {
       context,
       { root: rootOf(context), memory: MEMORY_OF_BATCH, stderr },
       async (session) => {
-        const taken = await this.#takeKnown(session);
-        if (this.#context.call.signal.aborted) this.#tellStopped(taken);
-        if (this.#report.done === this.#total) return session.troubles.length > 0;
-        const loaded = this.#jobs ?? (await this.#loadAfter(taken));
-        const hits = new Map<number, Fingerprint>();
+        const known = await this.#knownHits(session);
+        if (known !== null && this.#jobs === null && (await this.#takeAll(known)))
+          return session.troubles.length > 0;
+        const loaded = this.#jobs ?? (await this.#loadAfter(known));
+        const remembered = this.#remembered;
         await compileBatch(session, loaded, {
           jobs,
           hardJobs,
           compile: jobOptions(context),
-          onResult: (ended) => {
-            const { outcome = null, fingerprint = null } = ended.result ?? {};
-            if (outcome !== null && isHit(outcome) && fingerprint !== null)
-              hits.set(ended.index, fingerprint);
-            this.#add(ended);
+          onResult: this.#add,
+          onHit: (index, plan, found) => {
+            remembered?.addHit(index, plan, found);
           },
-          done: taken,
-          recorded: this.#remembered?.recorded ?? null,
+          known,
+          recorded: remembered?.recorded ?? null,
         });
         const isTroubled = session.troubles.length > 0;
-        const { maxPayloadBytes } = session;
-        if (this.#remembered !== null && !isTroubled)
-          rememberBatch(this.#remembered, { jobs: loaded, hits, maxPayloadBytes, taken });
+        if (!isTroubled) remembered?.leave(loaded, known?.taken ?? new Set());
         return isTroubled;
       },
     );
   }
 
   /** For what could not be taken. A manifest that has changed meanwhile is begun anew: its jobs may be others. */
-  async #loadAfter(taken: Set<number>): Promise<readonly BatchJob[]> {
+  async #loadAfter(known: KnownHits | null): Promise<readonly BatchJob[]> {
     this.#jobs = await this.#load();
     if (this.#remembered?.isSameManifest() !== false) return this.#jobs;
-    taken.clear();
+    known?.taken.clear();
     this.#total = this.#jobs.length;
     this.#report = new BatchReport({ keepsRows: this.#context.json });
     return this.#jobs;
   }
 
-  /** @returns the indices of the jobs that have ended. */
-  async #takeKnown(session: CacheSession): Promise<Set<number>> {
-    const taken = new Set<number>();
+  async #knownHits(session: CacheSession): Promise<KnownHits | null> {
     const { host, known } = this.#remembered ?? { known: null };
-    if (known === null) return taken;
-    const { takeKnownJobs } = await import('../compile/take-known.js');
-    await takeKnownJobs(host, session, {
-      jobs: known.jobs,
-      looks: known.looks,
-      signal: this.#context.call.signal,
-      onTaken: ({ index, name }, result) => {
-        taken.add(index);
-        this.#tell({ index, result, error: null }, name);
-      },
-    });
-    return taken;
+    if (known === null) return null;
+    const { KnownHits } = await import('../compile/take-known.js');
+    return new KnownHits(host, session, known);
   }
 
-  #tellStopped(done: ReadonlySet<number>): void {
-    for (let index = 0; index < this.#total; index += 1)
-      if (!done.has(index)) this.#tell({ index, result: null, error: null }, '');
+  /** @returns whether every job has ended. */
+  async #takeAll(known: KnownHits): Promise<boolean> {
+    const { signal } = this.#context.call;
+    const onTaken = ({ index, name }: KnownJob, result: CompileResult): void => {
+      this.#tell({ index, result, error: null }, name);
+    };
+    await known.takeAll({ signal, onTaken });
+    if (signal.aborted) {
+      for (let index = 0; index < this.#total; index += 1)
+        if (!known.taken.has(index)) this.#tell({ index, result: null, error: null }, '');
+    }
+    return this.#report.done === this.#total;
   }
 
   /** The cache is switched off: the commands run as if we were not there, with our stderr for both their streams. */

@@ -1,14 +1,15 @@
 import type { BatchJob } from '../compile/batch.js';
 import { BATCH_SHORTCUT_SCHEMA, readBatchShortcut, type BatchShortcut } from '../compile/batch-shortcut.js';
-import { leaveBatchShortcut } from '../compile/leave-batch-shortcut.js';
 import { sameState } from '../compile/file-state.js';
+import { artifactFound, leaveBatchShortcut } from '../compile/leave-batch-shortcut.js';
+import type { Found } from '../compile/lookup-store.js';
+import type { Plan } from '../compile/plan.js';
 import type { RecordedLooks } from '../compile/recorded-looks.js';
-import { shortcutName } from '../compile/shortcut.js';
+import { shortcutName, type KnownArtifact } from '../compile/shortcut.js';
 import { standingJobs } from '../compile/take-known.js';
 import type { FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
-import { HomePaths } from '../layouts/vyre/home-paths.js';
-import type { Fingerprint } from '../model/fingerprint.js';
+import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import { shortcutsIn } from '../store/state-folders.js';
 import { rootOf, type Context } from './context.js';
 import { manifestFile } from './manifest/read-manifest.js';
@@ -18,15 +19,66 @@ import type { ShortcutPlace } from './shortcut.js';
 import { VERSION } from './version.js';
 
 /** A batch whose answers may be remembered from one call of the same words to the next. */
-export interface RememberedBatch {
+export class RememberedBatch {
   /** As it is, where that of the context notes what is looked at. */
   readonly host: Host;
-  readonly place: ShortcutPlace;
   readonly recorded: RecordedLooks;
   /** What an earlier call has left, with the jobs that are as they were. */
   readonly known: BatchShortcut | null;
   /** Whether the manifest is the one that it was before the jobs were looked at. */
-  isSameManifest(): boolean;
+  readonly isSameManifest: () => boolean;
+  readonly #place: ShortcutPlace;
+  readonly #paths: HomePaths;
+  readonly #store: StorePaths;
+  /** By the index of the job; null where nothing can be left for it. */
+  readonly #hits = new Map<number, KnownArtifact | null>();
+
+  constructor(
+    host: Host,
+    place: ShortcutPlace,
+    { recorded, isSameManifest }: Pick<RememberedBatch, 'recorded' | 'isSameManifest'>,
+  ) {
+    this.host = host;
+    this.recorded = recorded;
+    this.isSameManifest = isSameManifest;
+    this.#place = place;
+    this.#paths = new HomePaths(place.root);
+    this.#store = new StorePaths(this.#paths.store);
+    recorded.leaveOut(this.#paths);
+    this.known = this.#read();
+  }
+
+  #read(): BatchShortcut | null {
+    const left = readBatchShortcut(this.host, this.#place);
+    const jobs = left === null ? [] : standingJobs(this.host, left);
+    return left === null || jobs.length === 0 ? null : { ...left, jobs };
+  }
+
+  /** Notes what was found for a job by the long way. */
+  addHit(index: number, plan: Plan, found: Found): void {
+    if (!this.recorded.isProof) return;
+    this.#hits.set(index, artifactFound(this.host, this.#store, found, plan.outputs));
+  }
+
+  /** Leaves a shortcut where every job was a hit. @param taken the indices of those that {@link known} has answered. */
+  leave(jobs: readonly BatchJob[], taken: ReadonlySet<number>): void {
+    if (this.#hits.size + taken.size < jobs.length) return;
+    const { known, recorded } = this;
+    recorded.stop();
+    leaveBatchShortcut(this.host, this.#place, {
+      looks: recorded,
+      paths: this.#paths,
+      all: jobs,
+      hits: jobs.flatMap(({ plan }, index) => {
+        const artifact = this.#hits.get(index) ?? null;
+        return artifact === null ? [] : [{ index, plan, artifact, name: jobName(plan) }];
+      }),
+      taken:
+        known === null || taken.size === 0
+          ? null
+          : { ...known, jobs: known.jobs.filter(({ index }) => taken.has(index)) },
+    });
+  }
 }
 
 /** Null where nothing may be taken for what it was. */
@@ -39,15 +91,11 @@ export function rememberedBatch(
   const manifest = (): FileStat | null => manifestFile(host, { source, cwd: context.call.cwd });
   const before = manifest();
   if (place === null || before === null) return null;
-  recorded.leaveOut(new HomePaths(place.root));
-  const left = readBatchShortcut(host, place);
-  const jobs = left === null ? [] : standingJobs(host, left);
   const isSameManifest = (): boolean => {
     const now = manifest();
     return now !== null && sameState(now, before);
   };
-  const known = left === null || jobs.length === 0 ? null : { ...left, jobs };
-  return { host, place, recorded, known, isSameManifest };
+  return new RememberedBatch(host, place, { recorded, isSameManifest });
 }
 
 function isRemembering({ settings, call }: Context): boolean {
@@ -67,34 +115,4 @@ function placeOf(host: Host, context: Context): ShortcutPlace | null {
     folder: shortcutsIn(state),
     name: shortcutName(host, root, call, BATCH_SHORTCUT_SCHEMA),
   };
-}
-
-/** Leaves a shortcut where every job was a hit: those of `hits` by the long way. */
-export function rememberBatch(
-  { host, place, recorded, known }: RememberedBatch,
-  ended: {
-    readonly jobs: readonly BatchJob[];
-    /** By the index of the job. */
-    readonly hits: ReadonlyMap<number, Fingerprint>;
-    readonly maxPayloadBytes: number;
-    readonly taken: ReadonlySet<number>;
-  },
-): void {
-  const { jobs, hits, maxPayloadBytes, taken } = ended;
-  if (hits.size + taken.size < jobs.length) return;
-  recorded.stop();
-  leaveBatchShortcut(host, place, {
-    looks: recorded,
-    paths: new HomePaths(place.root),
-    maxPayloadBytes,
-    all: jobs,
-    hits: jobs.flatMap(({ plan }, index) => {
-      const fingerprint = hits.get(index);
-      return fingerprint === undefined ? [] : [{ index, plan, fingerprint, name: jobName(plan) }];
-    }),
-    taken:
-      known === null || taken.size === 0
-        ? null
-        : { ...known, jobs: known.jobs.filter(({ index }) => taken.has(index)) },
-  });
 }

@@ -6,6 +6,7 @@ import { forEachUnit } from '../schedule/units.js';
 import { IdleWorkers } from '../store/idle-workers.js';
 import { compilePlan, type Deferred } from './compile.js';
 import { identityOf } from './description.js';
+import type { Found } from './lookup-store.js';
 import type { Plan } from './plan.js';
 import type { Effort, Looked } from './hit.js';
 import type { Identity } from './identity.js';
@@ -14,6 +15,7 @@ import type { CompileOptions, CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
 import { SharedLooks } from './shared-looks.js';
 import { isAsked, takeHit } from './take-hit.js';
+import type { KnownHits } from './take-known.js';
 
 /** One compilation of a batch. */
 export interface BatchJob {
@@ -42,10 +44,12 @@ export interface BatchOptions {
   readonly hardJobs: number;
   /** Called once per job, as it ends. */
   onResult(result: BatchResult): void;
-  /** Those that have ended before the batch was asked for them, by their indices. */
-  readonly done?: ReadonlySet<number>;
+  /** Asked first; what it has taken before the batch began has ended. */
+  readonly known?: KnownHits | null;
   /** Told which look was made for which job, and that none counts where one of them was no hit. */
   readonly recorded?: RecordedLooks | null;
+  /** Told of each plain hit what was found, in the moment after it was. */
+  onHit?(index: number, plan: Plan, found: Found): void;
 }
 
 /** A compiler that the machine cannot start for want of processes, memory or descriptors is tried this often. */
@@ -92,14 +96,14 @@ class Batch {
     this.#options = options;
     this.#told = new Uint8Array(jobs.length);
     this.#breath = new Breath(session.host.clock);
-    const { compile, recorded = null, done = [] } = options;
+    const { compile, recorded = null, known } = options;
     const { clock } = session.host;
     this.#looks =
       recorded === null
         ? new SharedLooks(clock)
         : new SharedLooks(clock, (work) => recorded.forAllJobs(work));
     this.#hitOptions = recorded === null ? compile : { ...compile, onFound: () => recorded.pause() };
-    for (const index of done) this.#told[index] = 1;
+    for (const index of known?.taken ?? []) this.#told[index] = 1;
   }
 
   async run(): Promise<void> {
@@ -116,15 +120,7 @@ class Batch {
       await forEachUnit(order.length, this.#options.jobs, async ({ start, end }) => {
         for (const index of order.subarray(start, end)) {
           if (this.#isStopped) return;
-          if (this.#told[index] === 1) continue;
-          const { plan } = this.#job(index);
-          const isAsking = home !== null && isAsked(plan, this.#options.compile);
-          const identity = isAsking
-            ? (this.#looks.identity(plan.pattern) ?? (await this.#identify(plan)))
-            : null;
-          const looked =
-            isAsking && identity !== null ? this.#takeHit(index, { home, plan, identity }) : null;
-          if (looked !== 'done') await this.#lookUp(index, looked);
+          if (this.#told[index] === 0) await this.#lookAt(index, home);
           if (this.#session.mustSaveCounters) await this.#session.saveCounters();
           if (this.#breath.isDue) await this.#breath.take();
         }
@@ -132,6 +128,25 @@ class Batch {
     } finally {
       this.#queue.close();
     }
+  }
+
+  async #lookAt(index: number, home: Home | null): Promise<void> {
+    if (home === null || !isAsked(this.#job(index).plan, this.#options.compile)) {
+      await this.#lookUp(index, null);
+      return;
+    }
+    if (this.#takeKnown(index, home)) return;
+    const { plan } = this.#job(index);
+    const identity = this.#looks.identity(plan.pattern) ?? (await this.#identify(plan));
+    const looked = identity === null ? null : this.#takeHit(index, { home, plan, identity });
+    if (looked !== 'done') await this.#lookUp(index, looked);
+  }
+
+  #takeKnown(index: number, home: Home): boolean {
+    const result = this.#options.known?.take(home, index) ?? null;
+    if (result === null) return false;
+    this.#tell({ index, result, error: null });
+    return true;
   }
 
   /** Null where something is in the way. */
@@ -171,6 +186,7 @@ class Batch {
     try {
       const taken = recorded === null ? work() : recorded.inTurnOf(index, work);
       if (taken === null || 'looked' in taken) return taken?.looked ?? null;
+      this.#options.onHit?.(index, job.plan, taken.found);
       this.#tell({ index, result: taken.result, error: null });
     } catch (error) {
       if (!this.#isStopReason(error)) this.#tellError(index, error);

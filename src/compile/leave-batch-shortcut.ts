@@ -1,6 +1,6 @@
+import { lstatOrNull } from '../host/files.js';
 import type { Host } from '../host/host.js';
-import { StorePaths, type HomePaths } from '../layouts/vyre/home-paths.js';
-import type { Fingerprint } from '../model/fingerprint.js';
+import type { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
 import {
   batchShortcutBytes,
   MAX_BATCH_SHORTCUT_BYTES,
@@ -8,29 +8,31 @@ import {
   type KnownJob,
 } from './batch-shortcut.js';
 import type { BatchJob } from './batch.js';
-import { isChanging, leaveBytes, recordedOf } from './leave-shortcut.js';
-import { LOOK_END } from './looks.js';
-import type { Plan } from './plan.js';
+import { isChanging, leaveBytes } from './leave-shortcut.js';
+import type { Found } from './lookup-store.js';
+import { answerOf, LOOK_END } from './looks.js';
+import type { Plan, PlannedOutput } from './plan.js';
 import type { BatchLooks, OwnFiles, RecordedLooks } from './recorded-looks.js';
+import type { KnownArtifact } from './shortcut.js';
+import { isSettled } from './stamps.js';
 
 /** A job that was a hit. */
 export interface HitJob {
   readonly index: number;
   readonly plan: Plan;
-  readonly fingerprint: Fingerprint;
+  readonly artifact: KnownArtifact;
   readonly name: string;
 }
 
 export interface HitBatch {
   readonly looks: RecordedLooks;
   readonly paths: HomePaths;
-  readonly maxPayloadBytes: number;
   /** All of the manifest. */
   readonly all: readonly Pick<BatchJob, 'plan' | 'priority'>[];
   /** Those that went the long way. */
   readonly hits: readonly HitJob[];
-  /** Those that a shortcut has answered, and what all of them depend on. */
-  readonly taken: Pick<BatchShortcut, 'looks' | 'jobs' | 'leftAtMs'> | null;
+  /** Those that an earlier shortcut has answered, with what all of them depend on; null without one. */
+  readonly taken: Pick<BatchShortcut, 'leftAtMs' | 'looks' | 'jobs'> | null;
 }
 
 /** Leaves a shortcut for the next batch of this name, where what all jobs depend on was looked at and has long been as it is. */
@@ -43,40 +45,49 @@ export function leaveBatchShortcut(
   const looks = recorded.listsBeside(paths, ownFiles(all.map(({ plan }) => plan)));
   const shared = looks === null ? null : united(taken?.looks ?? '', looks.shared);
   if (looks === null || shared === null) return;
-  const found = hits.flatMap((hit) => knownJob(host, { ...batch, looks }, hit) ?? []);
-  const before = new Set(taken?.jobs);
-  const jobs = unlike([...before, ...found]);
-  if (jobs.length === before.size && jobs.every((job) => before.has(job))) return;
-  const shortcut = {
-    // Those that were taken go the long way in their time, too.
-    leftAtMs: taken?.leftAtMs ?? host.clock.nowMs(),
-    total: all.length,
-    looks: shared,
-    jobs: inOrder(all, jobs),
-  };
+  const found = hits.flatMap((hit) => knownJob(looks, hit) ?? []);
+  if (found.length === 0) return;
+  const jobs = inOrder(all, [...(taken?.jobs ?? []), ...found]);
+  // Those that were left before go the long way no later for it.
+  const leftAtMs = taken?.leftAtMs ?? host.clock.nowMs();
+  const shortcut = { leftAtMs, total: all.length, looks: shared, jobs };
   const bytes = batchShortcutBytes(host, shortcut);
   if (bytes.byteLength <= MAX_BATCH_SHORTCUT_BYTES) leaveBytes(host, place, bytes);
 }
 
-/** Null for a job whose answer depends on what no look sees, and for one whose artifact may still change unseen. */
-function knownJob(
-  host: Host,
-  { looks, paths, maxPayloadBytes }: Omit<HitBatch, 'looks'> & { readonly looks: BatchLooks },
-  { index, plan, fingerprint, name }: HitJob,
-): KnownJob | null {
+/** Null for a job whose answer depends on what no look sees. */
+function knownJob(looks: BatchLooks, { index, plan, artifact, name }: HitJob): KnownJob | null {
   const { deps, env } = plan.request;
   const own = looks.own.get(index);
   if (own === undefined || deps.length > 0 || env.some(isChanging)) return null;
-  const artifact = { store: new StorePaths(paths.store), fingerprint, maxPayloadBytes };
-  const recorded = recordedOf(host, artifact, plan.outputs);
-  return recorded === null ? null : { index, name, ...recorded, looks: own };
+  return { index, name, ...artifact, looks: own };
 }
 
-/** Without those of one artifact: all but the first find it in memory, and are counted as such. */
-function unlike(jobs: readonly KnownJob[]): readonly KnownJob[] {
-  const counts = new Map<Fingerprint, number>();
-  for (const { fingerprint } of jobs) counts.set(fingerprint, (counts.get(fingerprint) ?? 0) + 1);
-  return jobs.filter(({ fingerprint }) => counts.get(fingerprint) === 1);
+/**
+ * What was found a moment ago as a shortcut holds it. Null where its record is so young that it could change once more
+ * without a change of its times.
+ */
+export function artifactFound(
+  host: Host,
+  store: StorePaths,
+  { fingerprint, artifact, record, outputs }: Found,
+  planned: readonly PlannedOutput[],
+): KnownArtifact | null {
+  const stat = lstatOrNull(host.files, store.record(fingerprint));
+  if (stat?.type !== 'file' || !isSettled(stat, host.clock.nowMs())) return null;
+  const { payload, digest } = artifact;
+  return {
+    fingerprint,
+    outputs: planned.map((output, index) => ({
+      ...output,
+      executable: outputs[index]?.executable === true,
+    })),
+    record: answerOf('lstat', stat),
+    entryChecksum: host.checksum(Buffer.concat([payload, Buffer.from(digest, 'hex')])),
+    wallSeconds: record.cost.wallSeconds,
+    stdout: Buffer.from(record.stdout).toString('base64'),
+    stderr: Buffer.from(record.stderr).toString('base64'),
+  };
 }
 
 /** As a batch looks them up. */

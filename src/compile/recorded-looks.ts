@@ -48,7 +48,8 @@ export class RecordedLooks {
   /** The one that is given, observed. */
   readonly host: Host;
   readonly #given: Host;
-  readonly #seen = new Map<string, Seen>();
+  /** By path, one of each kind. */
+  readonly #seen = new Map<string, Seen[]>();
   #isOver = false;
   #isPaused = false;
   #hasAsked = false;
@@ -101,6 +102,11 @@ export class RecordedLooks {
     this.#isJudged = judging(home);
   }
 
+  /** False after something that no look sees: then there is no list. */
+  get isProof(): boolean {
+    return !this.#hasAsked;
+  }
+
   /** Nobody will ask for a list. */
   giveUp(): void {
     this.#isOver = true;
@@ -150,7 +156,7 @@ export class RecordedLooks {
   #counted(home: HomePaths): readonly Seen[] {
     if (this.#hasAsked || !this.#isOver) return [UNPROVEN];
     const isJudged = judging(home);
-    return [...this.#seen.values()].filter(({ path }) => !isJudged(path));
+    return [...this.#seen.values()].flat().filter(({ path }) => !isJudged(path));
   }
 
   /** Fewer looks that see as much. @param places where people work. */
@@ -300,12 +306,17 @@ export class RecordedLooks {
 
   #note(kind: LookKind, path: string, answer: string, isProof: boolean): void {
     if (this.#isBlindTo(path)) return;
-    const key = `${kind}${PART_END}${path}`;
-    const before = this.#seen.get(key);
-    if (before?.isProof === isProof && before.answer === answer && before.job === this.#job) return;
-    const isSame = before === undefined || (before.isProof && before.answer === answer);
-    const job = before === undefined || before.job === this.#job ? this.#job : ANY_JOB;
-    this.#seen.set(key, { kind, path, answer, isProof: isProof && isSame, job });
+    const looks = this.#seen.get(path) ?? [];
+    const at = looks.findIndex((look) => look.kind === kind);
+    const before = looks[at];
+    if (before === undefined) {
+      looks.push({ kind, path, answer, isProof, job: this.#job });
+      this.#seen.set(path, looks);
+      return;
+    }
+    const isSame = before.isProof && before.answer === answer;
+    const job = before.job === this.#job ? this.#job : ANY_JOB;
+    looks[at] = { kind, path, answer, isProof: isProof && isSame, job };
   }
 
   #isSettled(stat: FileStat): boolean {

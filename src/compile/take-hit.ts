@@ -4,14 +4,14 @@ import { describeAs } from './description.js';
 import { handOverNow } from './handover.js';
 import { hit, type Looked } from './hit.js';
 import type { Identity } from './identity.js';
-import { findNow } from './lookup-store.js';
+import { findNow, type Found } from './lookup-store.js';
 import type { Plan } from './plan.js';
 import type { CompileOptions, CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
 import type { SharedLooks } from './shared-looks.js';
 
 /** What a lookup at once came to: `null` for what has to be waited for, or is no plain hit or miss. */
-type Taken = { readonly result: CompileResult } | { readonly looked: Looked } | null;
+type Taken = { readonly result: CompileResult; readonly found: Found } | { readonly looked: Looked } | null;
 
 /** A job that may be answered by what is stored. */
 interface AskedJob {
@@ -56,7 +56,6 @@ function take(session: CacheSession, job: AskedJob, looks: SharedLooks): Taken {
   const outputs = handOverNow(session, plan, product);
   if (outputs === null) return null;
   const delivery = { outputs, error: null };
-  return {
-    result: resultOf(session, keepsStdout(plan), { produced, product, delivery, startMs, stopped: false }),
-  };
+  const ended = { produced, product, delivery, startMs, stopped: false };
+  return { result: resultOf(session, keepsStdout(plan), ended), found };
 }

@@ -36,64 +36,82 @@ function isFree(files: Files, path: string): boolean {
   }
 }
 
-/** What taking the jobs of a shortcut needs. */
-export interface KnownJobs {
-  readonly jobs: readonly KnownJob[];
-  /** Of all of them. */
-  readonly looks: string;
-  readonly signal: AbortSignal;
-  onTaken(job: KnownJob, result: CompileResult): void;
-}
-
 /**
  * Delivers what the jobs of a shortcut came to, each looked at once more just before. What is not taken goes the long way,
  * which finds out why.
- * @param host as it is, where the session's notes what is looked at.
  */
-export async function takeKnownJobs(host: Host, session: CacheSession, known: KnownJobs): Promise<void> {
-  const home = await session.homeOrNull();
-  if (home === null) return;
-  const { clock, files } = host;
-  const breath = new Breath(clock);
-  let checkedAtMs = Number.NEGATIVE_INFINITY;
-  for (const job of known.jobs) {
-    if (known.signal.aborted) return;
-    if (clock.monotonicMs() - checkedAtMs >= SHARED_MS) {
-      if (!isAsSeen(files, known.looks)) return;
-      checkedAtMs = clock.monotonicMs();
+export class KnownHits {
+  /** The indices of the jobs that were taken. */
+  readonly taken = new Set<number>();
+  readonly #host: Host;
+  readonly #session: CacheSession;
+  readonly #looks: string;
+  readonly #jobs: ReadonlyMap<number, KnownJob>;
+  #checkedAtMs = Number.NEGATIVE_INFINITY;
+  #hasChanged = false;
+
+  /** @param host as it is, where the session's notes what is looked at. */
+  constructor(host: Host, session: CacheSession, { looks, jobs }: Pick<BatchShortcut, 'looks' | 'jobs'>) {
+    this.#host = host;
+    this.#session = session;
+    this.#looks = looks;
+    this.#jobs = new Map(jobs.map((job) => [job.index, job]));
+  }
+
+  /** All that it knows, until something has changed that all depend on, or the signal comes. */
+  async takeAll(options: {
+    readonly signal: AbortSignal;
+    onTaken(job: KnownJob, result: CompileResult): void;
+  }): Promise<void> {
+    const home = await this.#session.homeOrNull();
+    if (home === null) return;
+    const breath = new Breath(this.#host.clock);
+    for (const job of this.#jobs.values()) {
+      if (options.signal.aborted) return;
+      const result = this.take(home, job.index);
+      if (result !== null) options.onTaken(job, result);
+      if (this.#session.mustSaveCounters) await this.#session.saveCounters();
+      if (breath.isDue) await breath.take();
     }
-    const result = takeQuietly(host, { session, home }, job);
-    if (result !== null) known.onTaken(job, result);
-    if (session.mustSaveCounters) await session.saveCounters();
-    if (breath.isDue) await breath.take();
   }
-}
 
-interface Opened {
-  readonly session: CacheSession;
-  readonly home: Home;
-}
-
-/** Whatever is in the way is told by who goes the whole way. */
-function takeQuietly(host: Host, opened: Opened, job: KnownJob): CompileResult | null {
-  try {
-    return take(host, opened, job);
-  } catch (error) {
-    if (error instanceof CacheError || errnoOf(error) !== null) return null;
-    throw error;
+  /** What a job came to; null for one that goes the long way. */
+  take(home: Home, index: number): CompileResult | null {
+    const job = this.#jobs.get(index);
+    if (job === undefined) return null;
+    try {
+      const result = this.#isCurrent() ? this.#take(home, job) : null;
+      if (result !== null) this.taken.add(index);
+      return result;
+    } catch (error) {
+      // Whatever is in the way is told by who goes the whole way.
+      if (error instanceof CacheError || errnoOf(error) !== null) return null;
+      throw error;
+    }
   }
-}
 
-function take(host: Host, { session, home }: Opened, job: KnownJob): CompileResult | null {
-  const startMs = host.clock.monotonicMs();
-  const { outputs } = job;
-  if (!isStanding(host.files, job)) return null;
-  const product = productAt(host, home.disk.paths, job, session.maxPayloadBytes);
-  if (product === null) return null;
-  const claimant = { host, paths: session.paths, openLock: () => session.openLock() };
-  const delivered = handOverNow(claimant, { outputs, inWorker: true }, product);
-  if (delivered === null) return null;
-  const produced = { product, waited: false, degraded: false };
-  const delivery = { outputs: delivered, error: null };
-  return resultOf(session, keepsStdout(job), { produced, product, delivery, startMs, stopped: false });
+  /** Whether what all jobs depend on is as it was. Once it is not, it is not looked at again. */
+  #isCurrent(): boolean {
+    const { clock, files } = this.#host;
+    if (this.#hasChanged || clock.monotonicMs() - this.#checkedAtMs < SHARED_MS) return !this.#hasChanged;
+    this.#hasChanged = !isAsSeen(files, this.#looks);
+    this.#checkedAtMs = clock.monotonicMs();
+    return !this.#hasChanged;
+  }
+
+  #take(home: Home, job: KnownJob): CompileResult | null {
+    const host = this.#host;
+    const session = this.#session;
+    const startMs = host.clock.monotonicMs();
+    if (!isStanding(host.files, job)) return null;
+    const product = productAt(host, home.disk.paths, job, session.maxPayloadBytes);
+    if (product === null) return null;
+    const claimant = { host, paths: session.paths, openLock: () => session.openLock() };
+    const destination = { outputs: job.outputs, inWorker: true };
+    const outputs = handOverNow(claimant, destination, product);
+    if (outputs === null) return null;
+    const produced = { product, waited: false, degraded: false };
+    const delivery = { outputs, error: null };
+    return resultOf(session, keepsStdout(job), { produced, product, delivery, startMs, stopped: false });
+  }
 }

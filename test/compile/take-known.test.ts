@@ -5,7 +5,7 @@ import type { KnownJob } from '../../src/compile/batch-shortcut.js';
 import { compileBatch } from '../../src/compile/batch.js';
 import { recordedOf } from '../../src/compile/leave-shortcut.js';
 import { makePlan } from '../../src/compile/plan.js';
-import { takeKnownJobs } from '../../src/compile/take-known.js';
+import { KnownHits } from '../../src/compile/take-known.js';
 import { StorePaths } from '../../src/layouts/vyre/home-paths.js';
 import { COMPILE } from '../support/compile-options.js';
 import { errnoError, FakeClock, fakeHost } from '../support/fake-host.js';
@@ -62,9 +62,7 @@ describe('jobs that a shortcut answers', () => {
     const session = sessionOf(t, bench.root, { host });
     const seen: (number | undefined)[] = [];
     const counted = (): number | undefined => session.states()[0]?.readCounters()?.values.get('outcome:disk');
-    await takeKnownJobs(host, session, {
-      jobs,
-      looks: LOOKS,
+    await new KnownHits(host, session, { jobs, looks: LOOKS }).takeAll({
       signal: NEVER,
       onTaken: (_, { outcome }) => {
         assert.equal(outcome, 'disk');
@@ -81,7 +79,7 @@ describe('jobs that a shortcut answers', () => {
     const openHome = async (): Promise<never> => Promise.reject(errnoError('EIO'));
     Object.assign(session, { openHome });
     const onTaken = (): never => assert.fail('expected none');
-    await takeKnownJobs(fakeHost(), session, { jobs, looks: LOOKS, signal: NEVER, onTaken });
+    await new KnownHits(fakeHost(), session, { jobs, looks: LOOKS }).takeAll({ signal: NEVER, onTaken });
     assert.ok(existsSync(bench.path('a.out')));
   });
 
@@ -93,9 +91,7 @@ describe('jobs that a shortcut answers', () => {
       const stopping = new AbortController();
       const taken: number[] = [];
       const looks = `folder\t${bench.path('gone')}\tfalse`;
-      await takeKnownJobs(host, sessionOf(t, bench.root, { host }), {
-        jobs,
-        looks,
+      await new KnownHits(host, sessionOf(t, bench.root, { host }), { jobs, looks }).takeAll({
         signal: stopping.signal,
         onTaken: ({ index }) => {
           taken.push(index);

@@ -88,16 +88,20 @@ export const SHORTCUT: Operation = {
   where: 'hit by a shortcut',
   obstacle: shortcutObstacle,
   arrange: async (site) => {
-    const { bench } = site;
-    await settled(bench.folder);
-    await site.run(IN_WORKER.words);
-    const [left] = shortcutsIn(bench.stateHome).map((path) => statSync(path).ino);
-    await site.runBelow([], IN_WORKER.words);
-    const [taken] = shortcutsIn(bench.stateHome).map((path) => statSync(path).ino);
-    if (left === undefined || left !== taken) throw new Error('expected a shortcut that is taken');
-    rmSync(bench.path(IN_WORKER.output));
+    await leaveShortcut(site, IN_WORKER.words);
+    rmSync(site.bench.path(IN_WORKER.output));
   },
 };
+
+async function leaveShortcut(site: Site, words: readonly string[]): Promise<void> {
+  const { bench } = site;
+  await settled(bench.folder);
+  await site.run(words);
+  const [left] = shortcutsIn(bench.stateHome).map((path) => statSync(path).ino);
+  await site.runBelow([], words);
+  const [taken] = shortcutsIn(bench.stateHome).map((path) => statSync(path).ino);
+  if (left === undefined || left !== taken) throw new Error('expected a shortcut that is taken');
+}
 
 /** Other bytes come than those that are there: entry and record must never be of two compilations. */
 export const OVERWRITE: Operation = {
@@ -230,5 +234,21 @@ export const BATCH_COMPILE: Operation = {
   prepare: async (site) => {
     await fill(site, [FIRST]);
     site.bench.write('jobs.json', JSON.stringify({ jobs: BATCH.map(({ job }) => job) }));
+  },
+};
+
+/** As {@link SHORTCUT}, for each job of a batch. Some of the outputs are in place. */
+export const BATCH_SHORTCUT: Operation = {
+  ...BATCH_COMPILE,
+  where: 'batch of 6 by its shortcut',
+  stays: BATCH,
+  obstacle: shortcutObstacle,
+  prepare: async (site) => {
+    await fill(site, BATCH);
+    site.bench.write('jobs.json', JSON.stringify({ jobs: BATCH.map(({ job }) => job) }));
+  },
+  arrange: async (site) => {
+    await leaveShortcut(site, BATCH_COMPILE.words);
+    for (const { output } of BATCH.slice(1, 4)) rmSync(site.bench.path(output));
   },
 };

@@ -4,6 +4,7 @@ import type { Experiment, Outcome, Scope } from '../experiment.js';
 import type { Operation } from '../operation.js';
 import {
   BATCH_COMPILE,
+  BATCH_SHORTCUT,
   FAILING_COMPILER,
   FLUSH,
   GC,
@@ -68,13 +69,14 @@ const OPERATIONS = [
   GC,
   QUARANTINE,
   BATCH_COMPILE,
+  BATCH_SHORTCUT,
 ];
 
 /** One call fails; all others go on as they would. */
 export const ERROR_EXPERIMENTS: readonly Experiment[] = [
   ...OPERATIONS.map((operation) => rowOf(operation)),
-  ...[PUT, OVERWRITE, HIT, SHORTCUT, FLUSH, PRUNE, GC, QUARANTINE, BATCH_COMPILE].map((operation) =>
-    rowOf(operation, STANDALONE),
+  ...[PUT, OVERWRITE, HIT, SHORTCUT, FLUSH, PRUNE, GC, QUARANTINE, BATCH_COMPILE, BATCH_SHORTCUT].map(
+    (operation) => rowOf(operation, STANDALONE),
   ),
 ];
 

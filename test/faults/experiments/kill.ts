@@ -5,6 +5,7 @@ import type { Experiment, Outcome, Scope } from '../experiment.js';
 import type { Operation } from '../operation.js';
 import {
   BATCH_COMPILE,
+  BATCH_SHORTCUT,
   FLUSH,
   GC,
   HANGING,
@@ -37,12 +38,15 @@ const OPERATIONS = [
   GC,
   QUARANTINE,
   BATCH_COMPILE,
+  BATCH_SHORTCUT,
 ];
 
 /** The process dies at the entry of a system call: all earlier ones were made, and this one was not. */
 export const KILL_EXPERIMENTS: readonly Experiment[] = [
   ...OPERATIONS.map((operation) => rowOf(operation)),
-  ...[PUT, SHORTCUT, FLUSH, PRUNE, GC, BATCH_COMPILE].map((operation) => rowOf(operation, STANDALONE)),
+  ...[PUT, SHORTCUT, FLUSH, PRUNE, GC, BATCH_COMPILE, BATCH_SHORTCUT].map((operation) =>
+    rowOf(operation, STANDALONE),
+  ),
   {
     ...frame(HANGING.where),
     run: async (scope) =>

@@ -157,7 +157,7 @@ class BatchRun {
   async #loadAfter(known: KnownHits | null): Promise<readonly BatchJob[]> {
     this.#jobs = await this.#load();
     if (this.#remembered?.isSameManifest() !== false) return this.#jobs;
-    known?.taken.clear();
+    known?.forget();
     this.#total = this.#jobs.length;
     this.#report = new BatchReport({ keepsRows: this.#context.json });
     return this.#jobs;

@@ -75,6 +75,12 @@ export class KnownHits {
     }
   }
 
+  /** Its jobs are those of another manifest than the one that is there now. */
+  forget(): void {
+    this.taken.clear();
+    this.#hasChanged = true;
+  }
+
   /** What a job came to; null for one that goes the long way. */
   take(home: Home, index: number): CompileResult | null {
     const job = this.#jobs.get(index);

@@ -105,4 +105,16 @@ describe('jobs that a shortcut answers', () => {
       assert.deepEqual(taken, [0]);
     }
   });
+
+  it('are not known any more once another manifest is there, however soon', async (t) => {
+    const { bench, jobs } = await compiled(t, ['a', 'b']);
+    const host = fakeHost();
+    const session = sessionOf(t, bench.root, { host });
+    const home = (await session.homeOrNull()) ?? assert.fail();
+    const known = new KnownHits(host, session, { jobs, looks: LOOKS });
+    assert.equal(known.take(home, 0)?.outcome, 'disk');
+    known.forget();
+    assert.equal(known.take(home, 1), null);
+    assert.equal(known.taken.size, 0);
+  });
 });

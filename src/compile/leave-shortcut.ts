@@ -6,7 +6,7 @@ import { errnoOf } from '../model/error.js';
 import { replaceFile } from '../store/checked-file.js';
 import { readEntryFile } from '../store/entry-file.js';
 import { EntryReader } from '../store/entry-reader.js';
-import { answerOf } from './looks.js';
+import { answerOf, type Looks } from './looks.js';
 import type { PlannedOutput } from './plan.js';
 import {
   CHANGING_VARIABLES,
@@ -18,7 +18,7 @@ import {
 import { isSettled } from './stamps.js';
 
 /** What a shortcut holds of the artifact that it leads to. */
-type Recorded = Omit<Shortcut, 'leftAtMs' | 'looks'>;
+type Recorded = Omit<Shortcut, 'leftAtMs' | keyof Looks>;
 
 /**
  * What the record of an artifact says of the outputs of a call. Null where there is none, it tells of other outputs, or

@@ -14,12 +14,12 @@ import type { Saving } from '../store/savings.js';
 import { hasWorkers, isUsable } from '../store/usable-home.js';
 import { DeliveryError, type DeliveryOptions } from './delivery.js';
 import { deliverAll } from './handover.js';
-import { answerOf, isAsSeen } from './looks.js';
+import { answerOf, isAsSeen, type Looks } from './looks.js';
 import type { PlannedOutput } from './plan.js';
 import { productOf, type Product } from './product.js';
 import { unpackOutputs } from './stored-outputs.js';
 
-const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/1';
+const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/2';
 const NEWLINE = 0x0a;
 const NO_BYTES = new Uint8Array(0);
 /** Some 100 bytes for each header. */
@@ -43,7 +43,7 @@ export interface ShortOutput extends PlannedOutput {
 }
 
 /** What a call came to, and everything that was looked at on the way: it comes to the same while all of that is as it was. */
-export interface Shortcut {
+export interface Shortcut extends Looks {
   /** Milliseconds since 1970. */
   readonly leftAtMs: number;
   readonly fingerprint: Fingerprint;
@@ -58,8 +58,6 @@ export interface Shortcut {
   /** What the compiler printed, in base64. */
   readonly stdout: string;
   readonly stderr: string;
-  /** As {@link isAsSeen} reads them. */
-  readonly looks: string;
 }
 
 /** What make and shells change from call to call; no preset and no setting asks for them. */
@@ -134,6 +132,7 @@ function decode(reader: Reader): Shortcut {
     stdout: reader.text('stdout'),
     stderr: reader.text('stderr'),
     looks: reader.text('looks'),
+    states: reader.values('states'),
   };
   reader.end();
   const paths = shortcut.outputs.flatMap(({ name, path }) => [name, path]);
@@ -177,7 +176,7 @@ export async function takeShortcut(
   const opened: { lock: LockFile | null } = { lock: null };
   const openLock = (): LockFile => (opened.lock ??= new LockFile(host, paths.lock));
   try {
-    if (!isUsable(host, paths) || !isAsSeen(host.files, shortcut.looks)) return null;
+    if (!isUsable(host, paths) || !isAsSeen(host.files, shortcut)) return null;
     if (!shortcut.outputs.every(({ path }) => isPlain(host, path))) return null;
     if (hasWorkers(host, paths)) await call.sweep();
     return await take({ host, paths, openLock }, shortcut, call);

@@ -108,6 +108,12 @@ export class Reader {
     return value.map((element: unknown, index) => item(element, `${this.#path}.${key}[${index}]`));
   }
 
+  /** A list of whatever: who reads it knows what is right. */
+  values(key: string): readonly unknown[] {
+    const value = this.#take(key);
+    return Array.isArray(value) ? value : mismatch(`${this.#path}.${key} is not a list`);
+  }
+
   texts(key: string): readonly string[] {
     const value = this.#take(key);
     if (!Array.isArray(value)) return mismatch(`${this.#path}.${key} is not a list`);

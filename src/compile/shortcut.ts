@@ -20,7 +20,6 @@ import { productOf, type Product } from './product.js';
 import { unpackOutputs } from './stored-outputs.js';
 
 const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/2';
-const NEWLINE = 0x0a;
 const NO_BYTES = new Uint8Array(0);
 /** Some 100 bytes for each header. */
 export const MAX_SHORTCUT_BYTES = 4_194_304;
@@ -111,10 +110,12 @@ export function shortcutBytes(host: Host, shortcut: Shortcut): Uint8Array {
 
 /** The JSON; null where it is not what was written. */
 function wholeText(host: Host, bytes: Buffer): string | null {
-  const end = bytes.lastIndexOf(NEWLINE);
+  const text = bytes.toString();
+  const end = text.lastIndexOf('\n');
   if (end < 0) return null;
-  const line = bytes.subarray(0, end);
-  return host.checksum(line) === bytes.subarray(end + 1).toString() ? line.toString() : null;
+  // A checksum has as many bytes as characters.
+  const line = bytes.subarray(0, bytes.byteLength - (text.length - end));
+  return host.checksum(line) === text.slice(end + 1) ? text.slice(0, end) : null;
 }
 
 function decode(reader: Reader): Shortcut {

@@ -62,7 +62,9 @@ function typeOf(entry: fs.Dirent): FileStat['type'] {
   return entry.isSymbolicLink() ? 'link' : 'other';
 }
 
-export type DirectoryItem = { readonly name: string } & Pick<FileStat, 'type'>;
+export interface DirectoryItem extends Pick<FileStat, 'type'> {
+  readonly name: string;
+}
 
 /** Ways to open a file. Every one refuses a link in the last place of the path, except `follow` and those for delivery. */
 const FLAGS = {

@@ -103,8 +103,9 @@ function lookAgain(files: Files, look: string, states: Looks['states'], at: numb
   }
 }
 
-const TIMED_STATES = 6;
-const PLACE_STATES = 4;
+/** How many states each has. */
+export const TIMED_STATES = 6;
+export const PLACE_STATES = 4;
 
 function hasTimes(facts: Facts | undefined, states: Looks['states'], at: number): boolean {
   return (

@@ -1,5 +1,5 @@
 import { TYPE } from '../host/files.js';
-import { AGAIN, LOOK_END, NOTHING, PART_END, type Looks } from './looks.js';
+import { AGAIN, LOOK_END, NOTHING, PART_END, PLACE_STATES, TIMED_STATES, type Looks } from './looks.js';
 
 const TYPE_OF: Readonly<Record<string, number>> = {
   file: TYPE.file,
@@ -38,14 +38,15 @@ function noteOf(kind: string, path: string, answer: string): NotedLook | null {
     return { look: `${isLink ? AGAIN.nothingLink : AGAIN.nothing}${path}`, states: [] };
   }
   const [word = '', ...rest] = answer.split(' ');
-  const numbers = rest.map(Number);
-  const [device = Number.NaN, inode = Number.NaN, third = Number.NaN, ...others] = numbers;
   const type = TYPE_OF[word];
+  const numbers = rest.map(Number);
   if (type === undefined || numbers.some(Number.isNaN)) return null;
-  if (others.length === 2) {
+  const [device = 0, inode = 0, third = 0, ...others] = numbers;
+  if (numbers.length === TIMED_STATES - 1) {
     const letter = isLink ? AGAIN.timedLink : AGAIN.timed;
     return { look: `${letter}${path}`, states: [type, device, inode, third, ...others] };
   }
+  if (numbers.length !== PLACE_STATES) return null;
   const letter = isLink ? AGAIN.placeLink : AGAIN.place;
   return { look: `${letter}${path}`, states: [type | third, device, inode, ...others] };
 }

@@ -295,6 +295,20 @@ const ANSWERS: readonly (readonly [FileStat['type'], LookKind, readonly (keyof F
   ['other', 'stat', ['device', 'inode', 'mode', 'uid']],
 ];
 
+describe('a list of looks that is none', () => {
+  for (const list of [
+    '',
+    'stat',
+    'stat\t/',
+    'stat\t/\tfile 1 2',
+    'stat\t/\tfile 1 2 x 4 5',
+    'stat\t/\tdoor 1 2 3 4',
+  ])
+    it(`is not noted: ${JSON.stringify(list)}`, () => {
+      assert.equal(notedLooks(list), null);
+    });
+});
+
 describe('an answer', () => {
   for (const [type, kind, facts] of ANSWERS) {
     it(`to ${kind} at a ${type} tells ${facts.join(', ')}`, () => {

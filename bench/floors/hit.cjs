@@ -185,6 +185,8 @@ function addon(file) {
 
 if (require.main === module) {
   const platform = `${process.platform}-${process.arch}`;
+  // The allocator of the addon takes a huge page otherwise, which the kernel clears.
+  process.env.MIMALLOC_ALLOW_LARGE_OS_PAGES = '0';
   const { blake3UrlSafeBase64 } = addon(`@napi-rs/blake-hash-${platform}-gnu/blake.${platform}-gnu.node`);
   const parts = { hash: blake3UrlSafeBase64, checksum: blake3UrlSafeBase64 };
   exports.hit(parts, process.argv.slice(2));

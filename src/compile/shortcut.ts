@@ -75,10 +75,10 @@ export const CHANGING_VARIABLES: ReadonlySet<string> = new Set([
 export function shortcutName(host: Host, root: string, call: TypedCall): string {
   const { machine, user } = host;
   const { version, argv, cwd, environment } = call;
-  const variables = Object.keys(environment)
-    .filter((name) => !CHANGING_VARIABLES.has(name))
-    .toSorted()
-    .map((name) => [name, environment[name]]);
+  const names: string[] = [];
+  for (const name of Object.keys(environment)) if (!CHANGING_VARIABLES.has(name)) names.push(name);
+  const variables: (readonly [string, string | undefined])[] = [];
+  for (const name of names.toSorted()) variables.push([name, environment[name]]);
   const { platform, arch } = machine;
   const caller = [SHORTCUT_SCHEMA, version, platform, arch, user.uid, host.groups()];
   const text = JSON.stringify([...caller, root, cwd, argv, variables]);
@@ -136,8 +136,9 @@ function decode(reader: Reader): Shortcut {
     states: reader.values('states'),
   };
   reader.end();
-  const paths = shortcut.outputs.flatMap(({ name, path }) => [name, path]);
-  if ([shortcut.looks, ...paths].some((text) => text.includes('\0'))) mismatch('a path contains NUL');
+  let texts = shortcut.looks;
+  for (const { name, path } of shortcut.outputs) texts += name + path;
+  if (texts.includes('\0')) mismatch('a path contains NUL');
   return shortcut;
 }
 
@@ -178,7 +179,7 @@ export async function takeShortcut(
   const openLock = (): LockFile => (opened.lock ??= new LockFile(host, paths.lock));
   try {
     if (!isUsable(host, paths) || !isAsSeen(host.files, shortcut)) return null;
-    if (!shortcut.outputs.every(({ path }) => isPlain(host, path))) return null;
+    for (const { path } of shortcut.outputs) if (!isPlain(host, path)) return null;
     if (hasWorkers(host, paths)) await call.sweep();
     return await take({ host, paths, openLock }, shortcut, call);
   } catch (error) {
@@ -213,7 +214,8 @@ async function take(
   const savedMs = Math.max(0, Math.round(product.compileSeconds * 1000 - tookMs));
   const hit = { fingerprint: shortcut.fingerprint, savedMs, hits: 1 };
   if (!new HitLog(host, paths.private).add(hit)) await call.countElsewhere(hit);
-  const isKept = outputs.some(({ isStdout }) => isStdout);
+  let isKept = false;
+  for (const { isStdout } of outputs) isKept ||= isStdout;
   return { stdout: isKept ? NO_BYTES : product.stdout, stderr: product.stderr };
 }
 

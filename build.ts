@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { build, type BuildOptions, type Plugin } from 'esbuild';
@@ -198,6 +199,26 @@ function keepCode(): void {
   }
 }
 
+/** What `bin/vyre-cache.js` exports. */
+interface Starter {
+  readonly codeFile: (file: string) => string;
+  readonly packed: string;
+  readonly packedBytes: number;
+}
+
+/** Puts code and source of the first file into one, which `bin/vyre-cache.js` reads at once. */
+function packStart(): void {
+  const { codeFile, packed, packedBytes } = createRequire(import.meta.url)('./bin/vyre-cache.js') as Starter;
+  const { start: name } = JSON.parse(readFileSync(join(common.outdir, 'start.json'), 'utf8')) as {
+    start: string;
+  };
+  const file = join(common.outdir, name);
+  const code = readFileSync(codeFile(file));
+  const end = Buffer.from(`packed ${name} ${code.byteLength} `.padEnd(packedBytes));
+  writeFileSync(packed, Buffer.concat([code, readFileSync(file), end]));
+  rmSync(codeFile(file));
+}
+
 /** What an earlier build has left would be found by nobody, or taken for a part of this one. */
 function removeOldFiles(): void {
   mkdirSync(common.outdir, { recursive: true });
@@ -210,3 +231,4 @@ await buildLibrary();
 await buildThread();
 await buildProgram();
 keepCode();
+packStart();

@@ -55,9 +55,15 @@ function codeOf(file) {
 /** Runs the file of this name in `dist/`. */
 function run(name) {
   const file = dist + name;
-  // It is ASCII, and a function of these arguments.
+  // It is ASCII.
   const source = read(file).latin1Slice();
-  const script = new Script(source, { filename: file, cachedData: codeOf(file) });
+  return runSource(name, source, codeOf(file));
+}
+
+/** The source is a function of these arguments. */
+function runSource(name, source, code) {
+  const file = dist + name;
+  const script = new Script(source, { filename: file, cachedData: code });
   scripts.set(file, script);
   const module = { exports: null, give: null, main: null };
   modules.set(name, module);
@@ -73,8 +79,37 @@ function requireFrom(id) {
   return module.exports;
 }
 
+/** Code and source of the first file as one file, and what stands at its end: two words, a name, and a length. */
+const packed = codeFile(`${dist}start`);
+const packedBytes = 64;
+
+/** Null where a build has left none for this Node, or something else lies there. */
+function runPacked() {
+  let size = 0;
+  let fd = -1;
+  try {
+    fd = openSync(packed, 'r');
+    size = readSync(fd, scratch, 0, scratch.length, null);
+    // oxlint-disable-next-line no-unused-vars -- an old Node demands a name.
+  } catch (error) {
+    return null;
+  } finally {
+    if (fd >= 0) closeSync(fd);
+  }
+  const end = size - packedBytes;
+  const words = end < 0 ? [] : scratch.latin1Slice(end, size).split(' ');
+  const codeBytes = Number(words[2]);
+  if (words[0] !== 'packed' || size === scratch.length) return null;
+  return runSource(
+    words[1],
+    scratch.latin1Slice(codeBytes, end),
+    new Uint8Array(scratch.buffer, 0, codeBytes),
+  );
+}
+
 function start() {
-  return run(JSON.parse(read(`${dist}start.json`).latin1Slice()).start).main();
+  const module = runPacked() || run(JSON.parse(read(`${dist}start.json`).latin1Slice()).start);
+  return module.main();
 }
 
 function isTooOld(version) {
@@ -117,6 +152,6 @@ function begin() {
   }
 }
 
-module.exports = { codeFile, scripts, start };
+module.exports = { codeFile, packed, packedBytes, scripts, start };
 // A build and the tests load this file as a module.
 if (require.main === module) begin();

@@ -1,4 +1,5 @@
 import { isChanging, leaveShortcut, recordedOf } from '../compile/leave-shortcut.js';
+import { notedLooks } from '../compile/noted-looks.js';
 import type { RecordedLooks } from '../compile/recorded-looks.js';
 import type { CompileRequest, CompileResult } from '../compile/request.js';
 import { pathOf } from '../compile/file-names.js';
@@ -28,8 +29,9 @@ export function rememberCall(
   const { maxPayloadBytes } = settings;
   const artifact = { store: new StorePaths(paths.store), fingerprint, maxPayloadBytes };
   const list = looks.listBeside(paths);
-  const recorded = list === null ? null : recordedOf(host, artifact, outputs);
-  if (list === null || recorded === null) return;
+  const noted = list === null ? null : notedLooks(list);
+  const recorded = noted === null ? null : recordedOf(host, artifact, outputs);
+  if (noted === null || recorded === null) return;
   const leftAtMs = host.clock.nowMs();
-  leaveShortcut(host, place, { leftAtMs, maxPayloadBytes, ...recorded, looks: list });
+  leaveShortcut(host, place, { leftAtMs, maxPayloadBytes, ...recorded, ...noted });
 }

@@ -95,7 +95,9 @@ interface Delivery {
 function renewOutputs(host: Host, plan: Destination, product: Product): Delivery {
   const absent: Deliverable[] = [];
   const renewed = new Map<string, FileStat>();
-  for (const [index, { path, isStdout }] of plan.outputs.entries()) {
+  let index = -1;
+  for (const { path, isStdout } of plan.outputs) {
+    index += 1;
     const member = memberFor(plan, product, { index, isStdout });
     if (member === null) continue;
     const output = { path, executable: member.executable, content: member.bytes };

@@ -10,7 +10,8 @@ import {
 import type { BatchJob } from './batch.js';
 import { isChanging, leaveBytes } from './leave-shortcut.js';
 import type { Found } from './lookup-store.js';
-import { answerOf, LOOK_END } from './looks.js';
+import { answerOf, type Looks } from './looks.js';
+import { notedLooks, unitedLooks } from './noted-looks.js';
 import type { Plan, PlannedOutput } from './plan.js';
 import type { BatchLooks, OwnFiles, RecordedLooks } from './recorded-looks.js';
 import type { KnownArtifact } from './shortcut.js';
@@ -32,7 +33,7 @@ export interface HitBatch {
   /** Those that went the long way. */
   readonly hits: readonly HitJob[];
   /** Those that an earlier shortcut has answered, with what all of them depend on; null without one. */
-  readonly taken: Pick<BatchShortcut, 'leftAtMs' | 'looks' | 'jobs'> | null;
+  readonly taken: (Looks & Pick<BatchShortcut, 'leftAtMs' | 'jobs'>) | null;
 }
 
 /** Leaves a shortcut for the next batch of this name, where what all jobs depend on was looked at and has long been as it is. */
@@ -43,24 +44,28 @@ export function leaveBatchShortcut(
 ): void {
   const { looks: recorded, paths, all, hits, taken } = batch;
   const looks = recorded.listsBeside(paths, ownFiles(all.map(({ plan }) => plan)));
-  const shared = looks === null ? null : united(taken?.looks ?? '', looks.shared);
-  if (looks === null || shared === null) return;
+  const noted = looks === null ? null : notedLooks(looks.shared);
+  if (looks === null || noted === null) return;
+  const shared = taken === null ? noted : unitedLooks(taken, noted);
   const found = hits.flatMap((hit) => knownJob(looks, hit) ?? []);
   if (found.length === 0) return;
   const jobs = inOrder(all, [...(taken?.jobs ?? []), ...found]);
   // Those that were left before go the long way no later for it.
   const leftAtMs = taken?.leftAtMs ?? host.clock.nowMs();
-  const shortcut = { leftAtMs, total: all.length, looks: shared, jobs };
+  const shortcut = { leftAtMs, total: all.length, ...shared, jobs };
   const bytes = batchShortcutBytes(host, shortcut);
   if (bytes.byteLength <= MAX_BATCH_SHORTCUT_BYTES) leaveBytes(host, place, bytes);
 }
+
+const NONE: Looks = { looks: '', states: [] };
 
 /** Null for a job whose answer depends on what no look sees. */
 function knownJob(looks: BatchLooks, { index, plan, artifact, name }: HitJob): KnownJob | null {
   const { deps, env } = plan.request;
   const own = looks.own.get(index);
-  if (own === undefined || deps.length > 0 || env.some(isChanging)) return null;
-  return { index, name, ...artifact, looks: own };
+  const noted = own === undefined ? null : own === '' ? NONE : notedLooks(own);
+  if (noted === null || deps.length > 0 || env.some(isChanging)) return null;
+  return { index, name, ...artifact, ...noted };
 }
 
 /**
@@ -94,13 +99,6 @@ export function artifactFound(
 function inOrder(all: HitBatch['all'], jobs: readonly KnownJob[]): readonly KnownJob[] {
   const rank = ({ index }: KnownJob): number => (all[index]?.priority === 'critical' ? 0 : 1);
   return jobs.toSorted((one, other) => rank(one) - rank(other) || one.index - other.index);
-}
-
-/** Both lists; null where they have seen different things at one path. */
-function united(one: string, other: string): string | null {
-  const lines = new Set([...one.split(LOOK_END), ...other.split(LOOK_END)].filter((line) => line !== ''));
-  const places = new Set([...lines].map((line) => line.split('\t', 2).join('\t')));
-  return places.size === lines.size ? [...lines].join(LOOK_END) : null;
 }
 
 /** By job, the files that are named once by all jobs together. */

@@ -1,4 +1,4 @@
-import type { Files, FileStat } from '../host/files.js';
+import { TYPE, type Facts, type Files, type FileStat } from '../host/files.js';
 import { errnoOf } from '../model/error.js';
 
 /**
@@ -35,37 +35,106 @@ export function deviceIn(answer: string): string | null {
   return /^(?:file|directory|link|other) (\d+) /.exec(answer)?.[1] ?? null;
 }
 
-/** True when every look of a list sees what it saw then. */
-export function isAsSeen(files: Files, looks: string): boolean {
+/** Looks as they are noted for those who look again. */
+export interface Looks {
+  /** A line for each look: a letter of {@link AGAIN}, and the path. */
+  readonly looks: string;
+  /** What was seen, in the same order. Numbers, for to make text of times takes longer than to ask for them. */
+  readonly states: readonly unknown[];
+}
+
+/** How it is looked again; links are followed but by the second one of two letters. */
+export const AGAIN = {
+  /** At something with times, of which the states are type, device, inode, size, mtime and ctime. */
+  timed: 's',
+  timedLink: 'l',
+  /** At a place, of which they are type and permissions, device, inode and owner. */
+  place: 'p',
+  placeLink: 'q',
+  /** At nothing, which has no state. */
+  nothing: 'a',
+  nothingLink: 'b',
+  /** At a path that leads to another one, which follows behind a tab. */
+  real: 'r',
+  /** At what is a folder, and at what is none. */
+  folder: 'd',
+  noFolder: 'n',
+} as const;
+
+/** True when every look sees what it saw then. */
+export function isAsSeen(files: Files, { looks, states }: Looks): boolean {
   try {
-    // By positions: to take each line apart into a list takes about as long as the system takes to look.
+    let at = 0;
     for (const look of looks.split(LOOK_END)) {
-      const kindEnd = look.indexOf(PART_END);
-      const pathEnd = look.indexOf(PART_END, kindEnd + 1);
-      if (pathEnd < 0) return false;
-      const seen = lookAgain(files, look.slice(0, kindEnd), look.slice(kindEnd + 1, pathEnd));
-      if (seen !== look.slice(pathEnd + 1)) return false;
+      const next = lookAgain(files, look, states, at);
+      if (next < 0) return false;
+      at = next;
     }
-    return true;
+    return at === states.length;
   } catch (error) {
     if (errnoOf(error) === null) throw error;
     return false;
   }
 }
 
-/** Null for a kind that is none. @throws the errno error of a look that fails. */
-function lookAgain(files: Files, kind: string, path: string): string | null {
-  switch (kind) {
-    case 'stat':
-    case 'list':
-      return answerOf(kind, files.stat(path));
-    case 'lstat':
-      return answerOf(kind, files.lstat(path));
-    case 'real':
-      return files.realpath(path);
-    case 'folder':
-      return String(files.isDirectory(path));
+/** Where the states of the next look begin; less than 0 where this one has seen something else, or is none. */
+function lookAgain(files: Files, look: string, states: Looks['states'], at: number): number {
+  const path = look.slice(1);
+  switch (look.slice(0, 1)) {
+    case AGAIN.timed:
+      return hasTimes(files.facts(path), states, at) ? at + TIMED_STATES : -1;
+    case AGAIN.nothing:
+      return files.facts(path) === undefined ? at : -1;
+    case AGAIN.place:
+      return isThere(files.facts(path), states, at) ? at + PLACE_STATES : -1;
+    case AGAIN.timedLink:
+      return hasTimes(files.linkFacts(path), states, at) ? at + TIMED_STATES : -1;
+    case AGAIN.nothingLink:
+      return files.linkFacts(path) === undefined ? at : -1;
+    case AGAIN.placeLink:
+      return isThere(files.linkFacts(path), states, at) ? at + PLACE_STATES : -1;
+    case AGAIN.real: {
+      const end = path.indexOf(PART_END);
+      return end >= 0 && files.realpath(path.slice(0, end)) === path.slice(end + 1) ? at : -1;
+    }
+    case AGAIN.folder:
+      return files.isDirectory(path) ? at : -1;
+    case AGAIN.noFolder:
+      return files.isDirectory(path) ? -1 : at;
     default:
-      return null;
+      return -1;
   }
+}
+
+/** How many states each has. */
+export const TIMED_STATES = 6;
+export const PLACE_STATES = 4;
+
+function hasTimes(facts: Facts | undefined, states: Looks['states'], at: number): boolean {
+  return (
+    facts !== undefined &&
+    facts.mtimeMs === states[at + 4] &&
+    facts.ctimeMs === states[at + 5] &&
+    facts.ino === states[at + 2] &&
+    facts.size === states[at + 3] &&
+    facts.dev === states[at + 1] &&
+    (facts.mode & TYPE.bits) === states[at]
+  );
+}
+
+function isThere(facts: Facts | undefined, states: Looks['states'], at: number): boolean {
+  return (
+    facts !== undefined &&
+    facts.ino === states[at + 2] &&
+    facts.dev === states[at + 1] &&
+    placeMode(facts.mode) === states[at] &&
+    facts.uid === states[at + 3]
+  );
+}
+
+/** Of a folder with its type, of anything else than a file or a link without; of those less than 0. */
+function placeMode(mode: number): number {
+  const type = mode & TYPE.bits;
+  if (type === TYPE.directory) return mode;
+  return type === TYPE.file || type === TYPE.link ? -1 : mode & ~TYPE.bits;
 }

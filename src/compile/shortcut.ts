@@ -14,13 +14,12 @@ import type { Saving } from '../store/savings.js';
 import { hasWorkers, isUsable } from '../store/usable-home.js';
 import { DeliveryError, type DeliveryOptions } from './delivery.js';
 import { deliverAll } from './handover.js';
-import { answerOf, isAsSeen } from './looks.js';
+import { answerOf, isAsSeen, type Looks } from './looks.js';
 import type { PlannedOutput } from './plan.js';
 import { productOf, type Product } from './product.js';
 import { unpackOutputs } from './stored-outputs.js';
 
-const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/1';
-const NEWLINE = 0x0a;
+const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/2';
 const NO_BYTES = new Uint8Array(0);
 /** Some 100 bytes for each header. */
 export const MAX_SHORTCUT_BYTES = 4_194_304;
@@ -58,12 +57,10 @@ export interface KnownArtifact {
 }
 
 /** What a call came to, and everything that was looked at on the way: it comes to the same while all of that is as it was. */
-export interface Shortcut extends KnownArtifact {
+export interface Shortcut extends KnownArtifact, Looks {
   /** Milliseconds since 1970. */
   readonly leftAtMs: number;
   readonly maxPayloadBytes: number;
-  /** As {@link isAsSeen} reads them. */
-  readonly looks: string;
 }
 
 /** What make and shells change from call to call; no preset and no setting asks for them. */
@@ -82,10 +79,10 @@ export const CHANGING_VARIABLES: ReadonlySet<string> = new Set([
 export function shortcutName(host: Host, root: string, call: TypedCall, schema = SHORTCUT_SCHEMA): string {
   const { machine, user } = host;
   const { version, argv, cwd, environment } = call;
-  const variables = Object.keys(environment)
-    .filter((name) => !CHANGING_VARIABLES.has(name))
-    .toSorted()
-    .map((name) => [name, environment[name]]);
+  const names: string[] = [];
+  for (const name of Object.keys(environment)) if (!CHANGING_VARIABLES.has(name)) names.push(name);
+  const variables: (readonly [string, string | undefined])[] = [];
+  for (const name of names.toSorted()) variables.push([name, environment[name]]);
   const { platform, arch } = machine;
   const caller = [schema, version, platform, arch, user.uid, host.groups()];
   const text = JSON.stringify([...caller, root, cwd, argv, variables]);
@@ -102,9 +99,7 @@ export function isOwnFolder({ files, user }: Host, folder: string): boolean {
 export function readShortcut(host: Host, folder: string, name: string): Shortcut | null {
   if (!isOwnFolder(host, folder)) return null;
   const file = { path: `${folder}/${name}`, maxBytes: MAX_SHORTCUT_BYTES };
-  const text = withRegularFile(host.files, file, (read) =>
-    read.ok ? (checkedPart(host, read.bytes)?.toString() ?? null) : null,
-  );
+  const text = withRegularFile(host.files, file, (read) => (read.ok ? checkedText(host, read.bytes) : null));
   const shortcut = text === null ? null : decodeDocument(text, decode);
   return shortcut !== null && isYoung(host, shortcut) ? shortcut : null;
 }
@@ -125,12 +120,14 @@ export function withChecksum(host: Host, text: string): Buffer {
   return Buffer.from(`${text}\n${host.checksum(Buffer.from(text))}`);
 }
 
-/** The bytes of the text; null where it is not what was written. */
-export function checkedPart(host: Host, bytes: Buffer): Buffer | null {
-  const end = bytes.lastIndexOf(NEWLINE);
+/** The text; null where it is not what was written. */
+export function checkedText(host: Host, bytes: Buffer): string | null {
+  const text = bytes.toString();
+  const end = text.lastIndexOf('\n');
   if (end < 0) return null;
-  const text = bytes.subarray(0, end);
-  return host.checksum(text) === bytes.subarray(end + 1).toString() ? text : null;
+  // A checksum has as many bytes as characters.
+  const line = bytes.subarray(0, bytes.byteLength - (text.length - end));
+  return host.checksum(line) === text.slice(end + 1) ? text.slice(0, end) : null;
 }
 
 function decode(reader: Reader): Shortcut {
@@ -139,7 +136,7 @@ function decode(reader: Reader): Shortcut {
     leftAtMs: reader.count('leftAtMs'),
     maxPayloadBytes: reader.count('maxPayloadBytes'),
     ...decodeArtifact(reader),
-    looks: decodeLooks(reader),
+    ...decodeLooks(reader),
   };
   reader.end();
   return shortcut;
@@ -159,8 +156,8 @@ export function decodeArtifact(reader: Reader): KnownArtifact {
   };
 }
 
-export function decodeLooks(reader: Reader): string {
-  return withoutNul(reader.text('looks'));
+export function decodeLooks(reader: Reader): Looks {
+  return { looks: withoutNul(reader.text('looks')), states: reader.values('states') };
 }
 
 function withoutNul(paths: string): string {
@@ -203,8 +200,8 @@ export async function takeShortcut(
   const opened: { lock: LockFile | null } = { lock: null };
   const openLock = (): LockFile => (opened.lock ??= new LockFile(host, paths.lock));
   try {
-    if (!isUsable(host, paths) || !isAsSeen(host.files, shortcut.looks)) return null;
-    if (!shortcut.outputs.every(({ path }) => isPlain(host, path))) return null;
+    if (!isUsable(host, paths) || !isAsSeen(host.files, shortcut)) return null;
+    for (const { path } of shortcut.outputs) if (!isPlain(host, path)) return null;
     if (hasWorkers(host, paths)) await call.sweep();
     return await take({ host, paths, openLock }, shortcut, call);
   } catch (error) {
@@ -239,7 +236,8 @@ async function take(
   const savedMs = Math.max(0, Math.round(product.compileSeconds * 1000 - tookMs));
   const hit = { fingerprint: shortcut.fingerprint, savedMs, hits: 1 };
   if (!new HitLog(host, paths.private).add(hit)) await call.countElsewhere(hit);
-  const isKept = outputs.some(({ isStdout }) => isStdout);
+  let isKept = false;
+  for (const { isStdout } of outputs) isKept ||= isStdout;
   return { stdout: isKept ? NO_BYTES : product.stdout, stderr: product.stderr };
 }
 

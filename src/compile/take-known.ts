@@ -5,21 +5,23 @@ import { Breath } from '../schedule/breath.js';
 import type { BatchShortcut, KnownJob } from './batch-shortcut.js';
 import { keepsStdout, resultOf } from './compile.js';
 import { handOverNow } from './handover.js';
-import { isAsSeen } from './looks.js';
+import { isAsSeen, type Looks } from './looks.js';
 import type { CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
 import { productAt } from './shortcut.js';
 import { SHARED_MS } from './shared-looks.js';
 
 /** The jobs of which nothing has changed; none where something has that all of them depend on. */
-export function standingJobs({ files }: Host, { looks, jobs }: BatchShortcut): readonly KnownJob[] {
-  if (!isAsSeen(files, looks)) return [];
-  return jobs.filter((job) => isStanding(files, job) && job.outputs.every(({ path }) => isFree(files, path)));
+export function standingJobs({ files }: Host, shortcut: BatchShortcut): readonly KnownJob[] {
+  if (!isAsSeen(files, shortcut)) return [];
+  return shortcut.jobs.filter(
+    (job) => isStanding(files, job) && job.outputs.every(({ path }) => isFree(files, path)),
+  );
 }
 
 /** What a job looked at alone; there is nothing where others have looked at all of it, too. */
-function isStanding(files: Files, { looks }: KnownJob): boolean {
-  return looks === '' || isAsSeen(files, looks);
+function isStanding(files: Files, job: KnownJob): boolean {
+  return job.looks === '' || isAsSeen(files, job);
 }
 
 /**
@@ -45,17 +47,17 @@ export class KnownHits {
   readonly taken = new Set<number>();
   readonly #host: Host;
   readonly #session: CacheSession;
-  readonly #looks: string;
+  readonly #looks: Looks;
   readonly #jobs: ReadonlyMap<number, KnownJob>;
   #checkedAtMs = Number.NEGATIVE_INFINITY;
   #hasChanged = false;
 
   /** @param host as it is, where the session's notes what is looked at. */
-  constructor(host: Host, session: CacheSession, { looks, jobs }: Pick<BatchShortcut, 'looks' | 'jobs'>) {
+  constructor(host: Host, session: CacheSession, known: Looks & Pick<BatchShortcut, 'jobs'>) {
     this.#host = host;
     this.#session = session;
-    this.#looks = looks;
-    this.#jobs = new Map(jobs.map((job) => [job.index, job]));
+    this.#looks = known;
+    this.#jobs = new Map(known.jobs.map((job) => [job.index, job]));
   }
 
   /** All that it knows, until something has changed that all depend on, or the signal comes. */

@@ -21,6 +21,12 @@ export interface FileStat {
   readonly links: number;
 }
 
+/** What the system tells of a file, under the system's names. */
+export type Facts = Pick<fs.Stats, 'mode' | 'dev' | 'ino' | 'size' | 'mtimeMs' | 'ctimeMs' | 'uid'>;
+
+/** The bits of a mode that tell what is there, and three of their values. */
+export const TYPE = { bits: S_IFMT, file: S_IFREG, directory: S_IFDIR, link: S_IFLNK } as const;
+
 function toStat(stats: fs.Stats): FileStat {
   return {
     type: typeOfMode(stats.mode),
@@ -56,9 +62,8 @@ function typeOf(entry: fs.Dirent): FileStat['type'] {
   return entry.isSymbolicLink() ? 'link' : 'other';
 }
 
-export interface DirectoryItem {
+export interface DirectoryItem extends Pick<FileStat, 'type'> {
   readonly name: string;
-  readonly type: FileStat['type'];
 }
 
 /** Ways to open a file. Every one refuses a link in the last place of the path, except `follow` and those for delivery. */
@@ -123,10 +128,14 @@ function makeFolder(path: string, mode: number): void {
 
 const NULL_IF_ABSENT = { throwIfNoEntry: false } as const;
 
-/** A file in the middle of a path means that nothing can be at its end. @throws every other error. */
-function absentBehindFile(error: unknown): null {
-  if (errnoOf(error) === 'ENOTDIR') return null;
-  throw error;
+/** Undefined when nothing is there; nothing can be at the end of a path with a file in the middle. */
+function statsBy(look: typeof fs.statSync, path: string): fs.Stats | undefined {
+  try {
+    return look(path, NULL_IF_ABSENT);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOTDIR') return undefined;
+    throw error;
+  }
 }
 
 /**
@@ -179,24 +188,23 @@ export const systemFiles = {
   fstat: (fd: number): FileStat => toStat(fs.fstatSync(fd)),
   /** Null when nothing is there. */
   lstat: (path: string): FileStat | null => {
-    try {
-      const stats = fs.lstatSync(path, NULL_IF_ABSENT);
-      return stats === undefined ? null : toStat(stats);
-    } catch (error) {
-      return absentBehindFile(error);
-    }
+    const stats = statsBy(fs.lstatSync, path);
+    return stats === undefined ? null : toStat(stats);
   },
   /** Follows links. Null when nothing is there. */
   stat: (path: string): FileStat | null => {
-    try {
-      const stats = fs.statSync(path, NULL_IF_ABSENT);
-      return stats === undefined ? null : toStat(stats);
-    } catch (error) {
-      return absentBehindFile(error);
-    }
+    const stats = statsBy(fs.statSync, path);
+    return stats === undefined ? null : toStat(stats);
   },
+  /** `stat` for those who ask so often that to make more of the answer would be felt. */
+  facts: (path: string): Facts | undefined => statsBy(fs.statSync, path),
+  /** The same, links not followed. */
+  linkFacts: (path: string): Facts | undefined => statsBy(fs.lstatSync, path),
   /** Follows links. */
-  isDirectory: (path: string): boolean => fs.statSync(path, NULL_IF_ABSENT)?.isDirectory() === true,
+  isDirectory: (path: string): boolean => {
+    const stats = fs.statSync(path, NULL_IF_ABSENT);
+    return stats !== undefined && (stats.mode & S_IFMT) === S_IFDIR;
+  },
   /** True for a FIFO or an anonymous pipe. Follows links. */
   isPipe: (path: string): boolean => fs.statSync(path, NULL_IF_ABSENT)?.isFIFO() === true,
   /**

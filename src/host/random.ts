@@ -10,16 +10,16 @@ export interface Random {
 
 /** Names are drawn from a pool: a call for each costs as much as writing a small file. */
 const POOL_BYTES = 4096;
-let pool: Buffer = Buffer.allocUnsafe(0);
+let pool: Buffer | null = null;
 
 function draw(bytes: number): Buffer {
   return fromKernel(bytes) ?? process.getBuiltinModule('node:crypto').randomBytes(bytes);
 }
 
 function take(bytes: number): Buffer {
-  if (bytes > pool.byteLength) pool = draw(Math.max(bytes, POOL_BYTES));
-  const taken = pool.subarray(0, bytes);
-  pool = pool.subarray(bytes);
+  const from = pool !== null && bytes <= pool.byteLength ? pool : draw(Math.max(bytes, POOL_BYTES));
+  const taken = from.subarray(0, bytes);
+  pool = from.subarray(bytes);
   return taken;
 }
 

@@ -32,7 +32,7 @@ export function withRegularFile<T>(
   file: { readonly path: string; readonly maxBytes: number },
   work: (read: SmallRead) => T,
 ): T {
-  const buffer = scratch ?? Buffer.allocUnsafe(SCRATCH_BYTES);
+  const buffer = scratch ?? Buffer.allocUnsafeSlow(SCRATCH_BYTES);
   // Work that reads another file meanwhile gets a buffer of its own.
   scratch = null;
   try {

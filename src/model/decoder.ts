@@ -105,7 +105,15 @@ export class Reader {
   list<T>(key: string, item: (value: unknown, path: string) => T): readonly T[] {
     const value = this.#take(key);
     if (!Array.isArray(value)) return mismatch(`${this.#path}.${key} is not a list`);
-    return value.map((element: unknown, index) => item(element, `${this.#path}.${key}[${index}]`));
+    const items: T[] = [];
+    for (const element of value) items.push(item(element, `${this.#path}.${key}[${items.length}]`));
+    return items;
+  }
+
+  /** A list of whatever: who reads it knows what is right. */
+  values(key: string): readonly unknown[] {
+    const value = this.#take(key);
+    return Array.isArray(value) ? value : mismatch(`${this.#path}.${key} is not a list`);
   }
 
   texts(key: string): readonly string[] {

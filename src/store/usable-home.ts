@@ -17,14 +17,16 @@ export type HomeProblem = { readonly reason: Degraded; readonly message: string 
 
 /** True for a home that is there whole, and that nobody else may write. @throws the errno error of a failed look. */
 export function isUsable(host: Host, paths: HomePaths): boolean {
-  const isTrusted = [paths.root, paths.private, paths.store].every((path) => judgeOwner(host, path) === null);
-  return isTrusted && readMarker(host, paths) === 'home';
+  for (const path of [paths.root, paths.private, paths.store])
+    if (judgeOwner(host, path) !== null) return false;
+  return readMarker(host, paths) === 'home';
 }
 
 /** Whether somebody compiles in the home, or has: their directories lie in its top. */
 export function hasWorkers({ files }: Host, paths: HomePaths): boolean {
   try {
-    return files.readNames(paths.root).some((name) => name.startsWith(WORKER_PREFIX));
+    for (const name of files.readNames(paths.root)) if (name.startsWith(WORKER_PREFIX)) return true;
+    return false;
   } catch (error) {
     if (errnoOf(error) === null) throw error;
     return false;

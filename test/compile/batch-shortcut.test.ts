@@ -32,11 +32,12 @@ function jobOf(index: number, looks = ''): KnownJob {
     stdout: '',
     stderr: 'd2FybmluZwo=',
     looks,
+    states: [],
   };
 }
 
 function shortcutWith(jobs: readonly KnownJob[], looks = ''): BatchShortcut {
-  return { leftAtMs: host.clock.nowMs(), total: 9, looks, jobs };
+  return { leftAtMs: host.clock.nowMs(), total: 9, looks, states: [], jobs };
 }
 
 /** A folder for one shortcut, and what is read of it. */
@@ -69,7 +70,7 @@ class Place {
 describe('the shortcut of a batch', () => {
   it('is read as it was left', (t) => {
     const place = new Place(t);
-    const shortcut = shortcutWith([jobOf(2), jobOf(5, 'stat\t/\tabsent')], 'stat\t/x\tabsent');
+    const shortcut = shortcutWith([jobOf(2), jobOf(5, 'a/')], 'a/x');
     place.leave(shortcut);
     assert.deepEqual(place.read(), shortcut);
   });
@@ -132,8 +133,8 @@ describe('the shortcut of a batch', () => {
 });
 
 describe('of the jobs of a shortcut', () => {
-  const ABSENT = 'stat\t/vyre-cache-none\tabsent';
-  const OTHER = 'stat\t/\tabsent';
+  const ABSENT = 'a/vyre-cache-none';
+  const OTHER = 'a/';
 
   it('those stand whose looks see what they saw, and those without any', () => {
     const jobs = [jobOf(0, ABSENT), jobOf(1, OTHER), jobOf(2)];

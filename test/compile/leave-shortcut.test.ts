@@ -24,6 +24,7 @@ function shortcutAt(leftAtMs: number, looks: string): Shortcut {
     stdout: '',
     stderr: 'd2FybmluZwo=',
     looks,
+    states: [1.5, 2],
   };
 }
 
@@ -31,7 +32,7 @@ describe('a shortcut', () => {
   it('is read as it was left', (t) => {
     const host = fakeHost();
     const folder = join(temporaryFolder(t), 'made', 'shortcuts');
-    const shortcut = shortcutAt(host.clock.nowMs(), 'stat\t/\tabsent');
+    const shortcut = shortcutAt(host.clock.nowMs(), 'a/');
     leaveShortcut(host, { folder, name: NAME }, shortcut);
     assert.deepEqual(readShortcut(host, folder, NAME), shortcut);
   });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { chmodSync, mkdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { describe, it } from 'node:test';
 import { answerOf, deviceIn, isAsSeen, type LookKind } from '../../src/compile/looks.js';
+import { notedLooks, unitedLooks } from '../../src/compile/noted-looks.js';
 import { systemFiles, type Files, type FileStat } from '../../src/host/files.js';
 import { failingFiles } from '../support/fake-host.js';
 import { at, opened, scanned, LooksBench } from '../support/looks-bench.js';
@@ -231,25 +232,43 @@ describe('a look again', () => {
       const bench = new LooksBench(t);
       look(bench);
       const list = bench.list();
-      assert.ok(list !== null);
-      assert.equal(isAsSeen(systemFiles, list), true, 'before');
+      const noted = list === null ? null : notedLooks(list);
+      assert.ok(noted !== null);
+      assert.equal(isAsSeen(systemFiles, noted), true, 'before');
       change?.(bench);
-      assert.equal(isAsSeen(systemFiles, list), isSame);
+      assert.equal(isAsSeen(systemFiles, noted), isSame);
     });
   }
 
   it('is none of a kind that is unknown, and no look at all is no answer', () => {
-    assert.equal(isAsSeen(systemFiles, 'taste\t/\tsweet'), false);
-    assert.equal(isAsSeen(systemFiles, ''), false);
+    for (const looks of ['t/', '', 'r/']) {
+      assert.equal(isAsSeen(systemFiles, { looks, states: [] }), false, looks);
+    }
+  });
+
+  it('sees another thing where a state is missing, is one too many, or no number', (t) => {
+    const bench = new LooksBench(t);
+    for (const name of ['file', 'one', 'none']) bench.files.stat(bench.path(name));
+    const noted = notedLooks(bench.list() ?? '');
+    assert.ok(noted !== null);
+    const { looks, states } = noted;
+    assert.ok(isAsSeen(systemFiles, { looks, states }));
+    assert.ok(!isAsSeen(systemFiles, { looks, states: states.slice(1) }));
+    assert.ok(!isAsSeen(systemFiles, { looks, states: states.slice(0, -1) }));
+    assert.ok(!isAsSeen(systemFiles, { looks, states: [...states, 0] }));
+    for (const index of states.keys()) {
+      const changed = states.with(index, String(states[index]));
+      assert.ok(!isAsSeen(systemFiles, { looks, states: changed }), `state ${index}`);
+    }
   });
 
   it('throws what is no error of the system', () => {
     const files = failingFiles({
-      stat: () => {
+      facts: () => {
         throw new TypeError('made by a test');
       },
     });
-    assert.throws(() => isAsSeen(files, 'stat\t/\tabsent'), TypeError);
+    assert.throws(() => isAsSeen(files, { looks: 'a/', states: [] }), TypeError);
   });
 });
 
@@ -275,6 +294,20 @@ const ANSWERS: readonly (readonly [FileStat['type'], LookKind, readonly (keyof F
   ['directory', 'stat', ['device', 'inode', 'mode', 'uid']],
   ['other', 'stat', ['device', 'inode', 'mode', 'uid']],
 ];
+
+describe('a list of looks that is none', () => {
+  for (const list of [
+    '',
+    'stat',
+    'stat\t/',
+    'stat\t/\tfile 1 2',
+    'stat\t/\tfile 1 2 x 4 5',
+    'stat\t/\tdoor 1 2 3 4',
+  ])
+    it(`is not noted: ${JSON.stringify(list)}`, () => {
+      assert.equal(notedLooks(list), null);
+    });
+});
 
 describe('an answer', () => {
   for (const [type, kind, facts] of ANSWERS) {
@@ -307,5 +340,31 @@ describe('an answer', () => {
 
   it('tells of no device where nothing was there, or another question was asked', () => {
     for (const answer of ['absent', 'true', '/file 1 x', '']) assert.equal(deviceIn(answer), null);
+  });
+});
+
+describe('lists of looks together', () => {
+  const one = { looks: 's/file\na/none\nd/folder', states: [1, 2, 3, 4, 5, 6] };
+
+  it('have each look once, with its states', () => {
+    const other = { looks: 'q/place\ns/file\nr/a\t/b', states: [7, 8, 9, 0, 1, 2, 3, 4, 5, 6] };
+    assert.deepEqual(unitedLooks(one, other), {
+      looks: 's/file\na/none\nd/folder\nq/place\nr/a\t/b',
+      states: [1, 2, 3, 4, 5, 6, 7, 8, 9, 0],
+    });
+  });
+
+  it('keep two that have seen different things', () => {
+    const other = { looks: 's/file', states: [1, 2, 3, 4, 5, 7] };
+    assert.deepEqual(unitedLooks(one, other), {
+      looks: `${one.looks}\ns/file`,
+      states: [...one.states, ...other.states],
+    });
+  });
+
+  it('are one of them where the other one is empty', () => {
+    const none = { looks: '', states: [] };
+    assert.deepEqual(unitedLooks(one, none), one);
+    assert.deepEqual(unitedLooks(none, one), one);
   });
 });

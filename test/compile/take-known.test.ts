@@ -13,7 +13,7 @@ import { sessionOf } from '../support/homes.js';
 import { LATER_MS } from '../support/looks-bench.js';
 import { Workbench } from '../support/workbench.js';
 
-const LOOKS = 'folder\t/\ttrue';
+const LOOKS = { looks: 'd/', states: [] };
 const NEVER = new AbortController().signal;
 
 /** Jobs that were compiled, as a shortcut knows them. */
@@ -46,7 +46,7 @@ async function compiled(
         const store = new StorePaths(session.paths.store);
         const recorded = recordedOf(later, { store, fingerprint, maxPayloadBytes }, plan.outputs);
         assert.ok(recorded !== null);
-        jobs.push({ ...recorded, index, name: names[index] ?? '', looks: '' });
+        jobs.push({ ...recorded, index, name: names[index] ?? '', looks: '', states: [] });
       },
     },
   );
@@ -62,7 +62,7 @@ describe('jobs that a shortcut answers', () => {
     const session = sessionOf(t, bench.root, { host });
     const seen: (number | undefined)[] = [];
     const counted = (): number | undefined => session.states()[0]?.readCounters()?.values.get('outcome:disk');
-    await new KnownHits(host, session, { jobs, looks: LOOKS }).takeAll({
+    await new KnownHits(host, session, { jobs, ...LOOKS }).takeAll({
       signal: NEVER,
       onTaken: (_, { outcome }) => {
         assert.equal(outcome, 'disk');
@@ -79,7 +79,7 @@ describe('jobs that a shortcut answers', () => {
     const openHome = async (): Promise<never> => Promise.reject(errnoError('EIO'));
     Object.assign(session, { openHome });
     const onTaken = (): never => assert.fail('expected none');
-    await new KnownHits(fakeHost(), session, { jobs, looks: LOOKS }).takeAll({ signal: NEVER, onTaken });
+    await new KnownHits(fakeHost(), session, { jobs, ...LOOKS }).takeAll({ signal: NEVER, onTaken });
     assert.ok(existsSync(bench.path('a.out')));
   });
 
@@ -90,8 +90,8 @@ describe('jobs that a shortcut answers', () => {
       const host = fakeHost({ clock });
       const stopping = new AbortController();
       const taken: number[] = [];
-      const looks = `folder\t${bench.path('gone')}\tfalse`;
-      await new KnownHits(host, sessionOf(t, bench.root, { host }), { jobs, looks }).takeAll({
+      const looks = { looks: `n${bench.path('gone')}`, states: [] };
+      await new KnownHits(host, sessionOf(t, bench.root, { host }), { jobs, ...looks }).takeAll({
         signal: stopping.signal,
         onTaken: ({ index }) => {
           taken.push(index);
@@ -111,7 +111,7 @@ describe('jobs that a shortcut answers', () => {
     const host = fakeHost();
     const session = sessionOf(t, bench.root, { host });
     const home = (await session.homeOrNull()) ?? assert.fail();
-    const known = new KnownHits(host, session, { jobs, looks: LOOKS });
+    const known = new KnownHits(host, session, { jobs, ...LOOKS });
     assert.equal(known.take(home, 0)?.outcome, 'disk');
     known.forget();
     assert.equal(known.take(home, 1), null);

@@ -24,6 +24,7 @@ const METHODS = {
   amountOrNull: (reader: Reader) => reader.amountOrNull('k'),
   flag: (reader: Reader) => reader.flag('k'),
   list: (reader: Reader) => reader.list('k', (value) => value),
+  values: (reader: Reader) => reader.values('k'),
   texts: (reader: Reader) => reader.texts('k'),
   objectOrNull: (reader: Reader) => reader.objectOrNull('k', (inner) => inner.end()),
 } as const;
@@ -43,12 +44,15 @@ const VALUES: readonly (readonly [unknown, readonly Method[]])[] = [
   [NaN, []],
   [true, ['flag']],
   [false, ['flag']],
-  [[], ['list', 'texts']],
+  [[], ['list', 'values', 'texts']],
   [
     ['', 'a'],
-    ['list', 'texts'],
+    ['list', 'values', 'texts'],
   ],
-  [['', null], ['list']],
+  [
+    ['', null],
+    ['list', 'values'],
+  ],
   [{}, ['objectOrNull']],
   [{ more: 1 }, []],
   [undefined, []],

@@ -99,7 +99,7 @@ const DAMAGES: readonly Damage[] = [
       writeFileSync(call.shortcut, Buffer.alloc(999, 0xa5));
     },
   },
-  { name: 'another schema', damage: fields({ schema: 'vyre-cache.shortcut/2' }) },
+  { name: 'another schema', damage: fields({ schema: 'vyre-cache.shortcut/1' }) },
   { name: 'another record', damage: fields({ record: 'file 1 2 3 4 5' }) },
   { name: 'no record', damage: fields({ record: 'absent' }) },
   { name: 'a checksum that is none', damage: fields({ entryChecksum: 'x' }) },
@@ -129,15 +129,21 @@ const DAMAGES: readonly Damage[] = [
   { name: 'NUL in the name of an output', damage: output({ name: 'out\0.txt' }) },
   { name: 'NUL in the path of an output', damage: output({ path: '/\0' }) },
   { name: 'no looks', damage: fields({ looks: '' }) },
-  { name: 'looks of an unknown kind', damage: looks((text) => `${text}\ntaste\t/\tsweet`) },
-  { name: 'a look of an unknown kind without an answer', damage: looks((text) => `${text}\ntaste\t/`) },
-  { name: 'a look without an answer', damage: looks((text) => `${text}\nstat\t/`) },
-  { name: 'a look at what is no path', damage: looks((text) => `${text}\nstat\t/\0\tabsent`) },
+  { name: 'looks of an unknown kind', damage: looks((text) => `${text}\nt/`) },
+  { name: 'a look without a state', damage: looks((text) => `${text}\np/`) },
+  { name: 'a look at where links lead without an answer', damage: looks((text) => `${text}\nr/`) },
+  { name: 'no states', damage: fields({ states: [] }) },
+  { name: 'states that are none', damage: fields({ states: 'none' }) },
+  {
+    name: 'a state more',
+    damage: document((shortcut) => ({ ...shortcut, states: [...(shortcut['states'] as unknown[]), 0] })),
+  },
+  { name: 'a look at what is no path', damage: looks((text) => `${text}\na/\0`) },
   {
     name: 'a look at a circle of links',
     damage: (call) => {
       symlinkSync('c', call.bench.path('c'));
-      looks((text) => `${text}\nreal\t${call.bench.path('c')}\tx`)(call, Buffer.alloc(0));
+      looks((text) => `${text}\nr${call.bench.path('c')}\tx`)(call, Buffer.alloc(0));
     },
   },
   {
@@ -158,7 +164,7 @@ const DAMAGES: readonly Damage[] = [
       call.write('['.repeat(100_000));
     },
   },
-  { name: '5 MiB', damage: looks((text) => `${text}${`\nstat\t/nowhere\tabsent`.repeat(250_000)}`) },
+  { name: '5 MiB', damage: looks((text) => `${text}${`\na/nowhere/in/this/world`.repeat(250_000)}`) },
   {
     name: 'sparse 4 TiB',
     damage: (call) => {

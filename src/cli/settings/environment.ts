@@ -10,10 +10,24 @@ export const PROJECT_FILE = 'vyre-cache.toml';
 /** A copy of the variables of this process. */
 export type Environment = Readonly<Record<string, string>>;
 
-/** The only read of `process.env`. */
+/** What of `process.env` the program goes by. */
 export function processEnvironment(): Environment {
   // What is set is text: only to name one that is not set yields undefined.
   return { ...process.env } as Environment;
+}
+
+/**
+ * Runs `load` while a variable is 0 for code that asks the process itself, such as an addon that is being loaded. Afterwards,
+ * and where it is set otherwise, everything is as it was.
+ */
+export function whileOff<T>(name: string, load: () => T): T {
+  if (process.env[name] !== undefined) return load();
+  process.env[name] = '0';
+  try {
+    return load();
+  } finally {
+    delete process.env[name];
+  }
 }
 
 /** The value of a variable that is set and not empty. */

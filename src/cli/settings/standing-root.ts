@@ -28,5 +28,7 @@ function typedRoot(argv: readonly string[]): string | null {
   const own = end < 0 ? argv : argv.slice(0, end);
   const at = own.lastIndexOf(ROOT_FLAG);
   if (at >= 0) return own[at + 1] ?? null;
-  return own.findLast((word) => word.startsWith(`${ROOT_FLAG}=`))?.slice(ROOT_FLAG.length + 1) ?? null;
+  let named: string | null = null;
+  for (const word of own) if (word.startsWith(`${ROOT_FLAG}=`)) named = word.slice(ROOT_FLAG.length + 1);
+  return named;
 }

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ENTRY_PART, entryFormat, RECORD_PART } from '../../src/layouts/vyre/entry-format.js';
-import { ArtifactTable, StemIndex, type SharedTable } from '../../src/maintenance/artifact-table.js';
-import { RESULT } from '../../src/maintenance/bulk-work.js';
+import { ArtifactTable, RESULT, type SharedTable } from '../../src/maintenance/artifact-table.js';
+import { StemIndex } from '../../src/maintenance/stem-index.js';
 import { manyNames } from '../support/store-files.js';
 
 class Listing {
   readonly table = new ArtifactTable();
-  readonly #index = new StemIndex(this.table, 0, 1);
+  readonly #index = new StemIndex(this.table, 0, { seed: 1 });
 
   mark(stem: string, part: number): void {
-    this.table.mark(this.#index.row({ format: entryFormat, stem, packed: null }), part, true);
+    this.table.mark(this.#index.row({ format: entryFormat, stem }), part, true);
   }
 }
 

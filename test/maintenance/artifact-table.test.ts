@@ -52,6 +52,28 @@ describe('a table that is lent while it grows', () => {
     assert.equal(table.present(1), (1 << ENTRY_PART) | (1 << RECORD_PART));
   });
 
+  it('adopts what others find once all is there, but for rows that have changed after they were claimed', () => {
+    const { table, ...listing } = marked(first, second, third);
+    const lent = table.lend();
+    table.lendRows(lent);
+    for (const row of [0, 1]) find(lent, row, 7);
+    listing.mark(first, RECORD_PART);
+    listing.mark(third, RECORD_PART);
+    assert.equal(table.adopt(lent, 2), true);
+    assert.deepEqual([...table.results], [RESULT.seen, RESULT.seen, RESULT.none]);
+    find(lent, 2, 7);
+    assert.equal(table.takeBack(lent), 1);
+    assert.deepEqual([...table.results], [RESULT.none, RESULT.seen, RESULT.seen]);
+  });
+
+  it('adopts nothing of memory that has become too small', () => {
+    const listing = new Listing();
+    const { table } = listing;
+    const lent = table.lend();
+    for (let number = 0; number <= lent.count; number += 1) listing.mark(`name ${number}`, ENTRY_PART);
+    assert.equal(table.adopt(lent, 0), false);
+  });
+
   it('keeps what was found when its memory has become too small, and lends no more of it', () => {
     const listing = new Listing();
     const { table } = listing;

@@ -10,6 +10,8 @@ import { MANY_ARTIFACTS, type Place, type Rows } from './inventory.js';
 const MAX_LANES = 4;
 /** The most artifacts that a lane claims at a time, between two looks at the progress and at whatever else waits. */
 const MAX_SLICE = { look: 512, check: 128 } as const;
+/** Threads that are at work already take their share of as many. */
+const SOME_ARTIFACTS = 512;
 /** Where there are few artifacts they may be large. */
 const MIN_SLICES = 64;
 /** Once one thread has read as much, others pay however few artifacts there are. */
@@ -66,6 +68,7 @@ export class Lanes {
   readonly #figures = new BigInt64Array(new SharedArrayBuffer(8 * FIGURES));
   #threads: readonly Thread[] | null = null;
   #ahead: WorkAhead | null = null;
+  #hasGoneAhead = false;
 
   constructor(host: Host) {
     this.#host = host;
@@ -85,6 +88,7 @@ export class Lanes {
     const threads = this.#threads ?? [];
     if (threads.length === 0) return;
     this.#ahead ??= this.#beginAhead(threads, listed, task);
+    this.#hasGoneAhead = true;
     const { order, arrivals } = this.#ahead;
     arrivals.add(listed.artifacts.lendRows(order.table));
   }
@@ -158,7 +162,7 @@ export class Lanes {
       hasJoined = true;
       answers.push(...askAll(this.#threads ?? [], order));
     };
-    if (left >= MANY_ARTIFACTS) join();
+    if (left >= (this.#hasGoneAhead ? SOME_ARTIFACTS : MANY_ARTIFACTS)) join();
     const lane = this.#laneOptions(options, () => {
       if (!hasJoined && work.bytesRead >= MANY_BYTES) join();
     });

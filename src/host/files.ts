@@ -1,6 +1,7 @@
 import * as fs from 'node:fs';
 import { dirname, join } from 'node:path';
 import { errnoOf } from '../model/error.js';
+import { LOCAL_FILE_SYSTEMS } from './local-file-systems.js';
 
 const { constants } = fs;
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK } = constants;
@@ -169,11 +170,6 @@ function removeListed(path: string): boolean {
   }
 }
 
-/** The numbers of linux/magic.h: ext, XFS, Btrfs, ZFS, F2FS, bcachefs, tmpfs, overlayfs. */
-const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
-  0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0xf2f52010, 0xca451a4e, 0x01021994, 0x794c7630,
-]);
-
 const REMOVAL = { recursive: true, force: true, maxRetries: 2 } as const;
 
 /**
@@ -225,6 +221,18 @@ export const systemFiles = {
       done += count;
     }
     return done;
+  },
+  /**
+   * Opens as `scan`, reads from the start what fits into the buffer, and closes. The path is bytes, which nobody has to
+   * make anew for each of many files. @returns how many bytes were read.
+   */
+  readStart: (path: Buffer, into: Uint8Array): number => {
+    const fd = fs.openSync(path, FLAGS.scan);
+    try {
+      return fs.readSync(fd, into, 0, into.byteLength, 0);
+    } finally {
+      fs.closeSync(fd);
+    }
   },
   /** Writes every byte at the current position. */
   write: (fd: number, bytes: Uint8Array): void => {

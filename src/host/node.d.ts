@@ -4,3 +4,9 @@ declare namespace NodeJS {
     reallyExit?(exitCode: number): never;
   }
 }
+
+/** What `toString` calls, without its way there. Node's types leave them out. */
+interface Buffer {
+  hexSlice(start?: number, end?: number): string;
+  base64urlSlice(start?: number, end?: number): string;
+}

@@ -22,8 +22,6 @@ export interface NamedPart {
   readonly part: number;
   /** What all of them share. */
   readonly stem: string;
-  /** The bytes that the hex digits of the stem stand for, where they are known: until the next name is asked for. */
-  readonly packed: Uint8Array | null;
 }
 
 /** When a file of a writer that is not at work any more is litter. */
@@ -35,6 +33,11 @@ export type LitterRule =
 
 /** One folder of a layout. What neither function knows is alien. */
 export interface Section {
+  /**
+   * The format of every file that is named after 64 hex digits and the suffix of a part: there may be a million of them,
+   * and who lists them need not ask {@link file}. Absent: of none.
+   */
+  readonly hexFormat?: Format;
   /** Null for a name that this section does not know. */
   file(name: string): Named | null;
   /** The section of a folder in it; `private`: not looked into; null: not known. */

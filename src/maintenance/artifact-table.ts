@@ -1,6 +1,7 @@
-import { formatAt, formatNumber } from '../layouts/formats.js';
-import { MAX_PARTS, type Format, type NamedPart } from '../layouts/layout.js';
+import { formatAt } from '../layouts/formats.js';
+import { MAX_PARTS, type Format } from '../layouts/layout.js';
 import { writeHex } from '../model/hex.js';
+import { writeDigits } from '../model/write-digits.js';
 import type { Candidates } from '../model/retention.js';
 
 /** Something that no artifact is lies in the place of one of its parts: a link, a pipe, a folder. */
@@ -12,6 +13,24 @@ const PARTS = IRREGULAR - 1;
 /** The system gives memory to what is written only: a small table costs no more for it. */
 const FIRST_CAPACITY = 262_144;
 const BYTES_PER_STEM = 32;
+
+/** What a row of the table's results says. */
+export const RESULT = {
+  /** Nobody was there yet. */
+  none: 0,
+  /** Looked at: the last use and the size are known. */
+  seen: 1,
+  gone: 2,
+  /** Could not be looked at: see the failures. */
+  failed: 3,
+  valid: 4,
+  unverifiable: 5,
+  litter: 6,
+  /** Something speaks against it: to be judged with care. */
+  suspect: 7,
+  /** Nothing in it but what belongs to an artifact that is gone. */
+  orphan: 8,
+} as const;
 
 /** The memory of a table, for other threads. */
 export interface SharedTable {
@@ -42,6 +61,7 @@ export class ArtifactTable implements Candidates {
   #count = 0;
   #capacity = FIRST_CAPACITY;
   #stems = Buffer.from(new SharedArrayBuffer(FIRST_CAPACITY * BYTES_PER_STEM));
+  #words = new DataView(memoryOf(this.#stems));
   /** Where the stem of each row ends in {@link #stems}. */
   #ends = new Uint32Array(new SharedArrayBuffer(4 * FIRST_CAPACITY));
   #places = new Uint32Array(new SharedArrayBuffer(4 * FIRST_CAPACITY));
@@ -58,7 +78,7 @@ export class ArtifactTable implements Candidates {
     const table = new ArtifactTable();
     table.#count = shared.count;
     table.#capacity = shared.flags.byteLength;
-    table.#stems = Buffer.from(shared.stems);
+    table.#takeStems(shared.stems);
     table.#ends = new Uint32Array(shared.ends);
     table.#places = new Uint32Array(shared.places);
     table.#formats = new Uint8Array(shared.formats);
@@ -78,9 +98,25 @@ export class ArtifactTable implements Candidates {
 
   /** Says that others may look at all rows that are there. @returns how many of them they can see. */
   lendRows(lent: SharedTable): number {
-    const hasGrown = lent.flags !== memoryOf(this.#flags) || lent.stems !== memoryOf(this.#stems);
-    if (!hasGrown) this.#lentRows = this.#count;
+    if (!this.#hasGrown(lent)) this.#lentRows = this.#count;
     return this.#lentRows;
+  }
+
+  #hasGrown(lent: SharedTable): boolean {
+    return lent.flags !== memoryOf(this.#flags) || lent.stems !== memoryOf(this.#stems);
+  }
+
+  /**
+   * All rows are there: from here on the others' findings are those of this table. `claimed` of the rows may have been
+   * looked at before all their parts were there; those after them are seen as they are.
+   * @returns false where the memory has grown since it was lent, and nothing is changed.
+   */
+  adopt(lent: SharedTable, claimed: number): boolean {
+    if (this.#hasGrown(lent)) return false;
+    this.lendRows(lent);
+    this.#findings = findingsIn(lent);
+    for (const row of this.#changedRows) if (row >= claimed) this.#changedRows.delete(row);
+    return true;
   }
 
   /**
@@ -88,20 +124,18 @@ export class ArtifactTable implements Candidates {
    * @returns about how many of these something had been found out.
    */
   takeBack(lent: SharedTable): number {
-    const findings = findingsIn(lent);
-    if (lent.count >= this.#count) this.#findings = findings;
-    else {
-      const { results, usedAtMs, bytes } = this.#found;
+    const { results, usedAtMs, bytes } = this.#found;
+    if (memoryOf(results) !== lent.results) {
+      const findings = findingsIn(lent);
       // What has a result has the rest of it.
       results.set(findings.results.subarray(0, this.#lentRows));
       usedAtMs.set(findings.usedAtMs.subarray(0, this.#lentRows));
       bytes.set(findings.bytes.subarray(0, this.#lentRows));
     }
-    const { results } = this.#found;
     let forgotten = 0;
     for (const row of this.#changedRows) {
-      if (results[row] !== 0) forgotten += 1;
-      results[row] = 0;
+      if (results[row] !== RESULT.none) forgotten += 1;
+      results[row] = RESULT.none;
     }
     return forgotten;
   }
@@ -144,43 +178,68 @@ export class ArtifactTable implements Candidates {
   }
 
   /** Writes a stem to where that of the next row goes: what is compared are bytes, half as many as characters. */
-  propose(stem: string, packed: Uint8Array | null): void {
-    if (this.#findings !== null) throw new Error('an artifact is added to a table that is in use');
-    const row = this.#count;
-    if (row === this.#capacity) this.#grow();
-    const start = this.#start(row);
-    const longest = 3 * stem.length;
-    if (start + longest > this.#stems.length) this.#stems = Buffer.from(grown(this.#stems, longest));
-    if (packed !== null) this.#stems.set(packed, start);
-    const isPacked =
-      packed !== null || (stem.length >= 16 && writeHex(stem, this.#stems, start, stem.length));
-    this.#ends[row] = start + (isPacked ? stem.length / 2 : this.#stems.write(stem, start, 'utf8'));
-    this.#flags[row] = isPacked ? PACKED : 0;
+  propose(stem: string): void {
+    const { length } = stem;
+    const start = this.#room(3 * length);
+    const isPacked = length >= 16 && writeHex(stem, this.#stems, start, length);
+    this.#ends[this.#count] = start + (isPacked ? length / 2 : this.#stems.write(stem, start, 'utf8'));
+    this.#flags[this.#count] = isPacked ? PACKED : 0;
   }
 
-  /** Of the stem that was proposed. */
+  /**
+   * The same with the first `digits` characters of a name, at least 16 of them, as the stem.
+   * @returns false when they are not hex digits: then nothing is proposed.
+   */
+  proposeHex(name: string, digits: number): boolean {
+    const start = this.#room(digits);
+    if (!writeHex(name, this.#stems, start, digits)) return false;
+    this.#ends[this.#count] = start + digits / 2;
+    this.#flags[this.#count] = PACKED;
+    return true;
+  }
+
+  /** Makes room for the next row. @returns where its stem begins. */
+  #room(bytes: number): number {
+    if (this.#findings !== null) throw new Error('an artifact is added to a table that is in use');
+    if (this.#count === this.#capacity) this.#grow();
+    const start = this.#start(this.#count);
+    if (start + bytes > this.#stems.length) this.#takeStems(grown(this.#stems, bytes));
+    return start;
+  }
+
+  #takeStems(memory: SharedArrayBuffer): void {
+    this.#stems = Buffer.from(memory);
+    this.#words = new DataView(memory);
+  }
+
+  /** Of the stem that was proposed. Four bytes at a time, each mixed into all bits: names come by the million. */
   proposedHash(seed: number): number {
-    const stems = this.#stems;
+    const words = this.#words;
     const end = this.#ends[this.#count] ?? 0;
     let hash = seed;
-    for (let at = this.#start(this.#count); at < end; at += 1)
-      hash = Math.imul(hash ^ (stems[at] ?? 0), 0x01000193);
+    let at = this.#start(this.#count);
+    for (; at + 4 <= end; at += 4) {
+      hash = Math.imul(hash ^ words.getUint32(at, true), 0x9e3779b1);
+      hash ^= hash >>> 15;
+    }
+    for (; at < end; at += 1) hash = Math.imul(hash ^ words.getUint8(at), 0x01000193);
     return hash ^ (hash >>> 15);
   }
 
-  /** True when the row is the artifact of that format whose stem was proposed. */
-  isProposed(row: number, format: Format): boolean {
+  /** True when the row is the artifact of the format of that number whose stem was proposed. */
+  isProposed(row: number, format: number): boolean {
     const next = this.#count;
-    if (this.format(row) !== format || ((this.#flags[row] ?? 0) & PACKED) !== this.#flags[next]) return false;
+    if (this.#formats[row] !== format || ((this.#flags[row] ?? 0) & PACKED) !== this.#flags[next])
+      return false;
     const stems = this.#stems;
     return stems.compare(stems, this.#start(next), this.#ends[next], this.#start(row), this.#ends[row]) === 0;
   }
 
   /** Adds the artifact whose stem was proposed, of which nothing is known to be there. @returns its row. */
-  addProposed(place: number, format: Format): number {
+  addProposed(place: number, format: number): number {
     const row = this.#count;
     this.#places[row] = place;
-    this.#formats[row] = formatNumber(format);
+    this.#formats[row] = format;
     this.#count += 1;
     return row;
   }
@@ -224,6 +283,16 @@ export class ArtifactTable implements Candidates {
     if (row >= this.#count) throw new Error(`there is no artifact ${row}`);
     const encoding = ((this.#flags[row] ?? 0) & PACKED) === 0 ? 'utf8' : 'hex';
     return this.#stems.toString(encoding, this.#start(row), this.#ends[row]);
+  }
+
+  /** True for a row of that format, by its number, with that part alone, a regular file, whose stem is hex digits. */
+  isPlain(row: number, format: number, part: number): boolean {
+    return this.#formats[row] === format && this.#flags[row] === (PACKED | (1 << part));
+  }
+
+  /** Writes the digits of a stem that is hex digits. */
+  writeHexStem(row: number, target: DataView, at: number): void {
+    writeDigits(this.#stems, { start: this.#start(row), end: this.#ends[row] ?? 0 }, target, at);
   }
 
   /** The first characters of a stem, an even number of them. */
@@ -287,58 +356,4 @@ function grown(column: Column, moreBytes = 0): SharedArrayBuffer {
   const memory = new SharedArrayBuffer(2 * column.byteLength + moreBytes);
   new Uint8Array(memory).set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength));
   return memory;
-}
-
-/** Finds the rows of one folder by their names while it is listed: exact, with eight bytes a slot and no text. */
-export class StemIndex {
-  readonly #table: ArtifactTable;
-  readonly #place: number;
-  readonly #seed: number;
-  /** Of each slot the row, one more than that so that 0 is none, and the hash of its name: near one another in memory. */
-  #slots = new Int32Array(128);
-  #mask = 63;
-  #used = 0;
-
-  /** `seed` is random, so that nobody can choose names that meet in one slot. */
-  constructor(table: ArtifactTable, place: number, seed: number) {
-    this.#table = table;
-    this.#place = place;
-    this.#seed = seed | 0;
-  }
-
-  /** The row of an artifact, added where it is new. */
-  row({ format, stem, packed }: Pick<NamedPart, 'format' | 'stem' | 'packed'>): number {
-    if (2 * this.#used > this.#mask) this.#grow();
-    const table = this.#table;
-    table.propose(stem, packed);
-    const hash = table.proposedHash(this.#seed ^ formatNumber(format));
-    const slots = this.#slots;
-    let slot = hash & this.#mask;
-    for (let next = slots[2 * slot] ?? 0; next !== 0; next = slots[2 * slot] ?? 0) {
-      if (slots[2 * slot + 1] === hash && table.isProposed(next - 1, format)) return next - 1;
-      slot = (slot + 1) & this.#mask;
-    }
-    const row = table.addProposed(this.#place, format);
-    slots[2 * slot] = row + 1;
-    slots[2 * slot + 1] = hash;
-    this.#used += 1;
-    return row;
-  }
-
-  #grow(): void {
-    const before = this.#slots;
-    const slots = new Int32Array(before.length * (before.length < FIRST_CAPACITY ? 4 : 2));
-    const mask = slots.length / 2 - 1;
-    for (let at = 0; at < before.length; at += 2) {
-      const row = before[at] ?? 0;
-      if (row === 0) continue;
-      const hash = before[at + 1] ?? 0;
-      let slot = hash & mask;
-      while (slots[2 * slot] !== 0) slot = (slot + 1) & mask;
-      slots[2 * slot] = row;
-      slots[2 * slot + 1] = hash;
-    }
-    this.#slots = slots;
-    this.#mask = mask;
-  }
 }

@@ -7,8 +7,9 @@ import type { Signing } from '../model/signing.js';
 import { signingWith } from '../store/key-files.js';
 import type { Unit } from '../schedule/units.js';
 import { presentOf, type ArtifactState } from './artifact-files.js';
-import type { ArtifactTable } from './artifact-table.js';
+import { RESULT, type ArtifactTable } from './artifact-table.js';
 import type { Place } from './inventory.js';
+import { NO_ENTRIES, PlainEntries } from './plain-entries.js';
 import { areUnchanged } from './removals.js';
 import { SealBook } from './seals.js';
 
@@ -27,24 +28,6 @@ export type BulkTask =
     };
 
 export const LOOK: BulkTask = { kind: 'look' };
-
-/** What a row of the table's results says. */
-export const RESULT = {
-  /** Nobody was there yet. */
-  none: 0,
-  /** Looked at: the last use and the size are known. */
-  seen: 1,
-  gone: 2,
-  /** Could not be looked at: see the failures. */
-  failed: 3,
-  valid: 4,
-  unverifiable: 5,
-  litter: 6,
-  /** Something speaks against it: to be judged with care. */
-  suspect: 7,
-  /** Nothing in it but what belongs to an artifact that is gone. */
-  orphan: 8,
-} as const;
 
 export interface RowFailure {
   readonly row: number;
@@ -66,6 +49,7 @@ export class BulkWork {
   readonly #bytes: Float64Array;
   readonly #examination: Examination | null;
   readonly #digests: Uint8Array | null;
+  readonly #plainEntries: PlainEntries | null;
   /** Of the artifact that is looked at: one list for all. */
   readonly #stats: (FileStat | null)[] = [];
 
@@ -85,10 +69,22 @@ export class BulkWork {
           takesDigest: this.#digests !== null,
         })
       : null;
+    const { maxPayloadBytes, keys } = isCheck ? task : { maxPayloadBytes: 0, keys: null };
+    // A signature would be in the record.
+    this.#plainEntries =
+      isCheck && keys === null ? new PlainEntries(host, table, { places, maxPayloadBytes }) : null;
   }
 
   /** Does those that nobody has done. */
-  do({ start, end }: Unit): void {
+  do(unit: Unit): void {
+    const plain = this.#plainEntries?.check(unit) ?? NO_ENTRIES;
+    this.done += plain.count;
+    this.bytesRead += plain.bytes;
+    // All of them, mostly.
+    if (plain.count < unit.end - unit.start) this.#doRest(unit);
+  }
+
+  #doRest({ start, end }: Unit): void {
     for (let row = start; row < end; row += 1) {
       if (this.#results[row] !== RESULT.none || this.#table.place(row) >= this.#places.length) continue;
       this.#results[row] = this.#examination === null ? this.#look(row) : this.#check(row, this.#examination);

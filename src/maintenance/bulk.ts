@@ -2,14 +2,16 @@ import type { Host } from '../host/host.js';
 import { isThreadShortage, type Thread } from '../host/threads.js';
 import { Arrivals } from '../schedule/arrivals.js';
 import { UnitCursor } from '../schedule/units.js';
-import { memoryOf, type SharedTable } from './artifact-table.js';
-import { BulkWork, RESULT, type BulkTask, type RowFailure } from './bulk-work.js';
+import { RESULT, type SharedTable, memoryOf } from './artifact-table.js';
+import { BulkWork, type BulkTask, type RowFailure } from './bulk-work.js';
 import { MANY_ARTIFACTS, type Place, type Rows } from './inventory.js';
 
 /** More lanes read no faster: the file system has to keep up. */
 const MAX_LANES = 4;
 /** The most artifacts that a lane claims at a time, between two looks at the progress and at whatever else waits. */
 const MAX_SLICE = { look: 512, check: 128 } as const;
+/** Threads that are at work already take their share of as many. */
+const SOME_ARTIFACTS = 512;
 /** Where there are few artifacts they may be large. */
 const MIN_SLICES = 64;
 /** Once one thread has read as much, others pay however few artifacts there are. */
@@ -27,6 +29,11 @@ export interface BulkOptions {
   readonly task: BulkTask;
   readonly signal: AbortSignal | null;
   readonly onProgress: ((progress: BulkProgress) => void) | null;
+}
+
+/** With what tells how far all lanes are. */
+interface RunOptions extends Omit<BulkOptions, 'onProgress'> {
+  readonly show: () => void;
 }
 
 /** All that a thread needs. */
@@ -61,6 +68,7 @@ export class Lanes {
   readonly #figures = new BigInt64Array(new SharedArrayBuffer(8 * FIGURES));
   #threads: readonly Thread[] | null = null;
   #ahead: WorkAhead | null = null;
+  #hasGoneAhead = false;
 
   constructor(host: Host) {
     this.#host = host;
@@ -80,6 +88,7 @@ export class Lanes {
     const threads = this.#threads ?? [];
     if (threads.length === 0) return;
     this.#ahead ??= this.#beginAhead(threads, listed, task);
+    this.#hasGoneAhead = true;
     const { order, arrivals } = this.#ahead;
     arrivals.add(listed.artifacts.lendRows(order.table));
   }
@@ -94,35 +103,12 @@ export class Lanes {
    * @returns what could not be looked at, by rows.
    */
   async run(inventory: Rows, options: BulkOptions): Promise<readonly RowFailure[]> {
-    const { artifacts, places } = inventory;
-    const { task, signal } = options;
-    const early = await this.#endAhead(inventory);
-    const order = this.#orderFor(inventory, task, {
-      table: artifacts.shared,
-      listed: Arrivals.complete(artifacts.count).memory,
-    });
-    const work = new BulkWork(this.#host, artifacts, places, task);
     const show = progressTo(this.#figures, options.onProgress);
-    let answers: readonly Answer[] = [];
-    let hasJoined = false;
-    const join = (): void => {
-      this.prepare();
-      hasJoined = true;
-      answers = askAll(this.#threads ?? [], order);
-    };
-    if (artifacts.count - Number(this.#figures[0]) >= MANY_ARTIFACTS) join();
-    const breathe = async (): Promise<void> => {
-      if (!hasJoined && work.bytesRead >= MANY_BYTES) join();
-      show();
-      await this.#host.clock.breathe();
-    };
-    await runLane(work, order, { breathe, signal });
-    const others = signal?.aborted === true ? [] : await Promise.all(answers);
-    // What a thread that is gone has claimed and not done is done here.
-    if (others.includes(null))
-      await runLane(work, { ...order, cursor: new SharedArrayBuffer(8) }, { breathe, signal });
+    const failures = [
+      ...(await this.#endAhead(inventory, { ...options, show })),
+      ...(await this.#doRest(inventory, { ...options, show })),
+    ];
     show();
-    const failures = [early, work.failures, ...others].flatMap((each) => each ?? []);
     return failures.toSorted((a, b) => a.row - b.row);
   }
 
@@ -133,18 +119,67 @@ export class Lanes {
     return { order, arrivals, answers: askAll(threads, order) };
   }
 
-  /** @returns what could not be looked at. */
-  async #endAhead({ artifacts }: Rows): Promise<readonly RowFailure[]> {
+  /**
+   * This thread takes part where the threads can go on: with another order, they would forget what V8 has learned. Else
+   * they end it, and what is left is done as if they had done nothing.
+   * @returns what could not be looked at.
+   */
+  async #endAhead({ artifacts, places }: Rows, options: RunOptions): Promise<readonly RowFailure[]> {
     if (this.#ahead === null) return [];
     const { order, arrivals, answers } = this.#ahead;
     this.#ahead = null;
-    cursorOf(order).end();
+    const cursor = cursorOf(order);
+    const goesOn = artifacts.adopt(order.table, cursor.claimed * order.slice);
+    if (goesOn) arrivals.add(artifacts.count);
+    else cursor.end();
     arrivals.end();
-    const failures = await Promise.all(answers);
+    const work = goesOn ? new BulkWork(this.#host, artifacts, places, order.task) : null;
+    if (work !== null) await runLane(work, order, this.#laneOptions(options));
+    if (options.signal?.aborted === true) cursor.end();
+    const answered = await Promise.all(answers);
     const forgotten = artifacts.takeBack(order.table);
     this.#figures[0] = (this.#figures[0] ?? 0n) - BigInt(forgotten);
     const { results } = artifacts;
-    return failures.flatMap((each) => each ?? []).filter(({ row }) => results[row] === RESULT.failed);
+    return [work?.failures, ...answered]
+      .flatMap((each) => each ?? [])
+      .filter(({ row }) => results[row] === RESULT.failed);
+  }
+
+  /** What nobody has done yet. */
+  async #doRest(inventory: Rows, options: RunOptions): Promise<readonly RowFailure[]> {
+    const { artifacts, places } = inventory;
+    const left = artifacts.count - Number(this.#figures[0]);
+    if (left === 0) return [];
+    const order = this.#orderFor(inventory, options.task, {
+      table: artifacts.shared,
+      listed: Arrivals.complete(artifacts.count).memory,
+    });
+    const work = new BulkWork(this.#host, artifacts, places, options.task);
+    const answers: Answer[] = [];
+    let hasJoined = false;
+    const join = (): void => {
+      this.prepare();
+      hasJoined = true;
+      answers.push(...askAll(this.#threads ?? [], order));
+    };
+    if (left >= (this.#hasGoneAhead ? SOME_ARTIFACTS : MANY_ARTIFACTS)) join();
+    const lane = this.#laneOptions(options, () => {
+      if (!hasJoined && work.bytesRead >= MANY_BYTES) join();
+    });
+    await runLane(work, order, lane);
+    const others = options.signal?.aborted === true ? [] : await Promise.all(answers);
+    // What a thread that is gone has claimed and not done is done here.
+    if (others.includes(null)) await runLane(work, { ...order, cursor: new SharedArrayBuffer(8) }, lane);
+    return [work.failures, ...others].flatMap((each) => each ?? []);
+  }
+
+  #laneOptions({ show, signal }: RunOptions, look: () => void = () => undefined): LaneOptions {
+    const breathe = async (): Promise<void> => {
+      look();
+      show();
+      await this.#host.clock.breathe();
+    };
+    return { breathe, signal };
   }
 
   #orderFor(
@@ -221,6 +256,8 @@ export async function runLane(work: BulkWork, order: BulkOrder, options: LaneOpt
     if (options.signal?.aborted === true) return;
     const start = index * slice;
     const end = listed.await(Math.min(start + slice, table.count));
+    // There is room for more than there were.
+    if (end <= start) return;
     const before = { done: work.done, bytesRead: work.bytesRead };
     work.do({ start, end });
     Atomics.add(figures, 0, BigInt(work.done - before.done));

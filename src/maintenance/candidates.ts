@@ -1,7 +1,8 @@
 import { ENTRY_PART, entryFormat, RECORD_PART } from '../layouts/vyre/entry-format.js';
 import type { LayoutName } from '../layouts/layout.js';
 import { withLanes, type Lanes } from './bulk.js';
-import { LOOK, RESULT } from './bulk-work.js';
+import { RESULT } from './artifact-table.js';
+import { LOOK } from './bulk-work.js';
 import { pathOf, takeInventory, takeStoreInventory, type Inventory } from './inventory.js';
 import type { MaintainedRoot } from './maintained-root.js';
 import type { FileFailure } from './reports.js';

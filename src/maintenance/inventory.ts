@@ -1,13 +1,16 @@
 import type { DirectoryItem } from '../host/files.js';
 import type { Host } from '../host/host.js';
+import { formatNumber } from '../layouts/formats.js';
 import { partName } from '../layouts/examination.js';
 import type { Format, LayoutName, LitterRule, NamedPart, Section } from '../layouts/layout.js';
 import { recognise, type KnownAs } from '../layouts/recognition.js';
 import { HomePaths, STORE_FOLDER } from '../layouts/vyre/home-paths.js';
 import { storeSection } from '../layouts/vyre/vyre-layout.js';
+import { HEX_LENGTH } from '../model/fingerprint.js';
 import { errnoOf } from '../model/error.js';
 import { rootKind, type RootKind } from '../store/home.js';
-import { ArtifactTable, StemIndex } from './artifact-table.js';
+import { ArtifactTable } from './artifact-table.js';
+import { StemIndex } from './stem-index.js';
 
 /** A folder in which artifacts lie. */
 export interface Place {
@@ -48,7 +51,8 @@ export interface Inventory {
 /** Below this many artifacts one thread is done before another one has started. */
 export const MANY_ARTIFACTS = 4096;
 /** What a folder of as many names of vyre's occupies on most file systems. */
-const LARGE_FOLDER_BYTES = 128 * MANY_ARTIFACTS;
+const BYTES_PER_NAME = 128;
+const LARGE_FOLDER_BYTES = BYTES_PER_NAME * MANY_ARTIFACTS;
 
 export interface InventoryOptions {
   /** The layouts whose artifacts and litter are wanted; null: all. */
@@ -160,7 +164,8 @@ class Lister implements Inventory {
   readonly #options: InventoryOptions;
   readonly #waiting: Visit[] = [];
   readonly #seed: number;
-  #nextMany = MANY_ARTIFACTS;
+  /** Early for the first time: V8 takes what was never done for what will not be, and compiles all anew when it is. */
+  #nextLook = 256;
 
   constructor(host: Host, root: string, options: InventoryOptions) {
     this.#host = host;
@@ -220,12 +225,20 @@ class Lister implements Inventory {
 
   #list(visit: Visit): void {
     const path = this.#absolute(visit.segments);
-    const folder = new ListedFolder(this, visit, path, this.#seed);
     try {
       const { files } = this.#host;
-      if ((files.lstat(path)?.bytes ?? 0) >= LARGE_FOLDER_BYTES) this.#options.onLargeFolder?.();
+      const bytes = files.lstat(path)?.bytes ?? 0;
+      if (bytes >= LARGE_FOLDER_BYTES) this.#options.onLargeFolder?.();
+      const folder = new ListedFolder(this, visit, {
+        path,
+        seed: this.#seed,
+        expected: bytes / BYTES_PER_NAME,
+      });
+      const hexFormat = visit.section.hexFormat ?? null;
+      const hex = hexFormat !== null && this.#isWanted(hexFormat.layout) ? hexFormat : null;
       files.scanDirectory(path, (item) => {
-        this.#item(visit, folder, item);
+        if (hex !== null && item.type === 'file' && folder.markHex(item.name, hex)) this.#tellOfMany();
+        else this.#item(visit, folder, item);
         return true;
       });
     } catch (error) {
@@ -259,11 +272,18 @@ class Lister implements Inventory {
     if (!isRegular && !named.format.isPrunable) this.aliens += 1;
     else if (this.#isWanted(named.format.layout)) {
       folder.mark(named, isRegular);
-      if (this.artifacts.count >= this.#nextMany) {
-        this.#nextMany += MANY_ARTIFACTS;
-        this.#options.onMany?.(this);
-      }
+      this.#tellOfMany();
     }
+  }
+
+  #tellOfMany(): void {
+    if (this.artifacts.count >= this.#nextLook) this.#look();
+  }
+
+  #look(): void {
+    const { count } = this.artifacts;
+    if (count >= MANY_ARTIFACTS) this.#options.onMany?.(this);
+    this.#nextLook = count - (count % MANY_ARTIFACTS) + MANY_ARTIFACTS;
   }
 
   #litter(folder: ListedFolder, name: string, rule: LitterRule): void {
@@ -296,20 +316,19 @@ class ListedFolder {
   readonly #inventory: { readonly places: Place[]; readonly artifacts: ArtifactTable };
   readonly #visit: Visit;
   readonly #path: string;
-  readonly #seed: number;
+  readonly #names: { readonly seed: number; readonly expected: number };
   #place: number | null = null;
   #index: StemIndex | null = null;
 
   constructor(
     inventory: { readonly places: Place[]; readonly artifacts: ArtifactTable },
     visit: Visit,
-    path: string,
-    seed: number,
+    { path, ...names }: { readonly path: string; readonly seed: number; readonly expected: number },
   ) {
     this.#inventory = inventory;
     this.#visit = visit;
     this.#path = path;
-    this.#seed = seed;
+    this.#names = names;
   }
 
   get place(): number {
@@ -322,8 +341,26 @@ class ListedFolder {
   }
 
   mark(named: NamedPart, isRegular: boolean): void {
-    const { artifacts } = this.#inventory;
-    this.#index ??= new StemIndex(artifacts, this.place, this.#seed);
-    artifacts.mark(this.#index.row(named), named.part, isRegular);
+    this.#index ??= new StemIndex(this.#inventory.artifacts, this.place, this.#names);
+    this.#inventory.artifacts.mark(this.#index.row(named), named.part, isRegular);
   }
+
+  /** The same for a regular file that is named after 64 hex digits. @returns false for any other name. */
+  markHex(name: string, format: Format): boolean {
+    const part = partAfter(HEX_LENGTH, name, format);
+    if (part < 0 || this.#index === null) return false;
+    const row = this.#index.hexRow(name, HEX_LENGTH, formatNumber(format));
+    if (row < 0) return false;
+    this.#inventory.artifacts.mark(row, part, true);
+    return true;
+  }
+}
+
+/** The part of a format whose suffix a name has after so many characters; -1 where it has none. */
+function partAfter(length: number, name: string, { parts }: Format): number {
+  for (let part = 0; part < parts.length; part += 1) {
+    const suffix = parts[part]?.suffix ?? '';
+    if (name.length === length + suffix.length && name.endsWith(suffix)) return part;
+  }
+  return -1;
 }

@@ -70,6 +70,12 @@ export class UnitCursor {
     return index < this.#count ? Number(index) : null;
   }
 
+  /** How many were claimed; who claims one later sees all that was written before. */
+  get claimed(): number {
+    const next = Atomics.add(this.#next, 0, 0n);
+    return Number(next < this.#count ? next : this.#count);
+  }
+
   /** Nobody claims another one. */
   end(): void {
     Atomics.store(this.#next, 0, this.#count);

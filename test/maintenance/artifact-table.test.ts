@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { ENTRY_PART, entryFormat, RECORD_PART } from '../../src/layouts/vyre/entry-format.js';
-import { ArtifactTable, StemIndex, type SharedTable } from '../../src/maintenance/artifact-table.js';
-import { RESULT } from '../../src/maintenance/bulk-work.js';
+import { ArtifactTable, RESULT, type SharedTable } from '../../src/maintenance/artifact-table.js';
+import { StemIndex } from '../../src/maintenance/stem-index.js';
 import { manyNames } from '../support/store-files.js';
 
 class Listing {
   readonly table = new ArtifactTable();
-  readonly #index = new StemIndex(this.table, 0, 1);
+  readonly #index = new StemIndex(this.table, 0, { seed: 1 });
 
   mark(stem: string, part: number): void {
-    this.table.mark(this.#index.row({ format: entryFormat, stem, packed: null }), part, true);
+    this.table.mark(this.#index.row({ format: entryFormat, stem }), part, true);
   }
 }
 
@@ -50,6 +50,28 @@ describe('a table that is lent while it grows', () => {
     table.takeBack(lent);
     assert.deepEqual([...table.results], [RESULT.seen, RESULT.none]);
     assert.equal(table.present(1), (1 << ENTRY_PART) | (1 << RECORD_PART));
+  });
+
+  it('adopts what others find once all is there, but for rows that have changed after they were claimed', () => {
+    const { table, ...listing } = marked(first, second, third);
+    const lent = table.lend();
+    table.lendRows(lent);
+    for (const row of [0, 1]) find(lent, row, 7);
+    listing.mark(first, RECORD_PART);
+    listing.mark(third, RECORD_PART);
+    assert.equal(table.adopt(lent, 2), true);
+    assert.deepEqual([...table.results], [RESULT.seen, RESULT.seen, RESULT.none]);
+    find(lent, 2, 7);
+    assert.equal(table.takeBack(lent), 1);
+    assert.deepEqual([...table.results], [RESULT.none, RESULT.seen, RESULT.seen]);
+  });
+
+  it('adopts nothing of memory that has become too small', () => {
+    const listing = new Listing();
+    const { table } = listing;
+    const lent = table.lend();
+    for (let number = 0; number <= lent.count; number += 1) listing.mark(`name ${number}`, ENTRY_PART);
+    assert.equal(table.adopt(lent, 0), false);
   });
 
   it('keeps what was found when its memory has become too small, and lends no more of it', () => {

@@ -1,3 +1,4 @@
+import { RESULT } from '../../src/maintenance/artifact-table.js';
 import assert from 'node:assert/strict';
 import { mkdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +9,6 @@ import { portableBlake3 } from '../../src/host/portable-hash.js';
 import type { Host } from '../../src/host/host.js';
 import { systemThreads, type Thread } from '../../src/host/threads.js';
 import type { BulkOrder } from '../../src/maintenance/bulk.js';
-import { RESULT } from '../../src/maintenance/bulk-work.js';
 import { prune } from '../../src/maintenance/prune.js';
 import { verify } from '../../src/maintenance/verify.js';
 import { entryChunks } from '../../src/model/entry.js';

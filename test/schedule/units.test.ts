@@ -118,6 +118,18 @@ describe('a cursor', () => {
     assert.equal(cursor.claim(), null);
   });
 
+  it('tells how many were claimed, and claims none by that', () => {
+    const cursor = new UnitCursor(2);
+    const told: number[] = [];
+    for (let times = 0; times < 4; times += 1) {
+      told.push(cursor.claimed, cursor.claimed);
+      cursor.claim();
+    }
+    assert.deepEqual(told, [0, 0, 1, 1, 2, 2, 2, 2]);
+    cursor.end();
+    assert.equal(cursor.claimed, 2);
+  });
+
   it('gives none of none', () => {
     assert.equal(new UnitCursor(0).claim(), null);
   });

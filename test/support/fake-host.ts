@@ -1,5 +1,5 @@
 import type { Clock } from '../../src/host/clock.js';
-import { systemFiles, type Files } from '../../src/host/files.js';
+import { systemFiles, withFile, type Files } from '../../src/host/files.js';
 import { systemHost, type Host } from '../../src/host/host.js';
 
 const system = systemHost();
@@ -11,7 +11,16 @@ export function fakeHost(replaced: Partial<Host> = {}): Host {
 
 /** The real file primitives but for those that a test replaces. */
 export function failingFiles(replaced: Partial<Files>): Files {
-  return { ...systemFiles, ...replaced };
+  const files: Files = {
+    ...systemFiles,
+    // Of those that a test replaces.
+    readStart: (path, into) =>
+      withFile(files, { path: path.toString(), flags: 'scan' }, (fd) =>
+        files.readAt(fd, into, into.byteLength, 0, 1),
+      ),
+    ...replaced,
+  };
+  return files;
 }
 
 /** Files of which the first so many that are renamed are swept away at the last moment, as by a clock that is ahead. */

@@ -62,13 +62,17 @@ export class TestHome {
 export function sessionOf(
   t: Cleanup,
   root: string,
-  options: { readonly host?: Host; readonly stateDirectory?: string | null } = {},
+  options: {
+    readonly host?: Host;
+    readonly stateDirectory?: string | null;
+    readonly maxPayloadBytes?: number;
+  } = {},
 ): CacheSession {
   const session = openSession({
     host: options.host ?? fakeHost(),
     root,
     stateDirectory: options.stateDirectory ?? null,
-    maxPayloadBytes: 1_000_000,
+    maxPayloadBytes: options.maxPayloadBytes ?? 1_000_000,
   });
   t.after(() => {
     session.openLock()?.close();

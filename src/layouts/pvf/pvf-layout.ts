@@ -13,12 +13,10 @@ const WORKER_FILES: ReadonlySet<string> = new Set(['tmp-artifact', 'artifact']);
 /** The extension alone is no evidence: `abcd.pvf` may be anybody's, though a host sweeps it at its start. */
 function artifactPart(name: string): Named | null {
   const stem = ARTIFACT.exec(name)?.[1];
-  if (stem !== undefined) return { kind: 'part', format: artifactFormat, part: 0, stem, packed: null };
+  if (stem !== undefined) return { kind: 'part', format: artifactFormat, part: 0, stem };
   // Before the next pattern: what the last hash of an older name is of, no source tells.
-  if (OLD_ARTIFACT.test(name))
-    return { kind: 'part', format: oldArtifactFormat, part: 0, stem: name, packed: null };
-  if (PERSISTENT.test(name))
-    return { kind: 'part', format: persistentFormat, part: 0, stem: name, packed: null };
+  if (OLD_ARTIFACT.test(name)) return { kind: 'part', format: oldArtifactFormat, part: 0, stem: name };
+  if (PERSISTENT.test(name)) return { kind: 'part', format: persistentFormat, part: 0, stem: name };
   return null;
 }
 

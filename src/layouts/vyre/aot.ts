@@ -41,7 +41,6 @@ export const aotSection: Section = {
       format: aotFormat,
       part: extension === 'wgsl' ? TEXT : SIDECAR,
       stem,
-      packed: null,
     };
   },
   folder: () => null,

@@ -2,7 +2,7 @@ import { openScanned, type Files } from '../../host/files.js';
 import { FOOTER_BYTES, judgeEntrySize } from '../../model/entry.js';
 import { errnoOf } from '../../model/error.js';
 import { digestOfBytes, HEX_LENGTH, isFingerprint, type Fingerprint } from '../../model/fingerprint.js';
-import { writeHex } from '../../model/hex.js';
+import { hasHexAt } from '../../model/hex.js';
 import { decodeRecord, isFailureRecord } from '../../model/record.js';
 import { decodeSummary, MAX_RECORD_BYTES, type ArtifactSummary } from '../../model/record-head.js';
 import { hashChunks } from '../../host/hash.js';
@@ -38,14 +38,11 @@ export const entryFormat: Format = {
   check: checkEntry,
 };
 
-/** Of the last name: to look at every character of a million names twice would be felt. */
-const packed = new Uint8Array(HEX_LENGTH / 2);
-
 /** An entry or a record by its name; null for any other one. */
 export function entryPart(name: string): NamedPart | null {
   const part = partOfSuffix(name);
-  if (part === null || !writeHex(name, packed, 0, HEX_LENGTH)) return null;
-  return { kind: 'part', format: entryFormat, part, stem: name.slice(0, HEX_LENGTH), packed };
+  if (part === null || !hasHexAt(name, 0, HEX_LENGTH)) return null;
+  return { kind: 'part', format: entryFormat, part, stem: name.slice(0, HEX_LENGTH) };
 }
 
 function partOfSuffix(name: string): number | null {

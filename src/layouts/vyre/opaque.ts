@@ -16,7 +16,7 @@ export const opaqueFormat: Format = {
 };
 
 export const opaqueSection: Section = {
-  file: (name) => ({ kind: 'part', format: opaqueFormat, part: 0, stem: name, packed: null }),
+  file: (name) => ({ kind: 'part', format: opaqueFormat, part: 0, stem: name }),
   folder: () => opaqueSection,
 };
 

@@ -49,7 +49,6 @@ export const parsedAstSection: Section = {
       format: extension === 'vct' ? tokensFormat : payloadsFormat,
       part: 0,
       stem,
-      packed: null,
     };
   },
   folder: () => null,

@@ -26,7 +26,7 @@ export function shardOf(digits: string, { format, artifact, temporary }: ShardNa
     file: (name) => {
       if (!name.startsWith(digits)) return null;
       const stem = artifact.exec(name)?.[1];
-      if (stem !== undefined) return { kind: 'part', format, part: 0, stem, packed: null };
+      if (stem !== undefined) return { kind: 'part', format, part: 0, stem };
       return temporary.test(name) ? TEMPORARY : null;
     },
     folder: () => null,

@@ -32,12 +32,14 @@ const PRIVATE: Named = { kind: 'private' };
 
 /** A flat folder of entries: vyre's DiskCache takes every root. */
 export const flatStore: Section = {
+  hexFormat: entryFormat,
   file: (name) => entryPart(name) ?? (FLAT_TEMPORARY.test(name) ? TEMPORARY : null),
   folder: () => null,
 };
 
 /** A home's `pipelines/`: a flat folder of entries, and the driver's shards between them. */
 export const storeSection: Section = {
+  hexFormat: entryFormat,
   file: (name) => flatStore.file(name),
   folder: (name) => (SHARD.test(name) ? driverShard(name) : null),
 };

@@ -53,7 +53,7 @@ export const wgpuSection: Section = {
     if (match === null) return TEMPORARY_NAME.test(name) ? TEMPORARY : null;
     const [, stem = '', suffix] = match;
     const part = wgpuFormat.parts.findIndex((each) => each.suffix === suffix);
-    return { kind: 'part', format: wgpuFormat, part, stem, packed: null };
+    return { kind: 'part', format: wgpuFormat, part, stem };
   },
   folder: () => null,
 };

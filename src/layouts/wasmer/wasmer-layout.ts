@@ -22,9 +22,7 @@ export const wasmerLayout: Layout = {
     baseName(folder).includes('wasmer') || hasArtifactMagic(host, `${folder}/${name}`),
   top: {
     file: (name) =>
-      HASHED_MODULE.test(name)
-        ? { kind: 'part', format: hashedModuleFormat, part: 0, stem: name, packed: null }
-        : null,
+      HASHED_MODULE.test(name) ? { kind: 'part', format: hashedModuleFormat, part: 0, stem: name } : null,
     folder: () => null,
   },
 };
@@ -51,7 +49,7 @@ function wasixSection(format: Format): Section {
   return {
     file: (name) => {
       const stem = WASIX_MODULE.exec(name)?.[1];
-      if (stem !== undefined) return { kind: 'part', format, part: 0, stem, packed: null };
+      if (stem !== undefined) return { kind: 'part', format, part: 0, stem };
       // Such names are Rust's for every program: only the folder of an engine is wasix's alone.
       return format === wasixModuleFormat && WASIX_TEMPORARY.test(name) ? TEMPORARY : null;
     },

@@ -20,10 +20,8 @@ const compilerSection: Section = {
     const match = FILE.exec(name);
     if (match === null) return null;
     const [, stem = '', extension] = match;
-    if (extension === undefined)
-      return { kind: 'part', format: moduleFormat, part: MODULE_PART, stem, packed: null };
-    if (extension === '.stats')
-      return { kind: 'part', format: moduleFormat, part: STATS_PART, stem, packed: null };
+    if (extension === undefined) return { kind: 'part', format: moduleFormat, part: MODULE_PART, stem };
+    if (extension === '.stats') return { kind: 'part', format: moduleFormat, part: STATS_PART, stem };
     return TASK_LOCK;
   },
   folder: () => null,

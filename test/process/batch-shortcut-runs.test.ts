@@ -24,8 +24,8 @@ interface Alone extends BatchRow {
 
 const all = (count: number): readonly number[] => Array.from({ length: count }, (_, index) => index + 1);
 
-async function disk({ bench }: RepeatedBatch): Promise<number> {
-  return (await bench.stats()).counters?.outcomes['disk'] ?? 0;
+async function hits({ bench }: RepeatedBatch): Promise<number> {
+  return (await bench.stats()).counters?.hits ?? 0;
 }
 
 function many(bench: Workbench): void {
@@ -55,14 +55,14 @@ async function stopped(batch: RepeatedBatch, signal: NodeJS.Signals): Promise<vo
   await batch.leave();
   assert.equal((await batch.go()).taken.length, MANY);
   removeOutputs(batch);
-  const before = await disk(batch);
+  const before = await hits(batch);
   const running = batch.start();
   await eventually('an output is there', () => readdirSync(bench.path('out')).length > 0);
   running.kill(signal);
   const ended = await running.ended;
   assert.ok(ended.signal === signal || ended.status === 0, `expected ${signal}, got ${ended.status}`);
   if (signal === 'SIGINT' && ended.signal === signal) {
-    const counted = (await disk(batch)) - before;
+    const counted = (await hits(batch)) - before;
     assert.ok(counted <= checkWhole(batch), `expected as many outputs as hits, which are ${counted}`);
     assert.match(ended.stdout.toString(), /^120 jobs in .*: \d+ hits?(?:, \d+ stopped)?/);
   }
@@ -99,14 +99,14 @@ const ALONE: readonly Alone[] = [
       await batch.leave();
       const here = made(batch);
       removeOutputs(batch);
-      const before = await disk(batch);
+      const before = await hits(batch);
       for (const gone of await Promise.all(all(4).map(async () => batch.go()))) {
         assert.deepEqual([gone.status, gone.stderr.toString()], [0, '']);
         // What another process is writing goes the long way.
         assert.ok(gone.taken.length > 0);
       }
       assert.deepEqual(made(batch), here);
-      assert.equal((await disk(batch)) - before, 12);
+      assert.equal((await hits(batch)) - before, 12);
       const names = ['a', 'b', 'c'].flatMap((name) => [`${name}.out`, `${name}.txt`]);
       assert.deepEqual(readdirSync(batch.bench.project).toSorted(), [...names, 'jobs.json', 'tool']);
     },

@@ -175,6 +175,8 @@ const ALONE: readonly Alone[] = [
       await eventually('an output is there', () => existsSync(bench.path('a.out')));
       const jobs = ['d', 'c', 'b', 'a'].map((name) => text(name));
       replace(bench.path('jobs.json'), JSON.stringify({ jobs }));
+      // What was looked at holds for 20 ms.
+      await sleep(100);
       bench.write('go', '');
       await running.ended;
       assert.match(bench.text('said'), /^4 jobs in .*: 3 hits, 1 compiled/);

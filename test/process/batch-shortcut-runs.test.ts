@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { text, texts, TEXTS } from '../support/batch-jobs.js';
 import { replace, rewrite } from '../support/call-yard.js';
 import { eventually } from '../support/eventually.js';

@@ -58,8 +58,9 @@ export function readBatchShortcut(
 
 /** A line for what all jobs have in common, one for each job, and the checksum of them. */
 export function batchShortcutBytes(host: Host, { jobs, ...head }: BatchShortcut): Buffer {
-  const lines = [{ schema: BATCH_SHORTCUT_SCHEMA, ...head }, ...jobs].map((line) => JSON.stringify(line));
-  return withChecksum(host, lines.join('\n'));
+  let text = JSON.stringify({ schema: BATCH_SHORTCUT_SCHEMA, ...head });
+  for (const job of jobs) text += `\n${JSON.stringify(job)}`;
+  return withChecksum(host, text);
 }
 
 function decodeHead(reader: Reader): Head {

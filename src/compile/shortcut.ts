@@ -117,7 +117,8 @@ export function shortcutBytes(host: Host, shortcut: Shortcut): Uint8Array {
 
 /** A text, and its checksum on a line of its own. */
 export function withChecksum(host: Host, text: string): Buffer {
-  return Buffer.from(`${text}\n${host.checksum(Buffer.from(text))}`);
+  const bytes = Buffer.from(`${text}\n`);
+  return Buffer.concat([bytes, Buffer.from(host.checksum(bytes.subarray(0, -1)))]);
 }
 
 /** The text; null where it is not what was written. */

@@ -5,18 +5,15 @@ import { artifactFound, leaveBatchShortcut } from '../compile/leave-batch-shortc
 import type { Found } from '../compile/lookup-store.js';
 import type { Plan } from '../compile/plan.js';
 import type { RecordedLooks } from '../compile/recorded-looks.js';
-import { shortcutName, type KnownArtifact } from '../compile/shortcut.js';
+import type { KnownArtifact } from '../compile/shortcut.js';
 import { standingJobs } from '../compile/take-known.js';
 import type { FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import { HomePaths, StorePaths } from '../layouts/vyre/home-paths.js';
-import { shortcutsIn } from '../store/state-folders.js';
 import { rootOf, type Context } from './context.js';
 import { manifestFile } from './manifest/read-manifest.js';
 import { jobName } from './rendering/batch.js';
-import { stateDirectory } from './settings/environment.js';
-import type { ShortcutPlace } from './shortcut.js';
-import { VERSION } from './version.js';
+import { placeOfShortcut, type ShortcutPlace } from './shortcut.js';
 
 /** A batch whose answers may be remembered from one call of the same words to the next. */
 export class RememberedBatch {
@@ -87,9 +84,12 @@ export function rememberedBatch(
   context: Context,
   { source, recorded }: { readonly source: string; readonly recorded: RecordedLooks },
 ): RememberedBatch | null {
-  const place = isRemembering(context) ? placeOf(host, context) : null;
-  const manifest = (): FileStat | null => manifestFile(host, { source, cwd: context.call.cwd });
-  const before = manifest();
+  if (!isRemembering(context)) return null;
+  const { argv, cwd, environment } = context.call;
+  const root = rootOf(context).path;
+  const place = placeOfShortcut(host, { argv, cwd, environment }, root, BATCH_SHORTCUT_SCHEMA);
+  const manifest = (): FileStat | null => manifestFile(host, { source, cwd });
+  const before = place === null ? null : manifest();
   if (place === null || before === null) return null;
   const isSameManifest = (): boolean => {
     const now = manifest();
@@ -102,17 +102,4 @@ function isRemembering({ settings, call }: Context): boolean {
   const { options } = call;
   const isAsking = !settings.disable && !options.flag('refresh') && !options.refused('cache');
   return isAsking && settings.shortcuts && settings.keyFiles === null;
-}
-
-function placeOf(host: Host, context: Context): ShortcutPlace | null {
-  const { argv, cwd, environment } = context.call;
-  const state = stateDirectory(environment);
-  if (state === null) return null;
-  const root = rootOf(context).path;
-  const call = { argv, cwd, environment, version: VERSION };
-  return {
-    root,
-    folder: shortcutsIn(state),
-    name: shortcutName(host, root, call, BATCH_SHORTCUT_SCHEMA),
-  };
 }

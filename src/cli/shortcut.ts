@@ -23,12 +23,18 @@ export interface ShortcutPlace {
   readonly name: string;
 }
 
-/** Where the shortcut of a call lies; null where no root or no state directory is known. */
-export function placeOfShortcut(host: Host, call: Omit<TypedCall, 'version'>): ShortcutPlace | null {
-  const root = standingRoot(host, call);
+/**
+ * Where the shortcut of a call lies, of a schema of its own for a batch; null where no root or no state directory is known.
+ */
+export function placeOfShortcut(
+  host: Host,
+  call: Omit<TypedCall, 'version'>,
+  root: string | null = standingRoot(host, call),
+  schema?: string,
+): ShortcutPlace | null {
   const state = stateDirectory(call.environment);
   if (root === null || state === null) return null;
-  const name = shortcutName(host, root, { ...call, version: VERSION });
+  const name = shortcutName(host, root, { ...call, version: VERSION }, schema);
   return { root, folder: shortcutsIn(state), name };
 }
 

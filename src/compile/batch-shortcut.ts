@@ -14,7 +14,7 @@ import {
 } from './shortcut.js';
 
 export const BATCH_SHORTCUT_SCHEMA = 'vyre-cache.batch-shortcut/1';
-/** Some 700 bytes a job. */
+/** Some 500 bytes a job. */
 export const MAX_BATCH_SHORTCUT_BYTES = 134_217_728;
 
 /** What a job of a batch came to, and what was looked at for it alone. */

@@ -131,12 +131,12 @@ class Batch {
   }
 
   async #lookAt(index: number, home: Home | null): Promise<void> {
-    if (home === null || !isAsked(this.#job(index).plan, this.#options.compile)) {
+    const { plan } = this.#job(index);
+    if (home === null || !isAsked(plan, this.#options.compile)) {
       await this.#lookUp(index, null);
       return;
     }
     if (this.#takeKnown(index, home)) return;
-    const { plan } = this.#job(index);
     const identity = this.#looks.identity(plan.pattern) ?? (await this.#identify(plan));
     const looked = identity === null ? null : this.#takeHit(index, { home, plan, identity });
     if (looked !== 'done') await this.#lookUp(index, looked);

@@ -11,7 +11,7 @@ import { hit, type Effort, type Looked } from './hit.js';
 import type { Job } from './job.js';
 import { find, findReadOnly } from './lookup-store.js';
 import { makePlan, type Plan } from './plan.js';
-import { productOf, type Produced, type Product } from './product.js';
+import { productOf, stdoutFor, type Produced, type Product } from './product.js';
 import { readEmbedsPath, requestShape, settingDigest } from './request-history.js';
 import type { CompileOptions, CompileRequest, CompileResult } from './request.js';
 import type { CacheSession, Home } from './session.js';
@@ -319,18 +319,13 @@ async function finish(
     // The compiler was not run: its status is not known.
     if (product.outcome !== null && isHit(product.outcome)) throw delivery.error;
   }
-  return resultOf(session, keepsStdout(plan), { produced, product, delivery, startMs, stopped });
-}
-
-/** True where what the compiler prints on stdout is an output. */
-export function keepsStdout({ outputs }: Pick<Plan, 'outputs'>): boolean {
-  return outputs.some(({ isStdout }) => isStdout);
+  return resultOf(session, plan, { produced, product, delivery, startMs, stopped });
 }
 
 /** Counts a request that has ended, and tells what it came to. */
 export function resultOf(
   session: CacheSession,
-  isStdoutKept: boolean,
+  plan: Pick<Plan, 'outputs'>,
   ended: {
     readonly produced: Produced;
     /** As this caller gets it. */
@@ -352,7 +347,7 @@ export function resultOf(
     notStored: product.notStored,
     outputs: delivery.outputs,
     exitCode: delivery.error === null ? product.exitCode : product.exitCode || 1,
-    stdout: isStdoutKept ? new Uint8Array(0) : product.stdout,
+    stdout: stdoutFor(plan, product),
     stderr: product.stderr,
     wallSeconds,
     savedSeconds,

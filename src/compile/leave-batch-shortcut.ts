@@ -8,9 +8,9 @@ import {
   type KnownJob,
 } from './batch-shortcut.js';
 import type { BatchJob } from './batch.js';
-import { isChanging, leaveBytes } from './leave-shortcut.js';
+import { isChanging, knownArtifact, leaveBytes } from './leave-shortcut.js';
 import type { Found } from './lookup-store.js';
-import { answerOf, type Looks } from './looks.js';
+import type { Looks } from './looks.js';
 import { notedLooks, unitedLooks } from './noted-looks.js';
 import type { Plan, PlannedOutput } from './plan.js';
 import type { BatchLooks, OwnFiles, RecordedLooks } from './recorded-looks.js';
@@ -81,18 +81,16 @@ export function artifactFound(
   const stat = lstatOrNull(host.files, store.record(fingerprint));
   if (stat?.type !== 'file' || !isSettled(stat, host.clock.nowMs())) return null;
   const { payload, digest } = artifact;
-  return {
+  return knownArtifact(host, {
     fingerprint,
     outputs: planned.map((output, index) => ({
       ...output,
       executable: outputs[index]?.executable === true,
     })),
-    record: answerOf('lstat', stat),
-    entryChecksum: host.checksum(Buffer.concat([payload, Buffer.from(digest, 'hex')])),
-    wallSeconds: record.cost.wallSeconds,
-    stdout: Buffer.from(record.stdout).toString('base64'),
-    stderr: Buffer.from(record.stderr).toString('base64'),
-  };
+    record,
+    stat,
+    entry: Buffer.concat([payload, Buffer.from(digest, 'hex')]),
+  });
 }
 
 /** As a batch looks them up. */

@@ -1,8 +1,9 @@
 import { join } from 'node:path';
-import { lstatOrNull } from '../host/files.js';
+import { lstatOrNull, type FileStat } from '../host/files.js';
 import type { Host } from '../host/host.js';
 import type { StorePaths } from '../layouts/vyre/home-paths.js';
 import { errnoOf } from '../model/error.js';
+import type { ArtifactSummary } from '../model/record-head.js';
 import { replaceFile } from '../store/checked-file.js';
 import { readEntryFile } from '../store/entry-file.js';
 import { EntryReader } from '../store/entry-reader.js';
@@ -38,11 +39,29 @@ export function recordedOf(
   if (record.fingerprint !== fingerprint || outputs.length !== planned.length) return null;
   const entry = readEntryFile(host, paths.entry(fingerprint), maxPayloadBytes);
   if (!entry.ok || entry.digest !== record.payloadDigest) return null;
+  return knownArtifact(host, { fingerprint, outputs, record, stat, entry: entry.bytes });
+}
+
+/** What a shortcut holds of an artifact. `stat` is that of the record, `entry` the whole file. */
+export function knownArtifact(
+  host: Host,
+  {
+    fingerprint,
+    outputs,
+    record,
+    stat,
+    entry,
+  }: Pick<KnownArtifact, 'fingerprint' | 'outputs'> & {
+    readonly record: ArtifactSummary;
+    readonly stat: FileStat;
+    readonly entry: Buffer;
+  },
+): KnownArtifact {
   return {
     fingerprint,
     outputs,
     record: answerOf('lstat', stat),
-    entryChecksum: host.checksum(entry.bytes),
+    entryChecksum: host.checksum(entry),
     wallSeconds: record.cost.wallSeconds,
     stdout: Buffer.from(record.stdout).toString('base64'),
     stderr: Buffer.from(record.stderr).toString('base64'),

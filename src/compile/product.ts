@@ -28,6 +28,17 @@ export interface Product {
   readonly outputs: readonly (Member | null)[] | null;
 }
 
+const NOTHING = new Uint8Array(0);
+
+/** What the compiler has printed on stdout; nothing for who keeps that as an output. */
+export function stdoutFor(
+  { outputs }: { readonly outputs: readonly { readonly isStdout: boolean }[] },
+  product: Pick<Product, 'stdout'>,
+): Uint8Array {
+  for (const { isStdout } of outputs) if (isStdout) return NOTHING;
+  return product.stdout;
+}
+
 /** What a job came to. */
 export interface Produced {
   readonly product: Product;

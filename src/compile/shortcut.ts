@@ -16,7 +16,7 @@ import { DeliveryError, type DeliveryOptions } from './delivery.js';
 import { deliverAll } from './handover.js';
 import { answerOf, isAsSeen, type Looks } from './looks.js';
 import type { PlannedOutput } from './plan.js';
-import { productOf, type Product } from './product.js';
+import { productOf, stdoutFor, type Product } from './product.js';
 import { unpackOutputs } from './stored-outputs.js';
 
 const SHORTCUT_SCHEMA = 'vyre-cache.shortcut/2';
@@ -237,9 +237,7 @@ async function take(
   const savedMs = Math.max(0, Math.round(product.compileSeconds * 1000 - tookMs));
   const hit = { fingerprint: shortcut.fingerprint, savedMs, hits: 1 };
   if (!new HitLog(host, paths.private).add(hit)) await call.countElsewhere(hit);
-  let isKept = false;
-  for (const { isStdout } of outputs) isKept ||= isStdout;
-  return { stdout: isKept ? NO_BYTES : product.stdout, stderr: product.stderr };
+  return { stdout: stdoutFor(shortcut, product), stderr: product.stderr };
 }
 
 /** What a shortcut leads to, verified; null where entry and record are not what they were when it was left. */

@@ -1,5 +1,5 @@
 import { CacheError, errnoOf } from '../model/error.js';
-import { flightOf, isActive, keepsStdout, resultOf } from './compile.js';
+import { flightOf, isActive, resultOf } from './compile.js';
 import { describeAs } from './description.js';
 import { handOverNow } from './handover.js';
 import { hit, type Looked } from './hit.js';
@@ -57,5 +57,5 @@ function take(session: CacheSession, job: AskedJob, looks: SharedLooks): Taken {
   if (outputs === null) return null;
   const delivery = { outputs, error: null };
   const ended = { produced, product, delivery, startMs, stopped: false };
-  return { result: resultOf(session, keepsStdout(plan), ended), found };
+  return { result: resultOf(session, plan, ended), found };
 }

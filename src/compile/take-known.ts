@@ -3,7 +3,7 @@ import type { Host } from '../host/host.js';
 import { CacheError, errnoOf } from '../model/error.js';
 import { Breath } from '../schedule/breath.js';
 import type { BatchShortcut, KnownJob } from './batch-shortcut.js';
-import { keepsStdout, resultOf } from './compile.js';
+import { resultOf } from './compile.js';
 import { handOverNow } from './handover.js';
 import { isAsSeen, type Looks } from './looks.js';
 import type { CompileResult } from './request.js';
@@ -120,6 +120,6 @@ export class KnownHits {
     if (outputs === null) return null;
     const produced = { product, waited: false, degraded: false };
     const delivery = { outputs, error: null };
-    return resultOf(session, keepsStdout(job), { produced, product, delivery, startMs, stopped: false });
+    return resultOf(session, job, { produced, product, delivery, startMs, stopped: false });
   }
 }

@@ -1,7 +1,6 @@
 import * as fs from 'node:fs';
 import { errnoOf } from '../model/error.js';
 import { makeFolders, openUp, removeListed } from './trees.js';
-import { LOCAL_FILE_SYSTEMS } from './local-file-systems.js';
 
 const { constants } = fs;
 const { S_IFMT, S_IFREG, S_IFDIR, S_IFLNK } = constants;
@@ -109,6 +108,11 @@ function statsBy(look: typeof fs.statSync, path: string): fs.Stats | undefined {
     throw error;
   }
 }
+
+/** The numbers of linux/magic.h: ext, XFS, Btrfs, ZFS, F2FS, bcachefs, tmpfs, overlayfs. */
+const LOCAL_FILE_SYSTEMS: ReadonlySet<number> = new Set([
+  0xef53, 0x58465342, 0x9123683e, 0x2fc12fc1, 0xf2f52010, 0xca451a4e, 0x01021994, 0x794c7630,
+]);
 
 const REMOVAL = { recursive: true, force: true, maxRetries: 2 } as const;
 

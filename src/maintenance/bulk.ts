@@ -148,8 +148,7 @@ export class Lanes {
   /** What nobody has done yet. */
   async #doRest(inventory: Rows, options: RunOptions): Promise<readonly RowFailure[]> {
     const { artifacts, places } = inventory;
-    const left = artifacts.count - Number(this.#figures[0]);
-    if (left === 0) return [];
+    if (!artifacts.results.subarray(0, artifacts.count).includes(RESULT.none)) return [];
     const order = this.#orderFor(inventory, options.task, {
       table: artifacts.shared,
       listed: Arrivals.complete(artifacts.count).memory,
@@ -162,6 +161,7 @@ export class Lanes {
       hasJoined = true;
       answers.push(...askAll(this.#threads ?? [], order));
     };
+    const left = artifacts.count - Number(this.#figures[0]);
     if (left >= (this.#hasGoneAhead ? SOME_ARTIFACTS : MANY_ARTIFACTS)) join();
     const lane = this.#laneOptions(options, () => {
       if (!hasJoined && work.bytesRead >= MANY_BYTES) join();

@@ -1,26 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import {
-  lstatSync,
-  mkdirSync,
-  mkdtempSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  statSync,
-  utimesSync,
-  writeFileSync,
-} from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { after, before, describe, it, type TestContext } from 'node:test';
-import { RepeatedCall, succeeded, type CallOptions } from './repeated-call.js';
-import { settled, shortcutObstacle } from './shortcuts.js';
-import { findTool, has, type ToolName } from './tools.js';
-import { Workbench, type Ended, type RunOptions } from './workbench.js';
-
-/** Compilers that run at once while the benches are made. */
-export const LANES = 3;
+import { lstatSync, mkdirSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { RepeatedCall, type CallOptions } from './repeated-call.js';
+import type { Ended, RunOptions, Workbench } from './workbench.js';
+import { ShortcutYard, type YardRow } from './shortcut-yard.js';
 
 /** A script that `--tool` covers: nobody asks it for a version. */
 export const COVERED = ['--tool', 'cat'] as const;
@@ -47,10 +31,7 @@ export const UNBLOCK = `'${process.execPath}' -e 'process.stdout.write(""); fs.w
 export const NOTHING = (): void => undefined;
 
 /** A test with a bench of its own, which holds `in.txt` and `tool`. */
-export interface Row {
-  readonly name: string;
-  readonly skip?: string | false;
-  readonly needs?: ToolName;
+export interface Row extends YardRow {
   /** Makes what else is there before the first call. */
   readonly prepare?: (bench: Workbench) => void;
   /** {@link CALL} unless set. */
@@ -60,87 +41,17 @@ export interface Row {
   readonly leaving?: CallOptions;
 }
 
-interface Plot {
-  readonly row: Row;
-  call: RepeatedCall | null;
-  first: Ended | null;
-}
-
-/**
- * The benches of all tests in a file, made before the first one, each with one call that has compiled: all at once, so
- * that by then everything there is old. Younger files would leave no shortcut.
- */
-export class CallYard {
-  readonly #plots: Plot[] = [];
-  #yard: Workbench | null = null;
-  #making: Promise<void> | null = null;
-
+/** The benches of all tests in a file that make one call again. */
+export class CallYard extends ShortcutYard<Row, RepeatedCall> {
   constructor() {
-    after(async () => {
-      if (this.#yard === null) return;
-      await this.#yard.endProcesses();
-      rmSync(dirname(this.#yard.folder), { recursive: true, force: true, maxRetries: 5 });
+    super(async (bench, row) => {
+      const call = prepared(bench, row);
+      return { call, first: await call.run(call.leaving) };
     });
-  }
-
-  /** Announces a bench. @returns what gives its call once the tests run; null where what it needs is missing. */
-  plot(row: Row): () => Promise<RepeatedCall | null> {
-    const plot: Plot = { row, call: null, first: null };
-    this.#plots.push(plot);
-    return async () => {
-      await this.#ready();
-      if (plot.first !== null) succeeded(plot.first);
-      return plot.call;
-    };
-  }
-
-  /** Tests of one kind. */
-  rows<R extends Row>(
-    title: string,
-    all: readonly R[],
-    test: (call: RepeatedCall, row: R, t: TestContext) => Promise<void>,
-  ): void {
-    const plots = all.map((row) => ({ row, callOf: this.plot(row) }));
-    describe(title, () => {
-      before(async () => this.#ready());
-      for (const { row, callOf } of plots) {
-        it(row.name, { skip: shortcutObstacle() ?? row.skip ?? false }, async (t) => {
-          if (row.needs !== undefined && !has(t, row.needs)) return;
-          const call = await callOf();
-          assert.ok(call !== null);
-          await test(call, row, t);
-        });
-      }
-    });
-  }
-
-  async #ready(): Promise<void> {
-    this.#making ??= this.#make();
-    return this.#making;
-  }
-
-  async #make(): Promise<void> {
-    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'vyre-cache-test-')));
-    this.#yard = Workbench.at(join(folder, 'yard'));
-    const possible = this.#plots.filter(
-      ({ row: { skip, needs } }) =>
-        typeof skip !== 'string' && (needs === undefined || findTool(needs) !== null),
-    );
-    const left = [...possible.entries()];
-    const lane = async (): Promise<void> => {
-      for (let next = left.shift(); next !== undefined; next = left.shift()) {
-        const [index, plot] = next;
-        plot.call = prepared(join(folder, 'yard', String(index)), plot.row);
-        plot.first = await plot.call.run(plot.call.leaving);
-      }
-    };
-    await Promise.all(Array.from({ length: LANES }, lane));
-    await settled(folder);
   }
 }
 
-function prepared(folder: string, row: Row): RepeatedCall {
-  const bench = Workbench.at(folder);
+function prepared(bench: Workbench, row: Row): RepeatedCall {
   bench.write('in.txt', 'abc');
   bench.script('tool', SCRIPT);
   row.prepare?.(bench);

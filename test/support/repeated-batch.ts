@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
-import { lstatSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import { after, before, describe, it, type TestContext } from 'node:test';
-import { LANES } from './call-yard.js';
+import { lstatSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { checksumOf, succeeded } from './repeated-call.js';
-import { settled, shortcutObstacle, shortcutsIn } from './shortcuts.js';
-import { findTool, has, type ToolName } from './tools.js';
-import { Workbench, type Ended, type Running, type RunOptions } from './workbench.js';
+import { shortcutsIn } from './shortcuts.js';
+import type { Ended, Running, RunOptions, Workbench } from './workbench.js';
+import { ShortcutYard, type YardRow } from './shortcut-yard.js';
 
 /** A job as a manifest has it. */
 export interface TypedJob {
@@ -198,80 +195,21 @@ export async function madeBare(batch: RepeatedBatch): Promise<Readonly<Record<st
 }
 
 /** A test with a bench of its own. */
-export interface BatchRow {
-  readonly name: string;
-  readonly skip?: string | false;
-  readonly needs?: ToolName;
+export interface BatchRow extends YardRow {
   /** Makes what is there before the first batch. */
   readonly prepare: (bench: Workbench) => void;
   readonly jobs: readonly TypedJob[];
   readonly options?: (bench: Workbench) => BatchOptions;
 }
 
-interface Plot {
-  readonly row: BatchRow;
-  batch: RepeatedBatch | null;
-  first: Ended | null;
-}
-
-/** The benches of all tests in a file, as those of `CallYard`: each with one batch that has compiled. */
-export class BatchYard {
-  readonly #plots: Plot[] = [];
-  #yard: Workbench | null = null;
-  #making: Promise<void> | null = null;
-
+/** The benches of all tests in a file that make one batch again. */
+export class BatchYard extends ShortcutYard<BatchRow, RepeatedBatch> {
   constructor() {
-    after(async () => {
-      if (this.#yard === null) return;
-      await this.#yard.endProcesses();
-      rmSync(dirname(this.#yard.folder), { recursive: true, force: true, maxRetries: 5 });
+    super(async (bench, { prepare, jobs, options }) => {
+      prepare(bench);
+      bench.write(MANIFEST, JSON.stringify({ jobs }));
+      const call = new RepeatedBatch(bench, options?.(bench) ?? {});
+      return { call, first: await call.run() };
     });
-  }
-
-  /** Tests of one kind. */
-  rows<R extends BatchRow>(
-    title: string,
-    all: readonly R[],
-    test: (batch: RepeatedBatch, row: R, t: TestContext) => Promise<void>,
-  ): void {
-    const plots = all.map((row) => ({ row, plot: { row, batch: null, first: null } as Plot }));
-    this.#plots.push(...plots.map(({ plot }) => plot));
-    describe(title, () => {
-      before(async () => this.#ready());
-      for (const { row, plot } of plots) {
-        it(row.name, { skip: shortcutObstacle() ?? row.skip ?? false }, async (t) => {
-          if (row.needs !== undefined && !has(t, row.needs)) return;
-          assert.ok(plot.batch !== null && plot.first !== null);
-          succeeded(plot.first);
-          await test(plot.batch, row, t);
-        });
-      }
-    });
-  }
-
-  async #ready(): Promise<void> {
-    this.#making ??= this.#make();
-    return this.#making;
-  }
-
-  async #make(): Promise<void> {
-    const folder = realpathSync(mkdtempSync(join(tmpdir(), 'vyre-cache-test-')));
-    this.#yard = Workbench.at(join(folder, 'yard'));
-    const left = [...this.#plots.entries()].filter(
-      ([, { row }]) =>
-        typeof row.skip !== 'string' && (row.needs === undefined || findTool(row.needs) !== null),
-    );
-    const lane = async (): Promise<void> => {
-      for (let next = left.shift(); next !== undefined; next = left.shift()) {
-        const [index, plot] = next;
-        const bench = Workbench.at(join(folder, 'yard', String(index)));
-        plot.row.prepare(bench);
-        bench.write(MANIFEST, JSON.stringify({ jobs: plot.row.jobs }));
-        plot.batch = new RepeatedBatch(bench, plot.row.options?.(bench) ?? {});
-        plot.first = await plot.batch.run();
-      }
-    };
-    await Promise.all(Array.from({ length: LANES }, lane));
-    await settled(folder);
   }
 }
